@@ -1,0 +1,42 @@
+// Calendar dates as 16-bit day numbers, and the spellings of a date that are found in extracts.
+//
+// Day 1 is 1895-01-01, the earliest date of birth that national linkage accepts (HES validity rule); day 0 is
+// "missing"; the last day is 65535, 2074-06-05.  Two bytes a date is what makes an identity fit in sixteen.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace ligature {
+
+using DayNumber = std::uint16_t;
+inline constexpr DayNumber kMissingDay = 0;
+
+struct CivilDate {
+  int year = 0;
+  int month = 0;  // 1..12
+  int day = 0;    // 1..31
+  friend bool operator==(const CivilDate&, const CivilDate&) = default;
+};
+
+// True for a date of the Gregorian calendar.
+bool is_calendar_date(const CivilDate& date) noexcept;
+
+// The day number of a calendar date, or nullopt before 1895-01-01, after 2074-06-05 or off the calendar.
+std::optional<DayNumber> day_number(const CivilDate& date) noexcept;
+
+// The calendar date of a day number.  REQUIRES: day != kMissingDay.
+CivilDate civil_date(DayNumber day) noexcept;
+
+// Reads the date spellings found in the wild: 1970-12-31, 1970/12/31, 31/12/1970, 31-12-1970, 31.12.1970, 19701231,
+// 31-Dec-1970, 31 Dec 1970, 31 December 1970, 31DEC1970, each optionally followed by a time ("T00:00:00", " 00:00").
+// Day comes before month (British order).  Two-digit years are refused: they are ambiguous for a date of birth.
+// Returns nullopt for anything else.  The result may be off the calendar or out of range: see day_number.
+std::optional<CivilDate> parse_date(std::string_view text) noexcept;
+
+// "YYYY-MM-DD".  REQUIRES: day != kMissingDay.
+std::string iso_date(DayNumber day);
+
+}  // namespace ligature

@@ -1,0 +1,76 @@
+// An identity: the standardised (NHS number, date of birth, postcode, gender) of a row, packed into 16 bytes.
+//
+// Rows are many, identities are few: equal rows collapse to one identity, and everything quadratic runs on identities.
+// The order of identities (numeric, first word then second) comes from their content alone, so numbering by it is the
+// same on any number of ranks.
+//
+//   first word    [63..62] NHS status  [61..28] NHS number  [27..26] gender  [25..24] postcode flag
+//                 [23] date of birth was a placeholder  [22..0] zero
+//   second word   [63..48] date of birth  [47..14] postcode  [13..0] zero
+//
+// A row whose identifiers cannot tell people apart (is_linkable) must not collapse with its like: two strangers born on
+// one day are not one person.  Such a row gets a one-time identity: NHS status one_time, and 57 bits of a digest of the
+// row in place of the NHS number and the low bits.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+
+#include "engine/date.hpp"
+#include "engine/gender.hpp"
+#include "engine/nhs_number.hpp"
+#include "engine/postcode.hpp"
+
+namespace ligature {
+
+struct IdentityFields {
+  NhsNumber nhs;
+  DayNumber date_of_birth = kMissingDay;
+  bool placeholder_birth = false;  // a date was given that means "unknown" (1900-01-01 and the like)
+  Postcode postcode;
+  Gender gender = Gender::unknown;
+  friend bool operator==(const IdentityFields&, const IdentityFields&) = default;
+};
+
+struct Identity {
+  std::uint64_t first = 0;
+  std::uint64_t second = 0;
+  friend auto operator<=>(const Identity&, const Identity&) = default;
+
+  [[nodiscard]] NhsStatus nhs_status() const noexcept { return static_cast<NhsStatus>(first >> 62); }
+  [[nodiscard]] bool has_valid_nhs() const noexcept { return nhs_status() == NhsStatus::valid; }
+  // The number of a valid or invalid NHS number; 0 when missing or one-time.
+  [[nodiscard]] std::uint64_t nhs() const noexcept {
+    return nhs_status() == NhsStatus::one_time ? 0 : (first >> 28) & 0x3FFFFFFFFULL;
+  }
+  // The valid NHS number, else 0.
+  [[nodiscard]] std::uint64_t valid_nhs() const noexcept { return has_valid_nhs() ? nhs() : 0; }
+  [[nodiscard]] Gender gender() const noexcept { return static_cast<Gender>((first >> 26) & 3); }
+  [[nodiscard]] PostcodeFlag postcode_flag() const noexcept { return static_cast<PostcodeFlag>((first >> 24) & 3); }
+  [[nodiscard]] bool placeholder_birth() const noexcept { return ((first >> 23) & 1) != 0; }
+  [[nodiscard]] DayNumber date_of_birth() const noexcept { return static_cast<DayNumber>(second >> 48); }
+  [[nodiscard]] PackedPostcode postcode() const noexcept { return (second >> 14) & 0x3FFFFFFFFULL; }
+};
+static_assert(sizeof(Identity) == 16);
+
+// Packs and unpacks without loss (status one_time excepted: it has no fields to give back but the last three).
+Identity pack(const IdentityFields& fields) noexcept;
+IdentityFields unpack(const Identity& identity) noexcept;
+
+// True if equal identities may be taken for one person: a valid NHS number; or date of birth and postcode; or an
+// invalid NHS number and date of birth.
+bool is_linkable(const IdentityFields& fields) noexcept;
+
+// The identity of a row that stands alone.  digest: 64 bits that differ between rows (57 are kept); the date of birth,
+// postcode, gender and flags of fields are kept, so that the person's published attributes are not lost.
+Identity one_time_identity(const IdentityFields& fields, std::uint64_t digest) noexcept;
+
+// Dates that mean "unknown" in practice: 1900-01-01, 1901-01-01, 1899-12-30/31 and others listed with their source in
+// identity.cpp.  1 January of an ordinary year is common but real: it is not a placeholder.
+bool is_placeholder_birth(const CivilDate& date) noexcept;
+
+// Standardises a date of birth: any spelling of parse_date; a real calendar date from 1895-01-01 to latest (the
+// extract's date); else missing.  Sets placeholder_birth instead for placeholder dates, 1800-01-01 among them.
+void standardise_birth(std::string_view text, DayNumber latest, IdentityFields& fields) noexcept;
+
+}  // namespace ligature

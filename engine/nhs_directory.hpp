@@ -1,0 +1,60 @@
+// Finds the entries of one NHS number in a sorted table, with about one cache miss instead of a binary search's twenty.
+//
+// The table is asked once for every row of a national archive.  NHS numbers are spread evenly over the ranges in use,
+// so their top bits make a directory whose buckets hold a few entries each; a badly spread table only makes the search
+// inside a bucket longer (still logarithmic).
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace ligature {
+
+class NhsDirectory {
+ public:
+  NhsDirectory() = default;
+
+  // entries: sorted by key(entry), an NHS number.  The directory is about as long as the table.
+  template <typename Entry, typename Key>
+  NhsDirectory(const std::vector<Entry>& entries, const Key& key) {
+    if (entries.empty()) return;
+    const int bits = std::min(kNumberBits, static_cast<int>(std::bit_width(entries.size())));
+    shift_ = kNumberBits - bits;
+    first_.resize((std::size_t{1} << bits) + 1);
+    std::size_t entry = 0;
+    for (std::size_t bucket = 0; bucket < first_.size(); ++bucket) {
+      while (entry < entries.size() && bucket_of(key(entries[entry])) < bucket) ++entry;
+      first_[bucket] = entry;
+    }
+    first_.back() = entries.size();
+  }
+
+  // Calls visit(entry) for each entry of this number, in the table's order, until visit returns false.
+  // entries: the table that the directory was built from.
+  template <typename Entry, typename Key, typename Visit>
+  void for_each(const std::vector<Entry>& entries, const Key& key, std::uint64_t nhs, const Visit& visit) const {
+    if (entries.empty()) return;
+    const std::size_t bucket = bucket_of(nhs);
+    const auto begin = entries.begin() + static_cast<std::ptrdiff_t>(first_[bucket]);
+    const auto end = entries.begin() + static_cast<std::ptrdiff_t>(first_[bucket + 1]);
+    auto entry = std::partition_point(begin, end, [&](const Entry& e) { return key(e) < nhs; });
+    for (; entry != end && key(*entry) == nhs; ++entry) {
+      if (!visit(*entry)) return;
+    }
+  }
+
+ private:
+  static constexpr int kNumberBits = 34;  // 10^10 < 2^34
+
+  [[nodiscard]] std::size_t bucket_of(std::uint64_t nhs) const noexcept {
+    return static_cast<std::size_t>(std::min(nhs, (std::uint64_t{1} << kNumberBits) - 1) >> shift_);
+  }
+
+  int shift_ = kNumberBits;
+  std::vector<std::size_t> first_;  // first entry of each bucket, and the number of entries
+};
+
+}  // namespace ligature

@@ -1,0 +1,65 @@
+// POSIX files with RAII and errors that name the path: positional reads and writes of any length, durable renames, globs.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ligature {
+
+// An open file.  Move-only; closes on destruction.  All failures throw Error with the path and the system's reason.
+class File {
+ public:
+  File() = default;
+  static File open_read(const std::filesystem::path& path);
+  // Creates or truncates, with these permission bits exactly, whatever the umask.
+  static File create(const std::filesystem::path& path, mode_t mode);
+  // Opens an existing file for reading and writing.
+  static File open_update(const std::filesystem::path& path);
+  File(File&& other) noexcept;
+  File& operator=(File&& other) noexcept;
+  ~File();
+
+  [[nodiscard]] bool is_open() const noexcept { return descriptor_ >= 0; }
+  [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  [[nodiscard]] std::uint64_t size() const;
+
+  // Reads up to bytes.size() bytes at an offset, retrying short reads; returns fewer only at the end of the file.
+  std::size_t read_at(std::uint64_t offset, std::span<std::byte> bytes) const;
+  // Reads exactly bytes.size() bytes at an offset, or throws: the file is shorter than it should be.
+  void read_exactly_at(std::uint64_t offset, std::span<std::byte> bytes) const;
+  // Writes all bytes at an offset.
+  void write_at(std::uint64_t offset, std::span<const std::byte> bytes) const;
+  // Data and metadata on disk.
+  void sync() const;
+  void close();  // throws if the close itself reports a lost write
+
+ private:
+  File(int descriptor, std::filesystem::path path);
+  int descriptor_ = -1;
+  std::filesystem::path path_;
+};
+
+// Renames within one folder and syncs the folder: afterwards the new name survives a power cut.
+void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
+
+// Writes a whole small file under a temporary name, syncs it and renames it.
+void write_file_durably(const std::filesystem::path& path, std::string_view text, mode_t mode);
+
+// A small file's text.  Throws Error if it is larger than limit bytes.
+std::string read_small_file(const std::filesystem::path& path, std::size_t limit = std::size_t{64} << 20);
+
+// Creates the folder (and its parents) with mode 0700, or sets that mode on one of ours that exists.
+void make_private_directory(const std::filesystem::path& path);
+
+// The files that a path or glob names, in byte order of the path.  Empty if none.
+std::vector<std::string> expand_glob(const std::string& pattern);
+
+}  // namespace ligature

@@ -1,0 +1,163 @@
+#include "io/intake.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "io/share_reader.hpp"
+
+namespace ligature {
+
+namespace {
+
+using Counters = std::array<std::uint64_t, kRowCounters>;
+static_assert(sizeof(RowCounts) == sizeof(Counters));
+
+// Where a rank's share begins and ends, as the other ranks need to know it.
+struct Seam {
+  std::uint64_t first_record = 0, next_record = 0;
+  std::uint64_t last_file_lines = 0;  // of the last file, as far as it was read here
+  std::uint32_t first_file = 0, last_file = 0;
+  std::uint8_t has_rows = 0;     // the share is not empty
+  std::uint8_t inside_file = 0;  // it begins inside a file
+  std::array<std::uint8_t, 6> unused{};
+};
+
+Seam seam_of(const ShareReader& reader) {
+  Seam seam;
+  if (reader.segments().empty()) return seam;
+  seam.has_rows = 1;
+  seam.inside_file = reader.segments().front().begin != 0 ? 1 : 0;
+  seam.first_file = reader.segments().front().file;
+  seam.last_file = reader.segments().back().file;
+  seam.first_record = reader.first_record();
+  seam.next_record = reader.next_record();
+  seam.last_file_lines = reader.reports().back().lines;
+  return seam;
+}
+
+// For each rank whose first record is not where the rank before ended: where it is.
+std::vector<std::optional<std::uint64_t>> wrong_starts(const std::vector<Seam>& seams) {
+  std::vector<std::optional<std::uint64_t>> wrong(seams.size());
+  const Seam* before = nullptr;
+  for (std::size_t rank = 0; rank < seams.size(); ++rank) {
+    const Seam& seam = seams[rank];
+    if (seam.has_rows == 0) continue;
+    if (seam.inside_file != 0 && seam.first_record != before->next_record) wrong[rank] = before->next_record;
+    before = &seam;
+  }
+  return wrong;
+}
+
+// A block's digest on its way to all ranks.
+struct BlockDigest {
+  std::uint64_t file = 0;
+  Digest digest;
+};
+
+Digest file_digest(const std::vector<Digest>& blocks) {
+  return digest(std::as_bytes(std::span(blocks)));
+}
+
+// Collective.  The reports of all files, from what each rank read of them.
+std::vector<FileReport> combine_reports(const Communicator& comm, const Inputs& inputs, const ShareReader& reader) {
+  const std::size_t files = inputs.files.size();
+  std::vector<std::uint64_t> counters(files * kRowCounters), digests(files * 2);
+  std::vector<BlockDigest> split;
+  for (std::size_t s = 0; s < reader.segments().size(); ++s) {
+    const Segment& segment = reader.segments()[s];
+    const SegmentReport& report = reader.reports()[s];
+    const auto counts = std::bit_cast<Counters>(report.counts);
+    std::copy(counts.begin(), counts.end(),
+              counters.begin() + static_cast<std::ptrdiff_t>(segment.file * kRowCounters));
+    if (segment.begin == 0 && segment.end == inputs.files[segment.file].bytes) {
+      const Digest whole = file_digest(report.block_digests);
+      digests[segment.file * 2] = whole.high;
+      digests[segment.file * 2 + 1] = whole.low;
+    } else {
+      for (const Digest& block : report.block_digests) split.push_back({segment.file, block});
+    }
+  }
+  comm.sum(counters);
+  comm.sum(digests);
+  const std::vector<BlockDigest> all_split = comm.all_gather(std::span<const BlockDigest>(split));
+
+  std::vector<FileReport> reports(files);
+  for (std::size_t f = 0; f < files; ++f) {
+    Counters counts;
+    std::copy_n(counters.begin() + static_cast<std::ptrdiff_t>(f * kRowCounters), kRowCounters, counts.begin());
+    reports[f].counts = std::bit_cast<RowCounts>(counts);
+    reports[f].digest = {digests[f * 2], digests[f * 2 + 1]};
+  }
+  // Rank order is file order and block order.
+  for (std::size_t begin = 0; begin < all_split.size();) {
+    const std::uint64_t file = all_split[begin].file;
+    std::vector<Digest> blocks;
+    for (; begin < all_split.size() && all_split[begin].file == file; ++begin)
+      blocks.push_back(all_split[begin].digest);
+    reports[file].digest = file_digest(blocks);
+  }
+  return reports;
+}
+
+}  // namespace
+
+std::string_view quarantine_reason_name(QuarantineReason reason) noexcept {
+  switch (reason) {
+    case QuarantineReason::column_count:
+      return "column_count";
+    case QuarantineReason::bad_utf8:
+      return "bad_utf8";
+    case QuarantineReason::nul_byte:
+      return "nul_byte";
+    case QuarantineReason::unterminated_quote:
+      return "unterminated_quote";
+    case QuarantineReason::malformed_quote:
+      return "malformed_quote";
+    case QuarantineReason::too_long:
+      break;
+  }
+  return "too_long";
+}
+
+IntakeReport read_extracts(const Communicator& comm, const JobFile& job, const Inputs& inputs, const RowRules& rules,
+                           const std::function<void()>& restart, const std::function<void(RowBlock&&)>& consume,
+                           const std::function<void(std::uint64_t)>& progress, const IntakeTuning& tuning) {
+  ShareReader reader(job, inputs, rules, tuning, share_of_inputs(inputs, comm.rank(), comm.size(), tuning.block_bytes),
+                     consume, progress);
+  const auto rank = static_cast<std::size_t>(comm.rank());
+  std::vector<Seam> seams;
+  // Rank 0 begins at a file's beginning and is right; each round makes at least the next wrong rank right.
+  std::optional<std::uint64_t> start;
+  for (bool read_again = true, settled = false; !settled;) {
+    if (read_again) {
+      restart();
+      reader.read(start);
+    }
+    const Seam mine = seam_of(reader);
+    seams = comm.all_gather(std::span<const Seam>(&mine, 1));
+    const std::vector<std::optional<std::uint64_t>> wrong = wrong_starts(seams);
+    start = wrong[rank];
+    read_again = start.has_value();
+    settled = std::none_of(wrong.begin(), wrong.end(), [](const auto& place) { return place.has_value(); });
+  }
+
+  IntakeReport report;
+  report.files = combine_reports(comm, inputs, reader);
+  for (std::size_t earlier = 0; earlier < rank; ++earlier) {
+    const bool same_file = seams[earlier].has_rows != 0 && seams[earlier].last_file == seams[rank].first_file;
+    if (same_file && seams[rank].has_rows != 0) report.lines_before_first_file += seams[earlier].last_file_lines;
+  }
+  for (const InputFile& file : inputs.files) report.bytes += file.bytes;
+  return report;
+}
+
+IntakeReport read_extracts(const Communicator& comm, const JobFile& job, const Inputs& inputs, const RowRules& rules,
+                           const std::function<void()>& restart, const std::function<void(RowBlock&&)>& consume,
+                           const std::function<void(std::uint64_t)>& progress) {
+  return read_extracts(comm, job, inputs, rules, restart, consume, progress, IntakeTuning());
+}
+
+}  // namespace ligature

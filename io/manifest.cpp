@@ -1,0 +1,395 @@
+// The manifest as JSON (RFC 8259).  Each structure lists its fields once, for writing and reading alike.
+#include "io/manifest.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/comparison.hpp"
+#include "engine/error.hpp"
+#include "io/dataset.hpp"
+#include "io/files.hpp"
+#include "io/job_file.hpp"
+
+namespace ligature {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view kManifestFile = "manifest.json";
+constexpr std::size_t kLargestManifest = std::size_t{1} << 30;  // 10^6 input files
+constexpr std::array<std::string_view, 3> kCompressions{"none", "gzip", "zstd"};
+
+// A mistake in a manifest, with the place in it.
+[[noreturn]] void wrong(const std::string& place, const std::string& what) {
+  throw Error("manifest: " + (place.empty() ? std::string("top level") : place) + ": " + what);
+}
+
+template <typename Archive>
+void fields(Archive& archive, RowCounts& rows);
+template <typename Archive>
+void fields(Archive& archive, ModelParameters& model);
+
+template <typename Archive>
+void fields(Archive& archive, LevelProbabilities& level) {
+  archive("m", level.m);
+  archive("u", level.u);
+}
+
+template <typename Archive>
+void fields(Archive& archive, StageTime& stage) {
+  archive("name", stage.name);
+  archive("seconds", stage.seconds);
+  archive("items", stage.items);
+  archive("unit", stage.unit);
+}
+
+template <typename Archive>
+void fields(Archive& archive, PassReport& pass) {
+  archive("name", pass.name);
+  archive("identities", pass.identities);
+  archive("groups", pass.groups);
+  archive("largest_group", pass.largest_group);
+  archive("pairs_compared", pass.pairs_compared);
+  archive("pairs_vetoed", pass.pairs_vetoed);
+  archive("edges", pass.edges);
+}
+
+template <typename Archive>
+void fields(Archive& archive, DatasetReport& dataset) {
+  archive("name", dataset.name);
+  archive("events", dataset.events);
+}
+
+template <typename Archive>
+void fields(Archive& archive, ClusterCounts& clusters) {
+  archive("links_used", clusters.links_used);
+  archive("vetoed_different_nhs", clusters.vetoed_different_nhs);
+  archive("ambiguous_clusters", clusters.ambiguous_clusters);
+}
+
+template <typename Archive>
+void fields(Archive& archive, InputFile& file) {
+  archive("path", file.path);
+  archive("extract", file.extract);
+  archive("dataset", file.dataset);
+  archive("compression", file.compression);
+  archive("bytes", file.bytes);
+}
+
+template <typename Archive>
+void fields(Archive& archive, FileReport& report) {
+  archive("digest", report.digest);
+  archive("rows", report.counts);
+}
+
+template <typename Archive>
+void fields(Archive& archive, RowCounts& rows) {
+  static_assert(kRowCounters == 14 + kQuarantineReasons, "a counter was added to RowCounts: list it here");
+  archive("read", rows.read);
+  archive("kept", rows.kept);
+  archive("opted_out", rows.opted_out);
+  archive.group("quarantined", [&](auto& reasons) {
+    for (std::size_t r = 0; r < kQuarantineReasons; ++r) {
+      reasons(quarantine_reason_name(static_cast<QuarantineReason>(r)), rows.quarantined[r]);
+    }
+  });
+  archive("nhs_valid", rows.nhs_valid);
+  archive("nhs_invalid", rows.nhs_invalid);
+  archive("nhs_missing", rows.nhs_missing);
+  archive("nhs_superseded", rows.nhs_superseded);
+  archive("birth_missing", rows.birth_missing);
+  archive("birth_placeholder", rows.birth_placeholder);
+  archive("postcode_missing", rows.postcode_missing);
+  archive("postcode_pseudo", rows.postcode_pseudo);
+  archive("gender_missing", rows.gender_missing);
+  archive("one_time", rows.one_time);
+  archive("values_not_understood", rows.values_not_understood);
+}
+
+// The levels of one identifier, by name; level 0, missing, has no probabilities.
+template <typename Level, typename Archive, std::size_t kLevels>
+void level_fields(Archive& archive, std::string_view identifier, std::array<LevelProbabilities, kLevels>& levels) {
+  archive.group(identifier, [&](auto& group) {
+    for (std::size_t l = 1; l < kLevels; ++l) group(level_name(static_cast<Level>(l)), levels[l]);
+  });
+}
+
+template <typename Archive>
+void fields(Archive& archive, ModelParameters& model) {
+  level_fields<NhsLevel>(archive, "nhs_number", model.nhs);
+  level_fields<BirthLevel>(archive, "date_of_birth", model.birth);
+  level_fields<PostcodeLevel>(archive, "postcode", model.postcode);
+  level_fields<GenderLevel>(archive, "gender", model.gender);
+  archive("prior", model.prior);
+  archive("threshold_bits", model.threshold_bits);
+  archive("margin_bits", model.margin_bits);
+}
+
+template <typename Archive>
+void fields(Archive& archive, Manifest& manifest) {
+  archive("software_version", manifest.software_version);
+  archive("run_id", manifest.run_id);
+  archive("job_name", manifest.job_name);
+  archive("job_file", manifest.job_file);
+  archive("started_utc", manifest.started_utc);
+  archive("job_file_digest", manifest.job_file_digest);
+  archive("input_digest", manifest.input_digest);
+  archive("model_digest", manifest.model_digest);
+  archive("key_id", manifest.key_id);
+  archive("content_digest", manifest.content_digest);
+  archive("secure", manifest.secure);
+  archive("publish", manifest.publish);
+  archive("as_at", manifest.as_at);
+  archive("ranks", manifest.ranks);
+  archive("threads_per_rank", manifest.threads_per_rank);
+  archive("rows", manifest.rows);
+  archive("identities", manifest.identities);
+  archive("linkable_identities", manifest.linkable_identities);
+  archive("distinct_nhs", manifest.distinct_nhs);
+  archive("passes", manifest.passes);
+  archive("model", manifest.model);
+  archive("components", manifest.components);
+  archive("largest_component", manifest.largest_component);
+  archive("component_rounds", manifest.component_rounds);
+  archive("clusters", manifest.clusters);
+  archive("persons", manifest.persons);
+  archive("persons_by_id_type", manifest.persons_by_id_type);
+  archive("rows_linked", manifest.rows_linked);
+  archive("standing_type1", manifest.standing_type1);
+  archive("standing_type2", manifest.standing_type2);
+  archive("standing_national", manifest.standing_national);
+  archive("practices_registered", manifest.practices_registered);
+  archive("practices_silent", manifest.practices_silent);
+  archive("providers_unregistered", manifest.providers_unregistered);
+  archive("stages", manifest.stages);
+  archive("total_seconds", manifest.total_seconds);
+  archive("peak_memory_bytes", manifest.peak_memory_bytes);
+  archive("datasets", manifest.datasets);
+  archive("files", manifest.files);
+  archive("file_reports", manifest.file_reports);
+}
+
+class Writer {
+ public:
+  explicit Writer(Json& object) : object_(object) {}
+
+  template <typename T>
+  void operator()(std::string_view key, T& value) {
+    object_[std::string(key)] = json_of(value);
+  }
+  template <typename Visit>
+  void group(std::string_view key, const Visit& visit) {
+    Json inner = Json::object();
+    Writer writer(inner);
+    visit(writer);
+    object_[std::string(key)] = std::move(inner);
+  }
+
+ private:
+  template <typename T>
+  static Json json_of(T& value) {
+    if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string>) {
+      return value;
+    } else if constexpr (std::is_same_v<T, Compression>) {
+      return kCompressions[static_cast<std::size_t>(value)];
+    } else if constexpr (std::is_same_v<T, Digest>) {
+      return hex(value);
+    } else {
+      Json object = Json::object();
+      Writer writer(object);
+      fields(writer, value);
+      return object;
+    }
+  }
+  template <typename T>
+  static Json json_of(std::vector<T>& values) {
+    Json array = Json::array();
+    for (T& value : values) array.push_back(json_of(value));
+    return array;
+  }
+
+  Json& object_;
+};
+
+std::optional<std::uint64_t> hex_word(std::string_view text) {
+  std::uint64_t word = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), word, 16);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return word;
+}
+
+class Reader {
+ public:
+  Reader(const Json& object, std::string place) : object_(object), place_(std::move(place)) {
+    if (!object.is_object()) wrong(place_, "not an object");
+  }
+
+  template <typename T>
+  void operator()(std::string_view key, T& value) {
+    const std::string place = place_.empty() ? std::string(key) : place_ + "." + std::string(key);
+    value_of(member(key), place, value);
+  }
+  template <typename Visit>
+  void group(std::string_view key, const Visit& visit) {
+    Reader inner(member(key), place_.empty() ? std::string(key) : place_ + "." + std::string(key));
+    visit(inner);
+  }
+
+ private:
+  const Json& member(std::string_view key) const {
+    const auto found = object_.find(std::string(key));
+    if (found == object_.end()) wrong(place_, "no key \"" + std::string(key) + "\"");
+    return *found;
+  }
+
+  template <typename T>
+  static void value_of(const Json& json, const std::string& place, T& value) {
+    if constexpr (std::is_same_v<T, std::string>) {
+      value = text_of(json, place);
+    } else if constexpr (std::is_same_v<T, double>) {
+      if (!json.is_number()) wrong(place, "not a number");
+      value = json.get<double>();
+    } else if constexpr (std::is_integral_v<T>) {
+      if (!json.is_number_unsigned() || !std::in_range<T>(json.get<std::uint64_t>())) {
+        wrong(place, "not a whole number in range");
+      }
+      value = static_cast<T>(json.get<std::uint64_t>());
+    } else if constexpr (std::is_same_v<T, Compression>) {
+      const auto name = std::find(kCompressions.begin(), kCompressions.end(), text_of(json, place));
+      if (name == kCompressions.end()) wrong(place, "unknown compression");
+      value = static_cast<Compression>(name - kCompressions.begin());
+    } else if constexpr (std::is_same_v<T, Digest>) {
+      const std::string text = text_of(json, place);
+      const auto high = hex_word(std::string_view(text).substr(0, 16));
+      const auto low = text.size() == 32 ? hex_word(std::string_view(text).substr(16)) : std::nullopt;
+      if (!high || !low) wrong(place, "not a digest of 32 hexadecimal digits");
+      value = {*high, *low};
+    } else {
+      Reader reader(json, place);
+      fields(reader, value);
+    }
+  }
+  template <typename T>
+  static void value_of(const Json& json, const std::string& place, std::vector<T>& values) {
+    if (!json.is_array()) wrong(place, "not an array");
+    values.clear();
+    for (std::size_t i = 0; i < json.size(); ++i) {
+      value_of(json[i], place + "[" + std::to_string(i) + "]", values.emplace_back());
+    }
+  }
+  static std::string text_of(const Json& json, const std::string& place) {
+    if (!json.is_string()) wrong(place, "not a text");
+    return json.get<std::string>();
+  }
+
+  const Json& object_;
+  std::string place_;
+};
+
+// Everything that other parts of the program index into.
+void check_references(const Manifest& manifest) {
+  if (manifest.file_reports.size() != manifest.files.size()) wrong("file_reports", "not one a file");
+  for (const InputFile& file : manifest.files) {
+    if (file.dataset >= manifest.datasets.size()) wrong("files", "a file of an unknown dataset");
+  }
+}
+
+Manifest read_manifest_file(const std::filesystem::path& path) {
+  const std::string text = read_small_file(path, kLargestManifest);
+  try {
+    const Json json = Json::parse(text);
+    Manifest manifest;
+    Reader reader(json, "");
+    fields(reader, manifest);
+    check_references(manifest);
+    return manifest;
+  } catch (const Json::parse_error& error) {
+    // The library's own message quotes the text around the mistake.
+    throw Error(path.string() + ": not JSON, at byte " + std::to_string(error.byte));
+  } catch (const Error& error) {
+    throw Error(path.string() + ": " + error.what());
+  }
+}
+
+bool is_file(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path, ignored);
+}
+
+bool same_folder(const std::filesystem::path& a, const std::filesystem::path& b) {
+  std::error_code ignored;
+  return std::filesystem::equivalent(a, b, ignored) && !ignored;
+}
+
+// The folder that lies, seen from `here`, as `to` lay seen from `from`: a run may be moved as a whole.
+std::filesystem::path moved(const std::filesystem::path& here, const std::string& from, const std::string& to) {
+  return (here / std::filesystem::path(to).lexically_relative(from)).lexically_normal();
+}
+
+}  // namespace
+
+std::string to_json(const Manifest& manifest) {
+  Json json = Json::object();
+  Writer writer(json);
+  Manifest copy = manifest;  // fields() lists what a reader fills as well
+  fields(writer, copy);
+  // A path need not be UTF-8; JSON must be.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+void write_manifest(const Manifest& manifest) {
+  const std::string text = to_json(manifest);
+  write_file_durably(std::filesystem::path(manifest.secure) / kManifestFile, text, 0600);
+  write_file_durably(std::filesystem::path(manifest.publish) / kManifestFile, text, 0644);
+}
+
+Manifest read_manifest(const std::filesystem::path& publish) {
+  return read_manifest_file(publish / kManifestFile);
+}
+
+std::filesystem::path secure_folder(const Manifest& manifest, const std::filesystem::path& publish) {
+  if (same_folder(publish, manifest.publish)) return manifest.secure;
+  return moved(std::filesystem::absolute(publish), manifest.publish, manifest.secure);
+}
+
+std::filesystem::path find_run(const std::filesystem::path& argument) {
+  std::error_code ignored;
+  if (is_file(argument) && argument.filename() != kManifestFile && argument.filename() != kDatasetFile) {
+    const std::filesystem::path publish = load_job_file(argument).publish;
+    if (is_file(publish / kManifestFile)) return publish;
+    throw UsageError("no finished run of the job " + argument.string() + ": there is no " +
+                     (publish / kManifestFile).string());
+  }
+  if (!std::filesystem::exists(argument, ignored)) {
+    throw UsageError("no run at " + argument.string() + ": there is no such file or folder");
+  }
+  const std::filesystem::path folder = std::filesystem::absolute(is_file(argument) ? argument.parent_path() : argument);
+  const std::filesystem::path nested = folder / "publish";
+  if (is_file(folder / kManifestFile)) {
+    const Manifest manifest = read_manifest_file(folder / kManifestFile);
+    // Both folders hold the manifest; only the published one holds the dataset.
+    if (same_folder(folder, manifest.publish) || is_file(folder / kDatasetFile)) return folder;
+    const std::filesystem::path there = manifest.publish, beside = moved(folder, manifest.secure, manifest.publish);
+    for (const auto& publish :
+         same_folder(folder, manifest.secure) ? std::array{there, beside} : std::array{beside, there}) {
+      if (is_file(publish / kManifestFile)) return publish;
+    }
+    throw UsageError("the run of " + folder.string() + " published to " + manifest.publish +
+                     ", where there is no manifest.json");
+  }
+  if (is_file(nested / kManifestFile)) return nested;
+  throw UsageError("no finished run at " + argument.string() +
+                   ": looked for manifest.json there and in its folder publish; give the publish or secure folder of "
+                   "a run, the folder that holds publish, or the job file");
+}
+
+}  // namespace ligature

@@ -1,0 +1,84 @@
+// The run manifest: what went in, what came out, by which model and rules, and how long each stage took.
+//
+// Written as publish/manifest.json (nothing in it identifies a person), with a copy in secure/.  Any RUN argument of the
+// command line finds its run through it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/clustering.hpp"
+#include "engine/model.hpp"
+#include "io/intake.hpp"
+
+namespace ligature {
+
+struct StageTime {
+  std::string name;       // "intake", "identities", ...
+  double seconds = 0;     // the slowest rank
+  std::uint64_t items = 0;  // what the rate counts
+  std::string unit;       // "rows", "identities", "pairs", ...
+};
+
+struct PassReport {
+  std::string name;  // "nhs_number", "date_of_birth", "postcode"
+  std::uint64_t identities = 0, groups = 0, largest_group = 0, pairs_compared = 0, pairs_vetoed = 0, edges = 0;
+};
+
+struct DatasetReport {
+  std::string name;
+  std::uint64_t events = 0;
+};
+
+struct Manifest {
+  std::string software_version, run_id, job_name, job_file, started_utc;  // run_id: digest of inputs, job file and key id
+  std::string job_file_digest, input_digest, model_digest, key_id, content_digest;
+  std::string secure, publish;  // absolute paths
+  std::string as_at;            // ISO date
+  int ranks = 0, threads_per_rank = 0;
+  std::vector<InputFile> files;
+  std::vector<FileReport> file_reports;
+  std::vector<DatasetReport> datasets;
+  RowCounts rows;  // over all files
+  std::uint64_t identities = 0, linkable_identities = 0, distinct_nhs = 0;
+  std::vector<PassReport> passes;
+  ModelParameters model;
+  std::uint64_t components = 0, largest_component = 0, component_rounds = 0;
+  ClusterCounts clusters;
+  std::uint64_t persons = 0;
+  std::vector<std::uint64_t> persons_by_id_type;  // index: id_type
+  std::uint64_t rows_linked = 0;  // rows of persons with two rows or more
+  std::uint64_t standing_type1 = 0, standing_type2 = 0, standing_national = 0;
+  std::uint64_t practices_registered = 0, practices_silent = 0, providers_unregistered = 0;
+  std::vector<StageTime> stages;
+  double total_seconds = 0;
+  std::uint64_t peak_memory_bytes = 0;  // sum over ranks
+};
+
+// How a person's pseudonym was made; /persons/id_type.
+enum class IdType : std::uint8_t {
+  nhs_number = 1,   // owns a valid NHS number
+  contested = 2,    // has a valid NHS number that another person has the better claim to
+  other = 3,        // no valid NHS number; date of birth and postcode, or an invalid number
+  ambiguous = 4,    // as other, and left apart because no candidate led
+  one_time = 5,     // a single row whose identifiers cannot tell people apart; never linkable
+};
+inline constexpr std::size_t kIdTypes = 6;
+
+// Rank 0: writes both copies atomically (temporary name, sync, rename).
+void write_manifest(const Manifest& manifest);
+Manifest read_manifest(const std::filesystem::path& publish);
+std::string to_json(const Manifest& manifest);
+
+// The secure folder of a run that was found in a publish folder: where the manifest says, or, if the run was moved as a
+// whole, where it lies from there.
+std::filesystem::path secure_folder(const Manifest& manifest, const std::filesystem::path& publish);
+
+// Finds the run that a RUN argument means: a publish or secure folder, a folder that holds publish/, or a job file.
+// Throws UsageError that says what was looked for.
+std::filesystem::path find_run(const std::filesystem::path& argument);  // returns the publish folder
+
+}  // namespace ligature

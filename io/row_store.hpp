@@ -1,0 +1,82 @@
+// The rows of this rank between intake and publication: identities in memory, payload and row ids in spools.
+//
+// Blocks are kept in input order, so everything is read back in the order in which it was read.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "io/intake.hpp"
+#include "io/spool.hpp"
+
+namespace ligature {
+
+// The different values of one category field on this rank, numbered in order of first sight.
+class LocalDictionary {
+ public:
+  std::uint32_t code(const std::string& value);
+  [[nodiscard]] const std::vector<std::string>& values() const noexcept { return values_; }
+
+ private:
+  std::vector<std::string> values_;
+  std::unordered_map<std::string, std::uint32_t> codes_;
+};
+
+struct StoredBlock {
+  std::uint32_t file = 0;
+  std::uint32_t dataset = 0;
+  std::uint64_t lines = 0;
+  std::uint64_t first_row = 0;  // on this rank
+  std::uint64_t rows = 0;
+  std::vector<Identity> identities;  // emptied once they are collapsed
+};
+
+class RowStore {
+ public:
+  // memory: bytes that payload and row ids may take before they go to disk under scratch.
+  RowStore(const Inputs& inputs, std::filesystem::path scratch, std::uint64_t memory, std::uint64_t max_categories);
+
+  void restart();            // forgets all rows
+  void add(RowBlock&& block);  // throws LimitError when a category column has too many values
+
+  [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }
+  [[nodiscard]] std::vector<StoredBlock>& blocks() noexcept { return blocks_; }
+  [[nodiscard]] const std::vector<StoredBlock>& blocks() const noexcept { return blocks_; }
+  // By dataset and payload field; empty for fields without categories.
+  [[nodiscard]] const std::vector<std::vector<LocalDictionary>>& dictionaries() const noexcept { return dictionaries_; }
+
+  // Reads a block's payload.  Blocks of one dataset in their order, each once.
+  void read_payload(const StoredBlock& block, std::vector<std::byte>& payload);
+
+  // Calls visit(row on this rank, dataset, row id) for every row, in input order.
+  void for_each_row_id(std::uint64_t lines_before_first_file,
+                       const std::function<void(std::uint64_t, std::uint32_t, std::string_view)>& visit);
+  // Calls visit(file, line, reason) for every quarantined row, in input order; lines count from 1.
+  void for_each_quarantined(std::uint64_t lines_before_first_file,
+                            const std::function<void(std::uint32_t, std::uint64_t, QuarantineReason)>& visit);
+
+ private:
+  struct Quarantined {
+    std::uint64_t block = 0;
+    std::uint64_t line : 56;
+    std::uint64_t reason : 8;
+  };
+  // The line number of each block's first line, from 1.
+  [[nodiscard]] std::vector<std::uint64_t> first_lines(std::uint64_t lines_before_first_file) const;
+
+  const Inputs& inputs_;
+  std::uint64_t max_categories_;
+  SpoolBudget budget_;
+  std::uint64_t rows_ = 0;
+  std::vector<StoredBlock> blocks_;
+  std::vector<std::vector<LocalDictionary>> dictionaries_;
+  std::vector<Spool> payload_;  // by dataset
+  Spool row_ids_;               // of every block: byte count, ends or lines, characters
+  Spool quarantined_;
+};
+
+}  // namespace ligature

@@ -1,0 +1,402 @@
+// The secure index and the list of identities: framed, checksummed parts that any number of ranks can read.
+//
+// All numbers are little-endian, as the machines that this program runs on (docs/dataset.md, "The secure folder").
+#include "io/secure_index.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <limits>
+
+#include <xxhash.h>
+
+#include "engine/error.hpp"
+#include "io/files.hpp"
+#include "io/part_files.hpp"
+#include "partition/shard_map.hpp"
+
+namespace ligature {
+
+static_assert(std::endian::native == std::endian::little, "the parts are written as they lie in memory");
+
+namespace {
+
+constexpr std::size_t kBlockBytes = std::size_t{1} << 20;
+constexpr std::array<char, 8> kIndexMagic{'L', 'I', 'G', 'I', 'N', 'D', 'E', 'X'};
+constexpr std::array<char, 8> kFooterMagic{'L', 'I', 'G', 'I', 'X', 'E', 'N', 'D'};
+constexpr std::array<char, 8> kIdentityMagic{'L', 'I', 'G', 'I', 'D', 'E', 'N', 'T'};
+constexpr std::size_t kIdentitiesPerPiece = std::size_t{1} << 16;
+
+struct BlockHeader {
+  std::uint64_t rows = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t checksum = 0;  // XXH3-64 of the rows' bytes
+};
+
+struct RowHeader {
+  Pseudonym person;
+  std::uint32_t dataset = 0;
+  std::uint32_t id_bytes = 0;  // of the row id that follows
+};
+static_assert(sizeof(RowHeader) == 24);
+
+// The end of a part; before it lie the offsets of its blocks.
+struct IndexFooter {
+  std::uint64_t part = 0, parts = 0;
+  std::uint64_t run = 0;  // the same in all parts of one run, and hardly in any other's
+  std::uint64_t blocks = 0, rows = 0;
+  std::uint64_t checksum = 0;  // XXH3-64 of the block offsets, then of the five numbers above
+  std::array<char, 8> magic{};
+};
+static_assert(sizeof(IndexFooter) == 56);
+
+template <typename T>
+std::span<const std::byte> bytes_of(const T& value) {
+  return std::as_bytes(std::span(&value, 1));
+}
+
+// XXH3-64 piece by piece.
+class Checksum {
+ public:
+  Checksum() : state_(XXH3_createState()) {
+    if (state_ == nullptr) throw std::bad_alloc();
+    XXH3_64bits_reset(state_);
+  }
+  ~Checksum() { XXH3_freeState(state_); }
+  Checksum(const Checksum&) = delete;
+  Checksum& operator=(const Checksum&) = delete;
+  void add(std::span<const std::byte> bytes) noexcept {
+    if (!bytes.empty()) XXH3_64bits_update(state_, bytes.data(), bytes.size());
+  }
+  [[nodiscard]] std::uint64_t value() const noexcept { return XXH3_64bits_digest(state_); }
+
+ private:
+  XXH3_state_t* state_;
+};
+
+std::uint64_t footer_checksum(std::span<const std::uint64_t> offsets, const IndexFooter& footer) {
+  Checksum checksum;
+  checksum.add(std::as_bytes(offsets));
+  checksum.add(bytes_of(footer).first(offsetof(IndexFooter, checksum)));
+  return checksum.value();
+}
+
+[[noreturn]] void damaged(const std::filesystem::path& part, const std::string& what) {
+  throw Error("the secure index is damaged: " + part.string() + ": " + what);
+}
+
+}  // namespace
+
+struct SecureIndexWriter::State {
+  std::filesystem::path folder;
+  std::uint64_t rank = 0;
+  File part;
+  std::vector<std::byte> block;
+  std::vector<std::uint64_t> offsets;
+  std::uint64_t end = 0, block_rows = 0, rows = 0;
+  bool finished = false;
+
+  void append(std::span<const std::byte> bytes) {
+    part.write_at(end, bytes);
+    end += bytes.size();
+  }
+  void flush() {
+    if (block_rows == 0) return;
+    const BlockHeader header{block_rows, block.size(), XXH3_64bits(block.data(), block.size())};
+    offsets.push_back(end);
+    append(bytes_of(header));
+    append(block);
+    rows += block_rows;
+    block_rows = 0;
+    block.clear();
+  }
+};
+
+SecureIndexWriter::SecureIndexWriter(const std::filesystem::path& secure, int rank)
+    : state_(std::make_unique<State>()) {
+  state_->folder = secure / "index";
+  state_->rank = static_cast<std::uint64_t>(rank);
+  make_private_directory(state_->folder);
+  state_->part = File::create(partial_part_path(state_->folder, state_->rank), 0600);
+  state_->block.reserve(kBlockBytes + (std::size_t{1} << 16));
+  state_->append(bytes_of(kIndexMagic));
+}
+
+SecureIndexWriter::~SecureIndexWriter() {
+  std::error_code ignored;
+  if (!state_->finished) std::filesystem::remove(partial_part_path(state_->folder, state_->rank), ignored);
+}
+
+void SecureIndexWriter::add(const IndexRow& row) {
+  if (row.row_id.size() > std::numeric_limits<std::uint32_t>::max()) throw Error("a row id is longer than 4 GiB");
+  const RowHeader header{row.person, row.dataset, static_cast<std::uint32_t>(row.row_id.size())};
+  const auto header_bytes = bytes_of(header), id = std::as_bytes(std::span(row.row_id));
+  state_->block.insert(state_->block.end(), header_bytes.begin(), header_bytes.end());
+  state_->block.insert(state_->block.end(), id.begin(), id.end());
+  ++state_->block_rows;
+  if (state_->block.size() >= kBlockBytes) state_->flush();
+}
+
+void SecureIndexWriter::finish(const Communicator& comm) {
+  State& state = *state_;
+  std::uint64_t last_checksum = 0;
+  agreed_step(comm, [&] {
+    state.flush();
+    IndexFooter own;
+    own.part = state.rank;
+    own.blocks = state.offsets.size();
+    own.rows = state.rows;
+    own.run = state.end;
+    last_checksum = footer_checksum(state.offsets, own);
+  });
+  const std::vector<std::uint64_t> checksums = comm.all_gather(last_checksum);
+  agreed_step(comm, [&] {
+    IndexFooter footer;
+    footer.part = state.rank;
+    footer.parts = static_cast<std::uint64_t>(comm.size());
+    footer.run = XXH3_64bits(checksums.data(), checksums.size() * sizeof(std::uint64_t));
+    footer.blocks = state.offsets.size();
+    footer.rows = state.rows;
+    footer.checksum = footer_checksum(state.offsets, footer);
+    footer.magic = kFooterMagic;
+    state.append(std::as_bytes(std::span(state.offsets)));
+    state.append(bytes_of(footer));
+    state.part.sync();
+    state.part.close();
+  });
+  name_parts(comm, state.folder);
+  state.finished = true;
+}
+
+namespace {
+
+// One part, opened and checked as far as its footer.
+struct IndexPart {
+  File file;
+  IndexFooter footer;
+  std::uint64_t footer_start = 0;  // of the block offsets
+};
+
+IndexPart open_part(const std::filesystem::path& path) {
+  IndexPart part{File::open_read(path), {}, 0};
+  const std::uint64_t bytes = part.file.size();
+  std::array<char, 8> magic{};
+  if (bytes < sizeof magic + sizeof(IndexFooter)) damaged(path, "too short");
+  part.file.read_exactly_at(0, std::as_writable_bytes(std::span(magic)));
+  part.file.read_exactly_at(bytes - sizeof(IndexFooter), std::as_writable_bytes(std::span(&part.footer, 1)));
+  if (magic != kIndexMagic || part.footer.magic != kFooterMagic) damaged(path, "not a part of an index");
+  const std::uint64_t room = bytes - sizeof magic - sizeof(IndexFooter);
+  if (part.footer.blocks > room / sizeof(std::uint64_t)) damaged(path, "impossible number of blocks");
+  part.footer_start = bytes - sizeof(IndexFooter) - part.footer.blocks * sizeof(std::uint64_t);
+  return part;
+}
+
+std::vector<std::uint64_t> read_offsets(const IndexPart& part) {
+  std::vector<std::uint64_t> offsets(part.footer.blocks);
+  part.file.read_exactly_at(part.footer_start, std::as_writable_bytes(std::span(offsets)));
+  if (footer_checksum(offsets, part.footer) != part.footer.checksum)
+    damaged(part.file.path(), "wrong checksum at its end");
+  return offsets;
+}
+
+void visit_block(const IndexPart& part, std::uint64_t offset, std::uint64_t end, std::vector<std::byte>& bytes,
+                 const std::function<void(const IndexRow&)>& visit) {
+  const std::filesystem::path& path = part.file.path();
+  BlockHeader header;
+  if (offset < sizeof kIndexMagic || offset > end || end - offset < sizeof header) damaged(path, "impossible block");
+  part.file.read_exactly_at(offset, std::as_writable_bytes(std::span(&header, 1)));
+  if (header.bytes != end - offset - sizeof header) damaged(path, "impossible block length");
+  bytes.resize(header.bytes);
+  part.file.read_exactly_at(offset + sizeof header, bytes);
+  if (XXH3_64bits(bytes.data(), bytes.size()) != header.checksum) damaged(path, "wrong checksum of a block");
+  std::uint64_t at = 0;
+  for (std::uint64_t r = 0; r < header.rows; ++r) {
+    RowHeader row;
+    if (bytes.size() - at < sizeof row) damaged(path, "a block ends within a row");
+    std::memcpy(&row, bytes.data() + at, sizeof row);
+    at += sizeof row;
+    if (bytes.size() - at < row.id_bytes) damaged(path, "a block ends within a row id");
+    std::string_view id;
+    if (row.id_bytes > 0) id = {reinterpret_cast<const char*>(bytes.data() + at), row.id_bytes};
+    at += row.id_bytes;
+    visit({row.dataset, id, row.person});
+  }
+  if (at != bytes.size()) damaged(path, "a block has more bytes than rows");
+}
+
+}  // namespace
+
+struct SecureIndexReader::State {
+  std::filesystem::path folder;
+  std::vector<std::uint64_t> first_block{0};  // of each part, counted over all parts; then the number of blocks
+  Range share;                                // the blocks still to be read
+  std::uint64_t part_number = 0;
+  IndexPart part;
+  std::vector<std::uint64_t> offsets;
+  std::vector<std::byte> bytes;
+
+  void open(std::uint64_t number) {
+    part_number = number;
+    part = open_part(part_path(folder, number));
+    offsets = read_offsets(part);
+    if (offsets.size() != first_block[number + 1] - first_block[number]) {
+      damaged(part.file.path(), "it changed while being read");
+    }
+  }
+};
+
+SecureIndexReader::SecureIndexReader(const std::filesystem::path& secure, int rank, int ranks)
+    : state_(std::make_unique<State>()) {
+  State& state = *state_;
+  state.folder = secure / "index";
+  // The footers of all parts say how many blocks there are: this rank's share is a range of them.
+  std::uint64_t parts = 1, run = 0;
+  for (std::uint64_t p = 0; p < parts; ++p) {
+    const IndexPart part = open_part(part_path(state.folder, p));
+    if (p == 0) {
+      parts = part.footer.parts;
+      run = part.footer.run;
+    }
+    if (part.footer.part != p || part.footer.parts != parts || part.footer.run != run) {
+      damaged(part.file.path(), "it belongs to another run");
+    }
+    state.first_block.push_back(state.first_block.back() + part.footer.blocks);
+    // Parts without blocks are in nobody's share: one rank checks them, so that every byte is checked by some rank.
+    if (part.footer.blocks == 0 && rank == 0) read_offsets(part);
+  }
+  state.share = share_of(state.first_block.back(), rank, ranks);
+}
+
+SecureIndexReader::~SecureIndexReader() = default;
+
+bool SecureIndexReader::next_block(const std::function<void(const IndexRow&)>& visit) {
+  State& state = *state_;
+  if (state.share.size() == 0) return false;
+  const std::uint64_t block = state.share.begin;
+  const auto after = std::upper_bound(state.first_block.begin(), state.first_block.end(), block);
+  const auto number = static_cast<std::uint64_t>(after - state.first_block.begin()) - 1;
+  if (!state.part.file.is_open() || state.part_number != number) state.open(number);
+  const std::uint64_t i = block - state.first_block[number];
+  const std::uint64_t end = i + 1 < state.offsets.size() ? state.offsets[i + 1] : state.part.footer_start;
+  visit_block(state.part, state.offsets[i], end, state.bytes, visit);
+  ++state.share.begin;
+  return true;
+}
+
+void read_secure_index(const std::filesystem::path& secure, int rank, int ranks,
+                       const std::function<void(const IndexRow&)>& visit) {
+  SecureIndexReader reader(secure, rank, ranks);
+  while (reader.next_block(visit)) {
+  }
+}
+
+namespace {
+
+struct IdentityHeader {
+  std::array<char, 8> magic{};
+  std::uint64_t part = 0, parts = 0, count = 0;
+};
+static_assert(sizeof(IdentityHeader) == 32);
+
+[[noreturn]] void damaged_identities(const std::filesystem::path& part, const std::string& what) {
+  throw Error("the list of identities is damaged: " + part.string() + ": " + what);
+}
+
+}  // namespace
+
+void write_identities(const Communicator& comm, const std::filesystem::path& secure,
+                      std::span<const Identity> identities) {
+  const std::filesystem::path folder = secure / "identities";
+  const auto rank = static_cast<std::uint64_t>(comm.rank());
+  agreed_step(comm, [&] {
+    make_private_directory(folder);
+    const IdentityHeader header{kIdentityMagic, rank, static_cast<std::uint64_t>(comm.size()), identities.size()};
+    Checksum checksum;
+    checksum.add(bytes_of(header));
+    checksum.add(std::as_bytes(identities));
+    const std::uint64_t value = checksum.value();
+    File part = File::create(partial_part_path(folder, rank), 0600);
+    part.write_at(0, bytes_of(header));
+    part.write_at(sizeof header, std::as_bytes(identities));
+    part.write_at(sizeof header + identities.size_bytes(), bytes_of(value));
+    part.sync();
+    part.close();
+  });
+  name_parts(comm, folder);
+}
+
+struct IdentityReader::State {
+  std::filesystem::path folder;
+  std::uint64_t parts = 1, step = 1;
+  std::uint64_t next_part = 0;
+  // The part being read.
+  File file;
+  IdentityHeader header;
+  std::uint64_t done = 0;
+  std::unique_ptr<Checksum> checksum;
+  std::vector<Identity> piece;
+
+  [[nodiscard]] File open(std::uint64_t number, IdentityHeader& into) const {
+    File opened = File::open_read(part_path(folder, number));
+    const std::uint64_t bytes = opened.size();
+    if (bytes < sizeof into + sizeof(std::uint64_t)) damaged_identities(opened.path(), "too short");
+    opened.read_exactly_at(0, std::as_writable_bytes(std::span(&into, 1)));
+    const std::uint64_t room = bytes - sizeof into - sizeof(std::uint64_t);
+    if (into.magic != kIdentityMagic || into.part != number || room % sizeof(Identity) != 0 ||
+        into.count != room / sizeof(Identity)) {
+      damaged_identities(opened.path(), "it is not this part, or not whole");
+    }
+    return opened;
+  }
+  void check_end() const {
+    std::uint64_t stored = 0;
+    file.read_exactly_at(sizeof header + header.count * sizeof(Identity),
+                         std::as_writable_bytes(std::span(&stored, 1)));
+    if (stored != checksum->value()) damaged_identities(file.path(), "wrong checksum");
+  }
+};
+
+IdentityReader::IdentityReader(const std::filesystem::path& secure, int rank, int ranks)
+    : state_(std::make_unique<State>()) {
+  state_->folder = secure / "identities";
+  state_->step = static_cast<std::uint64_t>(ranks);
+  state_->next_part = static_cast<std::uint64_t>(rank);
+  IdentityHeader first;
+  const File opened = state_->open(0, first);
+  state_->parts = first.parts;
+}
+
+IdentityReader::~IdentityReader() = default;
+
+std::span<const Identity> IdentityReader::next_piece() {
+  State& state = *state_;
+  for (;;) {
+    if (!state.file.is_open()) {
+      if (state.next_part >= state.parts) return {};
+      state.file = state.open(state.next_part, state.header);
+      if (state.header.parts != state.parts) damaged_identities(state.file.path(), "it belongs to another run");
+      state.next_part += state.step;
+      state.done = 0;
+      state.checksum = std::make_unique<Checksum>();
+      state.checksum->add(bytes_of(state.header));
+    }
+    if (state.done < state.header.count) {
+      state.piece.resize(std::min<std::uint64_t>(kIdentitiesPerPiece, state.header.count - state.done));
+      const auto bytes = std::as_writable_bytes(std::span(state.piece));
+      state.file.read_exactly_at(sizeof state.header + state.done * sizeof(Identity), bytes);
+      state.checksum->add(bytes);
+      state.done += state.piece.size();
+      return state.piece;
+    }
+    state.check_end();
+    state.file = File();
+  }
+}
+
+void read_identities(const std::filesystem::path& secure, const std::function<void(std::span<const Identity>)>& visit) {
+  IdentityReader reader(secure, 0, 1);
+  for (std::span<const Identity> piece = reader.next_piece(); !piece.empty(); piece = reader.next_piece()) visit(piece);
+}
+
+}  // namespace ligature

@@ -1,0 +1,370 @@
+#include "io/share_reader.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <span>
+#include <utility>
+
+#include "engine/error.hpp"
+#include "engine/parallel.hpp"
+#include "io/block_source.hpp"
+#include "partition/shard_map.hpp"
+
+namespace ligature {
+
+namespace {
+
+constexpr std::uint64_t kCompressedWeight = 4;
+constexpr std::size_t kWholeFileBudget = std::size_t{16} << 20;  // decompressed bytes parsed beside other files
+constexpr std::size_t kPastEndBytes = std::size_t{64} << 10;
+
+using Buffer = std::unique_ptr<char[]>;
+
+Buffer make_buffer(std::size_t bytes) {
+  Buffer buffer = std::make_unique_for_overwrite<char[]>(bytes + kReadAhead);
+  std::memset(buffer.get() + bytes, 0, kReadAhead);
+  return buffer;
+}
+
+// numerator / denominator upwards; 0 for a numerator below 0.
+std::uint64_t blocks_before(std::uint64_t place, std::uint64_t file_begin, std::uint64_t block_bytes) {
+  return place <= file_begin ? 0 : (place - file_begin - 1) / block_bytes + 1;
+}
+
+[[noreturn]] void fail_changed(const std::string& path) {
+  throw Error(path + ": the file changed while the job was running");
+}
+
+void add(RowCounts& sum, const RowCounts& part) {
+  using Counters = std::array<std::uint64_t, kRowCounters>;
+  auto total = std::bit_cast<Counters>(sum);
+  const auto more = std::bit_cast<Counters>(part);
+  for (std::size_t i = 0; i < kRowCounters; ++i) total[i] += more[i];
+  sum = std::bit_cast<RowCounts>(total);
+}
+
+}  // namespace
+
+std::vector<Segment> share_of_inputs(const Inputs& inputs, int rank, int ranks, std::size_t block_bytes) {
+  const auto weight = [](const InputFile& file) {
+    return file.compression == Compression::none ? file.bytes : file.bytes * kCompressedWeight;
+  };
+  std::uint64_t total = 0;
+  for (const InputFile& file : inputs.files) total += weight(file);
+  const Range share = share_of(total, rank, ranks);
+
+  std::vector<Segment> segments;
+  std::uint64_t file_begin = 0;
+  for (std::uint32_t f = 0; f < inputs.files.size(); ++f) {
+    const InputFile& file = inputs.files[f];
+    if (file.compression != Compression::none) {
+      if (file_begin >= share.begin && file_begin < share.end) segments.push_back({f, 0, file.bytes});
+    } else {
+      const std::uint64_t begin =
+          std::min(file.bytes, blocks_before(share.begin, file_begin, block_bytes) * block_bytes);
+      const std::uint64_t end = std::min(file.bytes, blocks_before(share.end, file_begin, block_bytes) * block_bytes);
+      if (begin < end) segments.push_back({f, begin, end});
+    }
+    file_begin += weight(file);
+  }
+  return segments;
+}
+
+// A file that one thread reads from its beginning to its end.
+struct ShareReader::WholeFile {
+  WholeFile(const InputFile& file, std::size_t raw_bytes)
+      : input(file), stream(file.path, file.compression, raw_bytes, [this](std::span<const std::byte> raw) {
+          digests.push_back(digest(raw));
+          bytes_read += raw.size();
+        }) {}
+  WholeFile(const WholeFile&) = delete;
+  WholeFile& operator=(const WholeFile&) = delete;
+
+  const InputFile& input;
+  ByteStream stream;
+  std::vector<Digest> digests;
+  std::uint64_t bytes_read = 0;  // on disk
+  std::shared_ptr<const FileContext> context;
+  std::size_t buffer_bytes = 0;
+  ReadingState state;
+  std::uint64_t offset = 0;  // decompressed
+  bool last = false;
+};
+
+struct ShareReader::Block {
+  std::size_t segment = 0;
+  bool whole_file = false;  // bytes are not read yet
+  std::shared_ptr<const FileContext> context;
+  Buffer bytes;
+  Piece piece;
+  char previous = '\n';
+  std::optional<std::uint64_t> start;  // known place of a record start, at or after the piece's beginning
+};
+
+struct ShareReader::ParsedBlock {
+  Block block;
+  std::size_t start = 0;  // where in the piece parsing began
+  std::size_t end = 0;    // where the next record begins, if state is at rest
+  RowBlock rows;
+  ReadingState state;
+  Digest digest;                     // of a plain file's block
+  std::unique_ptr<WholeFile> whole;  // of a whole file
+};
+
+ShareReader::ShareReader(const JobFile& job, const Inputs& inputs, const RowRules& rules, const IntakeTuning& tuning,
+                         std::vector<Segment> segments, const Consume& consume, const Progress& progress)
+    : job_(job),
+      inputs_(inputs),
+      rules_(rules),
+      tuning_(tuning),
+      segments_(std::move(segments)),
+      consume_(consume),
+      progress_(progress) {}
+
+ShareReader::~ShareReader() = default;
+
+void ShareReader::read(std::optional<std::uint64_t> start) {
+  reports_.assign(segments_.size(), SegmentReport());
+  segment_ = 0;
+  file_ = File();
+  stream_.reset();
+  context_.reset();
+  start_ = start;
+  closing_.reset();
+  closing_context_.reset();
+  state_ = ReadingState();
+  const auto in_flight = static_cast<std::size_t>(num_threads()) + 2;
+  ordered_pipeline(
+      in_flight, [this] { return produce(); }, [this](Block block) { return parse(std::move(block)); },
+      [this](ParsedBlock parsed) { close_seam(std::move(parsed)); });
+  read_past_end();
+}
+
+std::shared_ptr<const FileContext> ShareReader::context_of(std::uint32_t file, Header&& header) const {
+  auto context = std::make_shared<FileContext>();
+  const InputFile& input = inputs_.files[file];
+  context->file = file;
+  context->input = &input;
+  context->extract = &job_.extracts[input.extract];
+  context->schema = &inputs_.datasets[input.dataset];
+  context->rules = &rules_;
+  context->after_opt_out = job_.after_opt_out;
+  context->max_record_bytes = job_.max_record_bytes;
+  std::vector<std::string> problems;
+  context->layout = lay_out_columns(header, *context->extract, *context->schema, problems);
+  if (!problems.empty()) fail_changed(input.path);
+  context->header = std::move(header);
+  return context;
+}
+
+Header ShareReader::header_of(const InputFile& input) const {
+  try {
+    return read_header(input.path, input.compression, job_.extracts[input.extract].delimiter, job_.max_record_bytes);
+  } catch (const UsageError&) {  // it was right before the job began
+    fail_changed(input.path);
+  }
+}
+
+// Begins the producer's current segment.
+void ShareReader::open_segment() {
+  const Segment& segment = segments_[segment_];
+  const InputFile& input = inputs_.files[segment.file];
+  file_ = File::open_read(input.path);
+  if (file_.size() != input.bytes) fail_changed(input.path);
+  offset_ = segment.begin;
+  previous_ = '\n';
+  context_ = context_of(segment.file, header_of(input));
+  if (segment.begin == 0) {
+    start_ = context_->header.data_offset;
+  } else {
+    std::byte before{};
+    file_.read_exactly_at(segment.begin - 1, std::span(&before, 1));
+    previous_ = static_cast<char>(before);
+  }
+  if (input.compression != Compression::none) {
+    stream_ = std::make_unique<ByteStream>(input.path, input.compression, tuning_.block_bytes,
+                                           [this](std::span<const std::byte> raw) {
+                                             reports_[segment_].block_digests.push_back(digest(raw));
+                                             progress_(raw.size());
+                                           });
+  }
+}
+
+// The next block of the share, in order.
+std::optional<ShareReader::Block> ShareReader::produce() {
+  if (segment_ == segments_.size()) return std::nullopt;
+  const Segment& segment = segments_[segment_];
+  const InputFile& input = inputs_.files[segment.file];
+  Block block;
+  block.segment = segment_;
+  if (segment.begin == 0 && segment.end == input.bytes && input.bytes <= tuning_.whole_file_bytes) {
+    block.whole_file = true;
+    progress_(input.bytes);
+    ++segment_;
+    return block;
+  }
+  if (!context_) open_segment();
+  block.context = context_;
+  block.previous = previous_;
+  std::size_t size = tuning_.block_bytes;
+  if (!stream_) size = static_cast<std::size_t>(std::min<std::uint64_t>(size, segment.end - offset_));
+  block.bytes = make_buffer(size);
+  if (stream_) {
+    const std::size_t wanted = size;
+    size = stream_->read({block.bytes.get(), wanted});
+    std::memset(block.bytes.get() + size, 0, kReadAhead);
+    block.piece.last = size < wanted;
+  } else {
+    file_.read_exactly_at(offset_, std::as_writable_bytes(std::span(block.bytes.get(), size)));
+    block.piece.last = offset_ + size == input.bytes;
+    progress_(size);
+  }
+  block.piece.data = block.bytes.get();
+  block.piece.size = size;
+  block.piece.offset = offset_;
+  if (start_ && *start_ >= offset_) block.start = start_;
+  offset_ += size;
+  if (size != 0) previous_ = block.bytes[size - 1];
+  if (stream_ ? block.piece.last : offset_ == segment.end) {
+    stream_.reset();
+    context_.reset();
+    start_.reset();
+    ++segment_;
+  }
+  return block;
+}
+
+// Parses a block on any thread, from its first record if that is known and else from a guess.
+ShareReader::ParsedBlock ShareReader::parse(Block&& block) const {
+  if (block.whole_file) return parse_whole_file(std::move(block));
+  ParsedBlock parsed;
+  const FileContext& context = *block.context;
+  const Piece& piece = block.piece;
+  RecordTokenizer tokenizer(context.extract->delimiter, context.max_record_bytes);
+  RowParser parser(context, piece.size);
+  if (block.start) {
+    parsed.start = static_cast<std::size_t>(std::min<std::uint64_t>(*block.start - piece.offset, piece.size));
+  } else {
+    parsed.start = guess_record_start(tokenizer, piece, block.previous, context.layout.columns);
+  }
+  if (piece.offset == 0) parser.line_ends(context.header.lines);
+  parsed.end = read_records(tokenizer, parsed.state, piece, parsed.start, piece.size, parser);
+  parsed.rows = parser.take();
+  if (context.input->compression == Compression::none) {
+    parsed.digest = digest(std::as_bytes(std::span(piece.data, piece.size)));
+  }
+  parsed.block = std::move(block);
+  return parsed;
+}
+
+ShareReader::ParsedBlock ShareReader::parse_whole_file(Block&& block) const {
+  ParsedBlock parsed;
+  const std::uint32_t file = segments_[block.segment].file;
+  const InputFile& input = inputs_.files[file];
+  parsed.whole = std::make_unique<WholeFile>(input, tuning_.block_bytes);
+  parsed.whole->context = context_of(file, header_of(input));
+  const std::uint64_t unfolded = input.compression == Compression::none ? input.bytes + 1 : input.bytes * 16 + 4096;
+  parsed.whole->buffer_bytes = static_cast<std::size_t>(std::min<std::uint64_t>(tuning_.block_bytes, unfolded));
+  parsed.rows = read_on(*parsed.whole, kWholeFileBudget);
+  parsed.block = std::move(block);
+  return parsed;
+}
+
+// Reads on in a file, budget decompressed bytes or a little more.
+RowBlock ShareReader::read_on(WholeFile& whole, std::size_t budget) const {
+  const FileContext& context = *whole.context;
+  RecordTokenizer tokenizer(context.extract->delimiter, context.max_record_bytes);
+  RowParser parser(context, whole.buffer_bytes);
+  const Buffer buffer = make_buffer(whole.buffer_bytes);
+  if (whole.offset == 0) parser.line_ends(context.header.lines);
+  for (std::size_t done = 0; !whole.last && done < budget;) {
+    Piece piece{buffer.get(), 0, whole.offset, false};
+    piece.size = whole.stream.read({buffer.get(), whole.buffer_bytes});
+    std::memset(buffer.get() + piece.size, 0, kReadAhead);
+    piece.last = whole.last = piece.size < whole.buffer_bytes;
+    const std::uint64_t header = context.header.data_offset;
+    const std::uint64_t from = header > piece.offset ? std::min<std::uint64_t>(header - piece.offset, piece.size) : 0;
+    read_records(tokenizer, whole.state, piece, static_cast<std::size_t>(from), piece.size, parser);
+    whole.offset += piece.size;
+    done += piece.size;
+  }
+  if (whole.last && whole.bytes_read != whole.input.bytes) fail_changed(whole.input.path);
+  return parser.take();
+}
+
+// Receives blocks in file order; makes their rows those of a sequential reading.
+void ShareReader::close_seam(ParsedBlock&& parsed) {
+  const Block& block = parsed.block;
+  std::vector<Digest>& digests = reports_[block.segment].block_digests;
+  if (block.whole_file) {
+    closing_ = block.segment;
+    position_ = parsed.whole->input.bytes;
+    emit(block.segment, std::move(parsed.rows));
+    while (!parsed.whole->last) emit(block.segment, read_on(*parsed.whole, tuning_.block_bytes));
+    digests = std::move(parsed.whole->digests);
+    return;
+  }
+  if (block.context->input->compression == Compression::none) digests.push_back(parsed.digest);
+
+  const Piece& piece = block.piece;
+  if (closing_ != block.segment) {
+    closing_ = block.segment;
+    closing_context_ = block.context;
+    state_ = ReadingState();
+    position_ = block.start.value_or(piece.offset + parsed.start);
+    if (block.segment == 0) first_record_ = position_;
+  }
+  std::size_t at = 0;
+  if (state_.at_rest()) {
+    if (position_ > piece.offset + piece.size) {  // a header longer than a block, or a record longer than a share
+      emit(block.segment, std::move(parsed.rows));
+      return;
+    }
+    at = static_cast<std::size_t>(position_ - piece.offset);
+  }
+  if (!state_.at_rest() || at != parsed.start) {
+    RecordTokenizer tokenizer(block.context->extract->delimiter, block.context->max_record_bytes);
+    RowParser head(*block.context, 0);
+    at = read_records(tokenizer, state_, piece, at, std::max(at, parsed.start), head);
+    if (!state_.at_rest() || at != parsed.start) {
+      if (state_.at_rest()) at = read_records(tokenizer, state_, piece, at, piece.size, head);
+      position_ = piece.offset + at;
+      emit(block.segment, head.take());
+      return;
+    }
+    emit(block.segment, head.take());
+  }
+  state_ = std::move(parsed.state);
+  position_ = piece.offset + parsed.end;
+  emit(block.segment, std::move(parsed.rows));
+}
+
+// The record that begins in the share belongs to it, wherever it ends.
+void ShareReader::read_past_end() {
+  if (segments_.empty() || state_.at_rest()) return;
+  const FileContext& context = *closing_context_;
+  RecordTokenizer tokenizer(context.extract->delimiter, context.max_record_bytes);
+  RowParser parser(context, 0);
+  const std::size_t most = std::min(kPastEndBytes, tuning_.block_bytes);
+  const Buffer buffer = make_buffer(most);
+  const File file = File::open_read(context.input->path);
+  for (std::uint64_t offset = segments_.back().end; !state_.at_rest();) {
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(most, context.input->bytes - offset));
+    file.read_exactly_at(offset, std::as_writable_bytes(std::span(buffer.get(), size)));
+    std::memset(buffer.get() + size, 0, kReadAhead);
+    const Piece piece{buffer.get(), size, offset, offset + size == context.input->bytes};
+    position_ = offset + read_records(tokenizer, state_, piece, 0, 0, parser);
+    offset += size;
+  }
+  emit(segments_.size() - 1, parser.take());
+}
+
+void ShareReader::emit(std::size_t segment, RowBlock&& rows) {
+  add(reports_[segment].counts, rows.counts);
+  reports_[segment].lines += rows.lines;
+  consume_(std::move(rows));
+}
+
+}  // namespace ligature

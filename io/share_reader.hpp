@@ -1,0 +1,115 @@
+// One rank's share of the input, read by a pipeline: bytes in order, records in parallel, seams closed in order.
+//
+// A block is parsed from a guessed record start while the blocks before it are parsed too.  The closing stage knows
+// where the record before the guess ends: if the guess was wrong the block is parsed again from the right place.  So
+// the rows are those of a sequential reading.  (Speculation on the quoting state as in Ge et al., "Speculative
+// Distributed CSV Data Parsing for Big Data Analytics", SIGMOD 2019.)
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "io/csv.hpp"
+#include "io/files.hpp"
+#include "io/intake.hpp"
+#include "io/row_parser.hpp"
+
+namespace ligature {
+
+// Sizes that affect speed and memory but no row; tests make them tiny.
+struct IntakeTuning {
+  std::size_t block_bytes = std::size_t{8} << 20;  // pieces of a plain file; also the unit of file digests
+  std::size_t whole_file_bytes = std::size_t{1}
+                                 << 20;  // a file up to this size is opened, read and parsed by one thread
+};
+
+// A part of a file: a plain file's blocks [begin, end), or all of a compressed file.
+struct Segment {
+  std::uint32_t file = 0;
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;  // in bytes on disk
+};
+
+// What rank `rank` of `ranks` reads: a contiguous share of the concatenation of all files, cut at multiples of
+// block_bytes inside plain files and nowhere inside compressed ones, which count for more since they unfold.
+std::vector<Segment> share_of_inputs(const Inputs& inputs, int rank, int ranks, std::size_t block_bytes);
+
+// What was read of one segment.
+struct SegmentReport {
+  RowCounts counts;
+  std::uint64_t lines = 0;
+  std::vector<Digest> block_digests;
+};
+
+class ShareReader {
+ public:
+  using Consume = std::function<void(RowBlock&&)>;
+  using Progress = std::function<void(std::uint64_t)>;
+
+  // The arguments must outlive the reader.
+  ShareReader(const JobFile& job, const Inputs& inputs, const RowRules& rules, const IntakeTuning& tuning,
+              std::vector<Segment> segments, const Consume& consume, const Progress& progress);
+  ~ShareReader();
+
+  // Reads all records that begin in the share.  start: where the first record of the first segment begins, if known;
+  // a segment that begins a file needs none.  Throws Error that names the file if it cannot be read.
+  void read(std::optional<std::uint64_t> start);
+
+  [[nodiscard]] const std::vector<Segment>& segments() const noexcept { return segments_; }
+  [[nodiscard]] const std::vector<SegmentReport>& reports() const noexcept { return reports_; }
+  // Where the first record was taken to begin, and where the record after the last one begins.
+  [[nodiscard]] std::uint64_t first_record() const noexcept { return first_record_; }
+  [[nodiscard]] std::uint64_t next_record() const noexcept { return position_; }
+
+ private:
+  struct WholeFile;
+  struct Block;
+  struct ParsedBlock;
+
+  std::optional<Block> produce();
+  void open_segment();
+  ParsedBlock parse(Block&& block) const;
+  ParsedBlock parse_whole_file(Block&& block) const;
+  RowBlock read_on(WholeFile& whole, std::size_t budget) const;
+  void close_seam(ParsedBlock&& parsed);
+  void read_past_end();
+  void emit(std::size_t segment, RowBlock&& rows);
+  std::shared_ptr<const FileContext> context_of(std::uint32_t file, Header&& header) const;
+  Header header_of(const InputFile& input) const;
+
+  const JobFile& job_;
+  const Inputs& inputs_;
+  const RowRules& rules_;
+  const IntakeTuning& tuning_;
+  std::vector<Segment> segments_;
+  const Consume& consume_;
+  const Progress& progress_;
+  std::vector<SegmentReport> reports_;
+
+  // The producer's place.
+  std::size_t segment_ = 0;
+  std::uint64_t offset_ = 0;
+  File file_;
+  std::unique_ptr<class ByteStream> stream_;
+  std::shared_ptr<const FileContext> context_;
+  std::optional<std::uint64_t> start_;  // known record start of the segment
+  char previous_ = '\n';
+
+  // The closing stage's place.
+  std::optional<std::size_t> closing_;  // segment
+  std::shared_ptr<const FileContext> closing_context_;
+  ReadingState state_;
+  std::uint64_t position_ = 0;  // where the next record begins, if state_ is at rest
+  std::uint64_t first_record_ = 0;
+};
+
+// Collective.  read_extracts (intake.hpp) with other sizes.
+IntakeReport read_extracts(const Communicator& comm, const JobFile& job, const Inputs& inputs, const RowRules& rules,
+                           const std::function<void()>& restart, const std::function<void(RowBlock&&)>& consume,
+                           const std::function<void(std::uint64_t)>& progress, const IntakeTuning& tuning);
+
+}  // namespace ligature

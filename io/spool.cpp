@@ -1,0 +1,89 @@
+#include "io/spool.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <utility>
+
+#include "engine/error.hpp"
+
+namespace ligature {
+
+namespace {
+
+// Names of scratch files differ within the process by this number and between processes by the process id.
+std::atomic<std::uint64_t> scratch_files{0};
+
+constexpr std::size_t kTailBytes = std::size_t{4} << 20;
+
+}  // namespace
+
+Spool::Spool(std::filesystem::path scratch, SpoolBudget& budget) : scratch_(std::move(scratch)), budget_(&budget) {}
+
+Spool::~Spool() { budget_->give_back(pages_.size() * kPageBytes); }
+
+void Spool::append(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    if (!file_) {
+      const std::size_t filled = size_ % kPageBytes;
+      if (filled == 0) {
+        if (budget_->take(kPageBytes)) {
+          pages_.emplace_back();
+          pages_.back().reserve(kPageBytes);
+        } else {
+          file_ = File::create(scratch_ / ("spool-" + std::to_string(::getpid()) + "-" +
+                                           std::to_string(scratch_files++)),
+                               0600);
+          ::unlink(file_->path().c_str());
+        }
+      }
+    }
+    if (file_) {
+      tail_.insert(tail_.end(), bytes.begin(), bytes.end());
+      size_ += bytes.size();
+      if (tail_.size() >= kTailBytes) flush();
+      return;
+    }
+    std::vector<std::byte>& page = pages_.back();
+    const std::size_t part = std::min(bytes.size(), kPageBytes - page.size());
+    page.insert(page.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(part));
+    size_ += part;
+    bytes = bytes.subspan(part);
+  }
+}
+
+void Spool::flush() {
+  file_->write_at(file_bytes_, tail_);
+  file_bytes_ += tail_.size();
+  tail_.clear();
+}
+
+void Spool::read(std::span<std::byte> bytes) {
+  if (bytes.size() > size_ - position_) throw Error("scratch data ends early: " + scratch_.string());
+  if (!tail_.empty()) flush();
+  while (!bytes.empty()) {
+    const std::uint64_t in_memory = pages_.size() * kPageBytes;
+    if (position_ >= in_memory) {
+      file_->read_exactly_at(position_ - in_memory, bytes);
+      position_ += bytes.size();
+      return;
+    }
+    const std::size_t offset = position_ % kPageBytes;
+    const std::size_t part = std::min(bytes.size(), kPageBytes - offset);
+    std::memcpy(bytes.data(), pages_[position_ / kPageBytes].data() + offset, part);
+    position_ += part;
+    bytes = bytes.subspan(part);
+  }
+}
+
+void Spool::clear() {
+  budget_->give_back(pages_.size() * kPageBytes);
+  pages_ = {};
+  tail_ = {};
+  file_.reset();
+  file_bytes_ = size_ = position_ = 0;
+}
+
+}  // namespace ligature

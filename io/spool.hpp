@@ -1,0 +1,64 @@
+// A spool: bytes appended once and read back once in order; in memory up to a budget, on scratch disk beyond it.
+//
+// The scratch file is unlinked as soon as it is open: nothing of it is left behind however the job ends.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "io/files.hpp"
+
+namespace ligature {
+
+// A number of bytes that several spools draw on together.  Not thread-safe.
+class SpoolBudget {
+ public:
+  explicit SpoolBudget(std::uint64_t bytes) : left_(bytes) {}
+  bool take(std::uint64_t bytes) noexcept {
+    if (bytes > left_) return false;
+    left_ -= bytes;
+    return true;
+  }
+  void give_back(std::uint64_t bytes) noexcept { left_ += bytes; }
+
+ private:
+  std::uint64_t left_;
+};
+
+class Spool {
+ public:
+  // scratch: a private folder for the file that is made when the budget is used up.
+  Spool(std::filesystem::path scratch, SpoolBudget& budget);
+  Spool(Spool&&) noexcept = default;
+  Spool& operator=(Spool&&) = delete;
+  ~Spool();
+
+  void append(std::span<const std::byte> bytes);
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+
+  // Reads the next bytes.size() bytes in order of appending, or throws Error if there are not so many.
+  void read(std::span<std::byte> bytes);
+  // Reading starts at the beginning again.
+  void rewind() noexcept { position_ = 0; }
+  // Forgets everything and gives memory and disk back.
+  void clear();
+
+ private:
+  static constexpr std::size_t kPageBytes = std::size_t{1} << 20;
+  void flush();
+
+  std::filesystem::path scratch_;
+  SpoolBudget* budget_;
+  std::vector<std::vector<std::byte>> pages_;  // the first pages_.size() * kPageBytes bytes
+  std::vector<std::byte> tail_;                // bytes that wait to be written to the file
+  std::optional<File> file_;
+  std::uint64_t file_bytes_ = 0;
+  std::uint64_t size_ = 0;
+  std::uint64_t position_ = 0;
+};
+
+}  // namespace ligature

@@ -1,0 +1,144 @@
+#include "jobs/evaluate_truth.hpp"
+
+#include <algorithm>
+#include <span>
+
+#include <fmt/format.h>
+
+#include "engine/error.hpp"
+#include "io/csv.hpp"
+#include "io/files.hpp"
+#include "partition/shard_map.hpp"
+
+namespace ligature {
+namespace {
+
+constexpr std::uint64_t kLongestRow = 64 * 1024;
+
+std::optional<std::size_t> column_of(std::span<const std::string_view> header, std::string_view name,
+                                     const std::string& path) {
+  const auto found = std::find(header.begin(), header.end(), name);
+  if (found == header.end()) return std::nullopt;
+  if (std::find(found + 1, header.end(), name) != header.end()) {
+    throw UsageError(fmt::format("{}: the column {} is there twice", path, name));
+  }
+  return static_cast<std::size_t>(found - header.begin());
+}
+
+std::size_t required_column(std::span<const std::string_view> header, std::string_view name, const std::string& path) {
+  if (const auto column = column_of(header, name, path)) return *column;
+  throw UsageError(fmt::format("{}: the truth needs a column {}; its header has: {}", path, name,
+                               fmt::join(header, ", ")));
+}
+
+// Bytes [begin, end) of a file, and kReadAhead readable bytes after them.
+std::vector<char> read_range(const File& file, std::uint64_t begin, std::uint64_t end) {
+  std::vector<char> bytes(end - begin + kReadAhead);
+  const std::span<char> wanted(bytes.data(), end - begin);
+  file.read_exactly_at(begin, std::as_writable_bytes(wanted));
+  return bytes;
+}
+
+TruthFile read_header(const std::string& path) {
+  const File file = File::open_read(path);
+  TruthFile truth;
+  truth.path = path;
+  truth.end = file.size();
+  const std::uint64_t size = std::min(truth.end, kLongestRow);
+  const std::vector<char> bytes = read_range(file, 0, size);
+  const std::string_view text(bytes.data(), size);
+  const std::size_t mark = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
+  if (mark == size) throw UsageError(path + ": the truth has no header");
+  RecordTokenizer tokenizer(',', kLongestRow);
+  tokenizer.attach(bytes.data(), size, size == truth.end);
+  const Token token = tokenizer.read(mark);
+  if (token.kind != Token::Kind::row) throw UsageError(path + ": the first line is not a header");
+  const std::span<const std::string_view> header = tokenizer.fields();
+  truth.begin = token.next;
+  truth.columns = header.size();
+  truth.record_id = required_column(header, "record_id", path);
+  truth.person_id = required_column(header, "person_id", path);
+  truth.dataset = column_of(header, "dataset", path);
+  truth.errors = column_of(header, "errors", path);
+  return truth;
+}
+
+// The first place at or after `from` where a line begins; text.size() if none.  from > 0.
+std::size_t next_line_start(std::string_view text, std::size_t from) noexcept {
+  for (std::size_t i = from; i <= text.size(); ++i) {
+    const char previous = text[i - 1];
+    if (previous == '\n' || (previous == '\r' && (i == text.size() || text[i] != '\n'))) return i;
+  }
+  return text.size();
+}
+
+}  // namespace
+
+TruthFiles find_truth(const std::vector<std::string>& patterns) {
+  TruthFiles truth;
+  for (const std::string& pattern : patterns) {
+    const std::vector<std::string> paths = expand_glob(pattern);
+    if (paths.empty()) throw UsageError("no truth file matches " + pattern);
+    for (const std::string& path : paths) truth.files.push_back(read_header(path));
+  }
+  if (truth.files.empty()) throw UsageError("a truth file is needed");
+  truth.has_dataset = truth.files.front().dataset.has_value();
+  for (const TruthFile& file : truth.files) {
+    if (file.dataset.has_value() != truth.has_dataset) {
+      throw UsageError(fmt::format("{} and {}: one has the column dataset, the other has not", truth.files.front().path,
+                                   file.path));
+    }
+  }
+  return truth;
+}
+
+std::vector<TruthBlock> truth_blocks(const TruthFiles& truth, int rank, int ranks, std::uint64_t block_bytes) {
+  std::vector<TruthBlock> blocks;
+  std::uint64_t count = 0;
+  for (const TruthFile& file : truth.files) count += (file.end - file.begin + block_bytes - 1) / block_bytes;
+  const Range mine = share_of(count, rank, ranks);
+  std::uint64_t number = 0;
+  for (std::size_t i = 0; i < truth.files.size(); ++i) {
+    const TruthFile& file = truth.files[i];
+    for (std::uint64_t begin = file.begin; begin < file.end; begin += block_bytes, ++number) {
+      if (number < mine.begin || number >= mine.end) continue;
+      blocks.push_back({i, begin, std::min(begin + block_bytes, file.end)});
+    }
+  }
+  return blocks;
+}
+
+void read_truth_block(const TruthFiles& truth, const TruthBlock& block,
+                      const std::function<void(const TruthRow&)>& visit) {
+  const TruthFile& file = truth.files[block.file];
+  const File input = File::open_read(file.path);
+  // One byte before the block tells whether a line begins with it; the last row may reach beyond its end.
+  const bool first = block.begin == file.begin;
+  const std::uint64_t from = first ? block.begin : block.begin - 1;
+  const std::uint64_t to = std::min(block.end + kLongestRow + 2, file.end);
+  const std::vector<char> bytes = read_range(input, from, to);
+  const std::string_view text(bytes.data(), to - from);
+  RecordTokenizer tokenizer(',', kLongestRow);
+  tokenizer.attach(text.data(), text.size(), to == file.end);
+  const std::size_t stop = block.end - from;
+  const auto fail = [&](std::size_t at, const std::string& what) {
+    throw UsageError(fmt::format("{}: the row at byte {} {}", file.path, from + at, what));
+  };
+  for (std::size_t at = first ? 0 : next_line_start(text, 1); at < stop;) {
+    const Token token = tokenizer.read(at);
+    if (token.kind == Token::Kind::blank) {
+      at = token.next;
+      continue;
+    }
+    if (token.kind != Token::Kind::row) fail(at, "is not a row of a CSV file, or is longer than 64 KiB");
+    const std::span<const std::string_view> fields = tokenizer.fields();
+    if (fields.size() != file.columns) {
+      fail(at, fmt::format("has {} columns, the header has {}", fields.size(), file.columns));
+    }
+    visit({fields[file.record_id], fields[file.person_id], file.dataset ? fields[*file.dataset] : std::string_view(),
+           file.errors ? fields[*file.errors] : std::string_view()});
+    at = token.next;
+  }
+}
+
+}  // namespace ligature

@@ -1,0 +1,248 @@
+// The program: one subcommand a job, one exit code a kind of failure, one copy of every message.
+//
+// Every rank parses the same command line; rank 0 alone prints.  The job file is read by rank 0 and its text sent to
+// the others, so that all ranks work on the same one or fail together.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <functional>
+#include <iostream>
+#include <new>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "engine/error.hpp"
+#include "io/job_file.hpp"
+#include "io/nearest_name.hpp"
+#include "jobs/jobs.hpp"
+#include "jobs/synth.hpp"
+#include "partition/communicator.hpp"
+#include "partition/failure.hpp"
+
+namespace {
+
+using ligature::Communicator;
+
+// How long a rank that failed waits for the others to fail of the same cause before it ends the job.
+constexpr std::chrono::milliseconds kPatience{1000};
+
+constexpr std::string_view kExitCodes =
+    "Exit codes: 0 done; 1 the job failed; 2 the command or the job file is wrong; 3 the input breaks a limit that the "
+    "job file sets.";
+
+// Everything the command line can say.
+struct CommandLine {
+  std::string job_file;
+  std::vector<std::string> overrides;
+  std::string run;
+  std::string index;
+  std::vector<std::string> truth;
+  std::string json;
+  ligature::SynthArguments synth;
+  std::function<int(const Communicator&)> job;
+};
+
+// Collective.  Rank 0's reading of the job file on every rank, or its mistakes on every rank.
+ligature::JobFile load_on_all_ranks(const Communicator& world, const CommandLine& command) {
+  std::string text;
+  std::optional<std::string> problem;
+  if (world.is_root()) {
+    try {
+      text = ligature::read_job_file(command.job_file);
+      static_cast<void>(ligature::parse_job_file(text, command.job_file, command.overrides));
+    } catch (const ligature::Error& failure) {
+      problem = failure.what();
+    }
+  }
+  world.agree(problem, ligature::kExitWrongUse);
+  world.broadcast(text);
+  return ligature::parse_job_file(text, command.job_file, command.overrides);
+}
+
+CLI::App* add_job(CLI::App& app, const char* name, const char* summary) {
+  CLI::App* const job = app.add_subcommand(name, summary);
+  job->footer(std::string(kExitCodes));
+  return job;
+}
+
+void add_job_file_options(CLI::App& job, CommandLine& command) {
+  job.add_option("JOB.toml", command.job_file, "The job file (docs/job-file.md)")->required();
+  job.add_option("--set", command.overrides,
+                 "Overrides one key of the job file, e.g. --set job.threads=4 --set 'extract.0.files=\"new/*.csv\"'")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+}
+
+void add_run_option(CLI::App& job, CommandLine& command) {
+  job.add_option("RUN", command.run, "A finished run: its publish or secure folder, or its job file")->required();
+}
+
+void add_jobs(CLI::App& app, CommandLine& command) {
+  CLI::App* const synth = add_job(app, "synth", "Makes artificial extracts with realistic errors, and the truth");
+  ligature::add_synth_options(*synth, command.synth);
+  synth->callback(
+      [&command] { command.job = [&](const Communicator& world) { return ligature::synth(world, command.synth); }; });
+
+  CLI::App* const plan = add_job(app, "plan", "Says what a rebuild would read, need and take, before anything runs");
+  add_job_file_options(*plan, command);
+  plan->callback([&command] {
+    command.job = [&](const Communicator& world) { return ligature::plan(world, load_on_all_ranks(world, command)); };
+  });
+
+  CLI::App* const rebuild = add_job(app, "rebuild", "Links the extracts and writes the pseudonymised dataset");
+  add_job_file_options(*rebuild, command);
+  rebuild->callback([&command] {
+    command.job = [&](const Communicator& world) {
+      return ligature::rebuild(world, load_on_all_ranks(world, command));
+    };
+  });
+
+  CLI::App* const evaluate = add_job(app, "evaluate", "Scores a run against the truth: precision, recall and F1");
+  add_run_option(*evaluate, command);
+  evaluate
+      ->add_option("--truth", command.truth,
+                   "CSV files or globs with the columns record_id,person_id and, where row ids repeat between "
+                   "datasets, dataset")
+      ->type_name("FILE")
+      ->required();
+  evaluate->add_option("--json", command.json, "Also writes the figures to this file as JSON")->type_name("FILE");
+  evaluate->callback([&command] {
+    command.job = [&](const Communicator& world) {
+      ligature::EvaluateArguments arguments{command.run, command.truth, std::nullopt};
+      if (!command.json.empty()) arguments.json = command.json;
+      return ligature::evaluate(world, arguments);
+    };
+  });
+
+  CLI::App* const export_index =
+      add_job(app, "export", "Writes which person each kept row was put to (secure: it reverses the pseudonymisation)");
+  add_run_option(*export_index, command);
+  export_index->add_option("--index", command.index, "The CSV file to write: dataset,row_id,person")
+      ->type_name("FILE")
+      ->required();
+  export_index->callback([&command] {
+    command.job = [&](const Communicator& world) { return ligature::export_index(world, command.run, command.index); };
+  });
+
+  CLI::App* const digest = add_job(app, "digest", "Prints the content digest of the published dataset, one line");
+  add_run_option(*digest, command);
+  digest->callback([&command] {
+    command.job = [&](const Communicator& world) { return ligature::digest_run(world, command.run); };
+  });
+
+  CLI::App* const verify = add_job(app, "verify", "Re-checks every invariant of a finished run from its files");
+  add_run_option(*verify, command);
+  verify->callback(
+      [&command] { command.job = [&](const Communicator& world) { return ligature::verify(world, command.run); }; });
+}
+
+// What is wrong with the name of the job, if it is none; CLI11 would only say that a subcommand is missing.
+std::string wrong_job_name(const CLI::App& app, std::string_view name) {
+  std::vector<std::string> names;
+  for (const CLI::App* job : app.get_subcommands({})) names.push_back(job->get_name());
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  if (std::find(known.begin(), known.end(), name) != known.end()) return {};
+  return "there is no job '" + std::string(name) + "'" + ligature::suggestion(name, known, "jobs");
+}
+
+// Parses the command line.  A number is the exit code of a program that has nothing more to do.
+std::optional<int> parse_command_line(int argc, char** argv, bool prints, CommandLine& command) {
+  CLI::App app("Ligature links health-service extracts and writes one pseudonymised dataset.", "ligature");
+  app.set_version_flag("--version", "ligature " LIGATURE_VERSION);
+  app.require_subcommand(1);
+  app.footer("ligature JOB --help explains a job.  On many ranks: mpirun -n 16 --bind-to none ligature JOB ...\n" +
+             std::string(kExitCodes));
+  add_jobs(app, command);
+
+  std::ostringstream out, error;
+  int code = ligature::kExitDone;
+  if (argc < 2) {
+    error << app.help();
+    code = ligature::kExitWrongUse;
+  } else if (const std::string wrong = argv[1][0] == '-' ? "" : wrong_job_name(app, argv[1]); !wrong.empty()) {
+    error << "ligature: " << wrong << '\n';
+    code = ligature::kExitWrongUse;
+  } else {
+    try {
+      app.parse(argc, argv);
+      return std::nullopt;
+    } catch (const CLI::ParseError& failure) {
+      std::ostringstream message;
+      if (app.exit(failure, out, message) != 0) {
+        error << "ligature: " << message.str();
+        code = ligature::kExitWrongUse;
+      }
+    }
+  }
+  if (!prints) return code;
+  std::cout << out.str() << std::flush;
+  std::cerr << error.str() << std::flush;
+  return std::cout ? code : ligature::kExitFailed;
+}
+
+struct Failure {
+  std::string message;
+  int exit_code = ligature::kExitFailed;
+};
+
+// The exception that is being handled.
+Failure current_failure() {
+  try {
+    throw;
+  } catch (const ligature::Error& error) {
+    return {error.what(), error.exit_code()};
+  } catch (const std::bad_alloc&) {
+    return {
+        "out of memory: run on more hosts, allow the job more memory, or lower job.memory so that rows wait on disk"};
+  } catch (const std::exception& error) {
+    return {error.what()};
+  } catch (...) {
+    return {"an exception of an unknown type"};
+  }
+}
+
+// Runs the job on this rank and turns what it throws into an exit code: of all ranks in good order if all threw, else
+// by ending the job at once.
+int run_job(const Communicator& world, const CommandLine& command) {
+  ligature::FailureAgreement agreement(world);
+  Failure failure;
+  try {
+    const int code = command.job(world);
+    std::cout << std::flush;
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout) {
+      throw ligature::Error("standard output could not be written");
+    }
+    return code;
+  } catch (...) {
+    failure = current_failure();
+  }
+  if (!agreement.all_failed(kPatience)) ligature::abort_job(failure.message, failure.exit_code);
+  if (agreement.should_print(failure.message)) {
+    const std::string rank = world.is_root() ? "" : "rank " + std::to_string(world.rank()) + ": ";
+    std::fprintf(stderr, "ligature: %s%s\n", rank.c_str(), failure.message.c_str());
+  }
+  return failure.exit_code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const ligature::MpiEnvironment environment(argc, argv);
+    const Communicator world = Communicator::world();
+    CommandLine command;
+    if (const std::optional<int> code = parse_command_line(argc, argv, world.is_root(), command)) return *code;
+    return run_job(world, command);
+  } catch (...) {
+    // MPI itself did not start, or broke.
+    std::fprintf(stderr, "ligature: %s\n", current_failure().message.c_str());
+    return ligature::kExitFailed;
+  }
+}

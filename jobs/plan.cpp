@@ -1,0 +1,259 @@
+// plan: what a rebuild of a job file would read, compare, hold and write, estimated from a sample before anything runs.
+//
+// Evenly spaced blocks of the input are parsed as intake would.  Rows scale with bytes.  The number of different
+// identities follows from how often the sample meets one twice (Chao 1984, the lower bound f1^2 / 2 f2 for the unseen),
+// and the pairs of a pass from how often two sampled identities share its value.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <vector>
+
+#include "engine/linkage_key.hpp"
+#include "engine/parallel.hpp"
+#include "io/placement.hpp"
+#include "io/progress.hpp"
+#include "io/share_reader.hpp"
+#include "jobs/jobs.hpp"
+#include "partition/shard_map.hpp"
+#include "partition/shuffle.hpp"
+
+namespace ligature {
+
+namespace {
+
+constexpr std::uint64_t kSampleBytes = std::uint64_t{256} << 20;
+constexpr std::uint64_t kBlockBytes = std::uint64_t{8} << 20;
+
+// Work of one core in a second, in the units named: bench/README.md has the runs that these come from.
+struct CoreRates {
+  double intake_bytes = 220e6;
+  double collapse_rows = 9e6;
+  double pass_identities = 6e6;  // all three passes together
+  double pairs = 350e6;
+  double cluster_identities = 2.2e6;
+  double person_identities = 4e6;
+  double publish_rows = 3.2e6;
+};
+
+// What the sample says about one dataset.
+struct DatasetSample {
+  std::uint64_t bytes = 0, rows = 0, kept = 0;
+};
+
+struct Estimate {
+  double rows = 0, kept = 0, identities = 0, payload_bytes = 0, input_bytes = 0;
+  double birth_pairs = 0, postcode_pairs = 0, number_pairs = 0;
+  double largest_birth = 0, largest_postcode = 0;
+};
+
+// Blocks of about kSampleBytes in all, evenly spaced over the concatenation of files.  Compressed files are taken whole.
+std::vector<Segment> choose_sample(const Inputs& inputs) {
+  std::uint64_t total = 0;
+  for (const InputFile& file : inputs.files) total += file.bytes;
+  const std::uint64_t stride = std::max<std::uint64_t>(1, total / kSampleBytes);
+  std::vector<Segment> sample;
+  std::uint64_t block = 0;  // counted over all files; every stride-th is taken
+  for (std::uint32_t f = 0; f < inputs.files.size(); ++f) {
+    const InputFile& file = inputs.files[f];
+    if (file.compression != Compression::none) {
+      if (block++ % stride == 0) sample.push_back({f, 0, file.bytes});
+      block += file.bytes / kBlockBytes;
+      continue;
+    }
+    for (std::uint64_t begin = 0; begin < file.bytes; begin += kBlockBytes) {
+      if (block++ % stride == 0) sample.push_back({f, begin, std::min(file.bytes, begin + kBlockBytes)});
+    }
+  }
+  return sample;
+}
+
+double pairs_of(double items) { return items < 2 ? 0 : items * (items - 1) / 2; }
+
+// Collective.  Pairs and largest group among the sample's identities that share a value; pairs of two valid numbers are
+// not compared except for the numbers themselves.
+template <typename Value>
+std::pair<double, double> sampled_pairs(const Communicator& comm, const std::vector<Identity>& different,
+                                        const Value& value, bool of_numbers) {
+  struct Item {
+    std::uint64_t value = 0;
+    std::uint64_t valid = 0;
+  };
+  std::vector<Item> items;
+  for (const Identity& identity : different) {
+    if (value(identity) != 0) items.push_back({value(identity), identity.has_valid_nhs()});
+  }
+  const ShardMap shard_map(comm.size());
+  std::vector<Item> mine = shuffle(comm, std::move(items), [&](const Item& item) {
+                             return shard_map.owner(shard_of(linkage_key(item.value)));
+                           }).items;
+  std::sort(mine.begin(), mine.end(), [](const Item& a, const Item& b) { return a.value < b.value; });
+  std::uint64_t pairs = 0, largest = 0;
+  for (std::size_t begin = 0; begin < mine.size();) {
+    std::size_t end = begin;
+    std::uint64_t valid = 0;
+    for (; end < mine.size() && mine[end].value == mine[begin].value; ++end) valid += mine[end].valid;
+    const std::uint64_t size = end - begin;
+    pairs += size * (size - 1) / 2 - (of_numbers || valid == 0 ? 0 : valid * (valid - 1) / 2);
+    largest = std::max(largest, size);
+    begin = end;
+  }
+  return {static_cast<double>(comm.sum(pairs)), static_cast<double>(comm.max(largest))};
+}
+
+// Collective.
+Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& inputs) {
+  // This rank's part of the sample.
+  const std::vector<Segment> sample = choose_sample(inputs);
+  const Range mine = share_of(sample.size(), comm.rank(), comm.size());
+  std::vector<Segment> segments(sample.begin() + static_cast<std::ptrdiff_t>(mine.begin),
+                                sample.begin() + static_cast<std::ptrdiff_t>(mine.end));
+  std::vector<DatasetSample> datasets(inputs.datasets.size());
+  std::vector<Identity> identities;
+  // Each segment by itself: neighbours in the sample are no neighbours in the file.
+  for (const Segment& segment : segments) {
+    const ShareReader::Consume consume = [&](RowBlock&& block) {
+      identities.insert(identities.end(), block.identities.begin(), block.identities.end());
+    };
+    const ShareReader::Progress progress = [](std::uint64_t) {};
+    const IntakeTuning tuning;
+    const RowRules rules;
+    ShareReader reader(job, inputs, rules, tuning, {segment}, consume, progress);
+    reader.read(std::nullopt);
+    DatasetSample& dataset = datasets[inputs.files[segment.file].dataset];
+    dataset.bytes += segment.end - segment.begin;
+    for (const SegmentReport& report : reader.reports()) {
+      dataset.rows += report.counts.read;
+      dataset.kept += report.counts.kept;
+    }
+  }
+  Estimate result;
+  std::uint64_t sampled_rows = 0;
+  for (std::size_t d = 0; d < datasets.size(); ++d) {
+    std::array<std::uint64_t, 3> sums{datasets[d].bytes, datasets[d].rows, datasets[d].kept};
+    comm.sum(sums);
+    double bytes = 0;
+    for (const InputFile& file : inputs.files) {
+      if (file.dataset == d) bytes += static_cast<double>(file.bytes);
+    }
+    const double scale = sums[0] == 0 ? 0 : bytes / static_cast<double>(sums[0]);
+    result.input_bytes += bytes;
+    result.rows += scale * static_cast<double>(sums[1]);
+    result.kept += scale * static_cast<double>(sums[2]);
+    result.payload_bytes += scale * static_cast<double>(sums[2] * (inputs.datasets[d].payload_bytes + 16));
+    sampled_rows += sums[2];
+  }
+
+  // Different identities in the sample, and how many of them were met once and twice.
+  const ShardMap shard_map(comm.size());
+  identities = shuffle(comm, std::move(identities), [&](const Identity& identity) {
+                 return shard_map.owner(shard_of(linkage_key(identity)));
+               }).items;
+  std::sort(identities.begin(), identities.end());
+  std::vector<Identity> different;
+  std::array<std::uint64_t, 3> met{};  // once, twice, different in all
+  for (std::size_t begin = 0; begin < identities.size();) {
+    std::size_t end = begin;
+    while (end < identities.size() && identities[end] == identities[begin]) ++end;
+    met[0] += end - begin == 1;
+    met[1] += end - begin == 2;
+    ++met[2];
+    if (identities[begin].nhs_status() != NhsStatus::one_time) different.push_back(identities[begin]);
+    begin = end;
+  }
+  comm.sum(met);
+  const double once = static_cast<double>(met[0]), twice = static_cast<double>(met[1]);
+  const double seen = static_cast<double>(met[2]);
+  const double all_sampled = result.kept == 0 ? 1 : static_cast<double>(sampled_rows) / result.kept;
+  result.identities = seen + (all_sampled >= 1 ? 0 : (1 - all_sampled) * once * once / (2 * std::max(twice, 1.0)));
+  result.identities = std::min(result.identities, std::max(result.kept, seen));
+
+  const double sampled = static_cast<double>(comm.sum(std::uint64_t{different.size()}));
+  const double grow = pairs_of(sampled) == 0 ? 0 : pairs_of(result.identities) / pairs_of(sampled);
+  const double larger = sampled == 0 ? 0 : result.identities / sampled;
+  const auto [number_pairs, largest_number] =
+      sampled_pairs(comm, different, [](const Identity& i) { return i.nhs(); }, true);
+  const auto [birth_pairs, largest_birth] =
+      sampled_pairs(comm, different, [](const Identity& i) { return std::uint64_t{i.date_of_birth()}; }, false);
+  const auto [postcode_pairs, largest_postcode] =
+      sampled_pairs(comm, different, [](const Identity& i) { return i.postcode(); }, false);
+  result.number_pairs = number_pairs * grow;
+  result.birth_pairs = birth_pairs * grow;
+  result.postcode_pairs = postcode_pairs * grow;
+  result.largest_birth = largest_birth * larger;
+  result.largest_postcode = largest_postcode * larger;
+  return result;
+}
+
+// Peak memory of all ranks together, by the stage that needs most; the sizes are those of the structures that travel
+// (jobs/rebuild/*.hpp), once as input, once sorted by destination, once as received.
+double peak_memory(const Estimate& e, double spool_budget) {
+  const double rows = e.kept, identities = e.identities;
+  const double spool = std::min(e.payload_bytes, spool_budget), base = 150e6 + 4 * rows + spool;
+  const double intake = base + 16 * rows;
+  const double collapse = base + 16 * rows + 24 * std::min(rows, 33.5e6) + 24 * identities;
+  const double numbering = base + (3 * 24 + 32 + 8) * identities;
+  const double pairs = base + 32 * identities + 3 * 32 * std::min(identities, 33.5e6) + 24 * identities;
+  const double clusters = base + (32 + 24 * 3 + 40 * 3) * identities;
+  return std::max({intake, collapse, numbering, pairs, clusters});
+}
+
+}  // namespace
+
+int plan(const Communicator& comm, const JobFile& job) {
+  const Placement placement = examine_placement(comm);
+  const ThreadLimit threads(job.threads > 0 ? job.threads : placement.fair_threads);
+  const Inputs inputs = find_inputs(comm, job);
+  const Estimate e = estimate(comm, job, inputs);
+  if (!comm.is_root()) return kExitDone;
+
+  const CoreRates rates;
+  const double ranks = comm.size(), cores = ranks * num_threads();
+  const double pairs = e.number_pairs + e.birth_pairs + e.postcode_pairs;
+  const auto count = [](double value) { return with_commas(static_cast<std::uint64_t>(std::max(0.0, value))); };
+  const auto bytes = [](double value) { return human_bytes(static_cast<std::uint64_t>(std::max(0.0, value))); };
+  const auto seconds = [&](double work, double rate) { return work / rate / cores; };
+
+  const double host_memory = job.memory != 0 ? static_cast<double>(job.memory) : 12e9;
+  const double memory = peak_memory(e, host_memory / 4), output = e.kept * 16 + e.identities * 60;
+  std::vector<std::vector<std::string>> sizes{{"estimate", "all ranks", "each rank"}};
+  const auto add = [&](const std::string& name, double value, const auto& text) {
+    sizes.push_back({name, text(value), text(value / ranks)});
+  };
+  add("input", e.input_bytes, bytes);
+  add("rows", e.rows, count);
+  add("rows kept", e.kept, count);
+  add("identities", e.identities, count);
+  add("pairs sharing an NHS number", e.number_pairs, count);
+  add("pairs sharing a date of birth", e.birth_pairs, count);
+  add("pairs sharing a postcode", e.postcode_pairs, count);
+  sizes.push_back({"largest birthday, identities", count(e.largest_birth), ""});
+  sizes.push_back({"largest postcode, identities", count(e.largest_postcode), ""});
+  add("memory at the peak", memory, bytes);
+  add("scratch disk", std::max(0.0, e.payload_bytes - host_memory / 4) * 2, bytes);
+  add("output disk", output, bytes);
+
+  std::vector<std::vector<std::string>> stages{{"stage", "seconds"}};
+  double total = 0;
+  const auto add_stage = [&](const std::string& name, double time) {
+    stages.push_back({name, fmt::format("{:.1f}", time)});
+    total += time;
+  };
+  add_stage("intake", seconds(e.input_bytes, rates.intake_bytes));
+  add_stage("identities", seconds(e.kept, rates.collapse_rows));
+  add_stage("pairs", seconds(e.identities, rates.pass_identities) + seconds(pairs, rates.pairs));
+  add_stage("clusters", seconds(e.identities, rates.cluster_identities));
+  add_stage("persons", seconds(e.identities, rates.person_identities));
+  add_stage("publish and index", seconds(e.kept, rates.publish_rows));
+  stages.push_back({"total", fmt::format("{:.1f}", total)});
+
+  fmt::print("{} files, {}\n\n{}\n{}\n", with_commas(inputs.files.size()), describe(placement), text_table(sizes),
+             text_table(stages));
+  fmt::print("Estimated from a sample of up to {}; seconds at {:.0f} threads of the rates in bench/README.md.\n",
+             human_bytes(kSampleBytes), cores);
+  return kExitDone;
+}
+
+}  // namespace ligature

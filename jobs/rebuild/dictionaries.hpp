@@ -1,0 +1,32 @@
+// Category columns: the values that all ranks saw, merged, sorted by text, and numbered the same everywhere.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "io/dataset.hpp"
+#include "io/row_store.hpp"
+#include "partition/communicator.hpp"
+
+namespace ligature {
+
+struct MergedDictionary {
+  std::vector<std::string> values;    // over all ranks, in byte order
+  std::vector<std::uint32_t> recode;  // this rank's code -> index into values
+};
+
+// Collective.  Throws LimitError on every rank if there are more than max_categories values.
+MergedDictionary merge_dictionary(const Communicator& comm, const LocalDictionary& local, const std::string& column,
+                                  std::uint64_t max_categories);
+
+// The narrowest type for codes of so many values; its largest number means "missing".
+StoredType code_type(std::size_t values) noexcept;
+std::uint64_t missing_code(StoredType type) noexcept;
+
+// Collective.  The different outward codes among packed ones (PersonDraft::outward), sorted by text.
+std::vector<std::uint32_t> merge_outward_codes(const Communicator& comm, std::vector<std::uint32_t> local);
+std::string outward_text(std::uint32_t packed);
+
+}  // namespace ligature

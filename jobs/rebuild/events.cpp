@@ -1,0 +1,307 @@
+#include "jobs/rebuild/events.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "engine/error.hpp"
+#include "engine/linkage_key.hpp"
+#include "engine/parallel.hpp"
+#include "partition/shard_map.hpp"
+#include "partition/shuffle.hpp"
+
+namespace ligature {
+
+namespace {
+
+constexpr std::uint64_t kBatchRows = std::uint64_t{1} << 20;
+constexpr std::uint64_t kBucketBytes = std::uint64_t{96} << 20;
+constexpr std::size_t kRowsPerTask = 1U << 15;
+
+// An event travels as the number of its person on the receiving rank, then its payload.
+constexpr std::size_t kPersonBytes = sizeof(std::uint32_t);
+
+template <typename T>
+T load(const std::byte* at) noexcept {
+  T value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+
+template <typename T>
+void store(std::byte* at, T value) noexcept {
+  std::memcpy(at, &value, sizeof value);
+}
+
+DayNumber keep_date(DayNumber day, EventDatePolicy policy) noexcept {
+  if (day == kMissingDay || policy == EventDatePolicy::day) return day;
+  CivilDate date = civil_date(day);
+  date.day = 1;
+  if (policy == EventDatePolicy::year) date.month = 1;
+  return day_number(date).value_or(kMissingDay);
+}
+
+// The persons of this rank cut into buckets of whole shards.
+class Buckets {
+ public:
+  Buckets(const Persons& persons, Range shards, std::uint64_t events, std::size_t event_bytes)
+      : first_person_of_shard_(shards.size() + 1, 0) {
+    for (const Person& person : persons.owned) ++first_person_of_shard_[shard_of(person.pseudonym.high) - shards.begin + 1];
+    for (std::size_t s = 0; s < shards.size(); ++s) first_person_of_shard_[s + 1] += first_person_of_shard_[s];
+    const std::uint64_t wanted = 1 + events * event_bytes / kBucketBytes;
+    const std::uint64_t count = std::clamp<std::uint64_t>(shards.size(), 1, wanted);
+    for (std::uint64_t b = 0; b <= count; ++b) first_shard_.push_back(b * shards.size() / count);
+    for (const std::size_t shard : first_shard_) first_person_.push_back(first_person_of_shard_[shard]);
+  }
+  [[nodiscard]] std::size_t count() const noexcept { return first_shard_.size() - 1; }
+  [[nodiscard]] std::size_t bucket_of(std::uint32_t person) const noexcept {
+    return static_cast<std::size_t>(std::upper_bound(first_person_.begin(), first_person_.end() - 1, person) -
+                                    first_person_.begin()) - 1;
+  }
+  // Shards are counted from this rank's first.
+  [[nodiscard]] Range shards(std::size_t bucket) const noexcept { return {first_shard_[bucket], first_shard_[bucket + 1]}; }
+  [[nodiscard]] Range persons(std::size_t bucket) const noexcept { return {first_person_[bucket], first_person_[bucket + 1]}; }
+  [[nodiscard]] std::uint64_t first_person_of_shard(std::size_t shard) const noexcept { return first_person_of_shard_[shard]; }
+
+ private:
+  std::vector<std::uint64_t> first_person_of_shard_;
+  std::vector<std::size_t> first_shard_;
+  std::vector<std::uint64_t> first_person_;
+};
+
+// Takes this rank's rows of a dataset in batches, ready to be sent.
+class EventSource {
+ public:
+  EventSource(const JobFile& job, const DatasetSchema& schema, const EventTable& table, RowStore& rows,
+              const Identities& identities, const Persons& persons)
+      : job_(job), schema_(schema), table_(table), rows_(rows), identities_(identities), persons_(persons) {}
+
+  [[nodiscard]] std::size_t event_bytes() const noexcept { return kPersonBytes + schema_.payload_bytes; }
+  [[nodiscard]] bool exhausted() const noexcept { return block_ == rows_.blocks().size(); }
+
+  // Fills events by destination rank; first has ranks + 1 byte offsets.  Returns the number of rows.
+  std::uint64_t next_batch(int ranks, std::vector<std::byte>& events, std::vector<std::uint64_t>& first) {
+    std::vector<std::byte> unsorted;
+    std::vector<int> rank_of;
+    while (!exhausted() && rank_of.size() < kBatchRows) {
+      const StoredBlock& block = rows_.blocks()[block_++];
+      if (block.dataset != table_.dataset || block.rows == 0) continue;
+      const std::size_t at = rank_of.size();
+      rank_of.resize(at + block.rows);
+      unsorted.resize((at + block.rows) * event_bytes());
+      rows_.read_payload(block, payload_);
+      for_blocks(block.rows, kRowsPerTask, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t row = begin; row < end; ++row) {
+          rank_of[at + row] = make_event(block.first_row + row, payload_.data() + row * schema_.payload_bytes,
+                                         unsorted.data() + (at + row) * event_bytes());
+        }
+      });
+    }
+    // A counting sort by destination.
+    first.assign(static_cast<std::size_t>(ranks) + 1, 0);
+    for (const int rank : rank_of) first[static_cast<std::size_t>(rank) + 1] += event_bytes();
+    for (std::size_t r = 1; r < first.size(); ++r) first[r] += first[r - 1];
+    events.resize(unsorted.size());
+    std::vector<std::uint64_t> next(first.begin(), first.end() - 1);
+    for (std::size_t row = 0; row < rank_of.size(); ++row) {
+      std::uint64_t& to = next[static_cast<std::size_t>(rank_of[row])];
+      std::memcpy(events.data() + to, unsorted.data() + row * event_bytes(), event_bytes());
+      to += event_bytes();
+    }
+    return rank_of.size();
+  }
+
+ private:
+  int make_event(std::uint64_t row, const std::byte* payload, std::byte* event) const {
+    const std::uint64_t person = persons_.of_local[identities_.local_of_row[row]].row;
+    const int rank = persons_.owner(person);
+    store(event, static_cast<std::uint32_t>(person - persons_.first_row_of_rank[static_cast<std::size_t>(rank)]));
+    std::byte* out = event + kPersonBytes;
+    std::memcpy(out, payload, schema_.payload_bytes);
+    for (std::size_t f = 0; f < schema_.fields.size(); ++f) {
+      const PayloadField& field = schema_.fields[f];
+      if (field.role == PayloadField::Role::event_date) {
+        store(out + field.offset, keep_date(load<DayNumber>(out + field.offset), job_.event_date));
+      } else if (field.type == ColumnType::category) {
+        const auto code = load<std::uint32_t>(out + field.offset);
+        if (code != kMissingCategory) store(out + field.offset, table_.recode[f][code]);
+      }
+    }
+    return rank;
+  }
+
+  const JobFile& job_;
+  const DatasetSchema& schema_;
+  const EventTable& table_;
+  RowStore& rows_;
+  const Identities& identities_;
+  const Persons& persons_;
+  std::size_t block_ = 0;
+  std::vector<std::byte> payload_;
+};
+
+// The events of one bucket, sorted by person, then date, then content, and written as columns.
+class BucketWriter {
+ public:
+  BucketWriter(const DatasetSchema& schema, const EventTable& table, const Persons& persons, DatasetWriter& writer,
+               ContentDigest& digest)
+      : schema_(schema), table_(table), persons_(persons), writer_(writer), digest_(digest) {
+    for (const PayloadField& field : schema.fields) {
+      if (field.role == PayloadField::Role::event_date) date_offset_ = kPersonBytes + field.offset;
+    }
+  }
+
+  // events: of this bucket's persons, in any order.  first_row: row of the bucket's first event in the dataset.
+  void write(const Buckets& buckets, std::size_t bucket, Range own_shards, std::span<const std::byte> events,
+             std::uint64_t first_row) {
+    const std::size_t stride = kPersonBytes + schema_.payload_bytes;
+    const std::uint64_t rows = events.size() / stride;
+    const Range people = buckets.persons(bucket);
+
+    // Row indexes by person.
+    std::vector<std::uint64_t> start(people.size() + 1, 0);
+    for (std::uint64_t row = 0; row < rows; ++row) {
+      ++start[load<std::uint32_t>(events.data() + row * stride) - people.begin + 1];
+    }
+    for (std::uint64_t p = 0; p < people.size(); ++p) start[p + 1] += start[p];
+    std::vector<std::uint32_t> order(rows);
+    {
+      std::vector<std::uint64_t> next(start.begin(), start.end() - 1);
+      for (std::uint64_t row = 0; row < rows; ++row) {
+        order[next[load<std::uint32_t>(events.data() + row * stride) - people.begin]++] = static_cast<std::uint32_t>(row);
+      }
+    }
+    const auto earlier = [&](std::uint32_t x, std::uint32_t y) {
+      const std::byte *a = events.data() + x * stride, *b = events.data() + y * stride;
+      if (date_offset_ != 0) {
+        const auto date_a = load<DayNumber>(a + date_offset_), date_b = load<DayNumber>(b + date_offset_);
+        if (date_a != date_b) return date_a < date_b;
+      }
+      return std::memcmp(a + kPersonBytes, b + kPersonBytes, schema_.payload_bytes) < 0;
+    };
+    for_blocks(people.size(), kRowsPerTask, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t p = begin; p < end; ++p) {
+        std::sort(order.begin() + static_cast<std::ptrdiff_t>(start[p]),
+                  order.begin() + static_cast<std::ptrdiff_t>(start[p + 1]), earlier);
+      }
+    });
+
+    write_persons_and_offsets(buckets, bucket, own_shards, start, first_row);
+    std::vector<std::byte> column;
+    for (const EventColumn& out : table_.columns) {
+      const std::size_t width = stored_bytes(out.type);
+      column.resize(rows * width);
+      for_blocks(rows, kRowsPerTask, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t row = begin; row < end; ++row) {
+          const std::byte* from = events.data() + order[row] * stride + kPersonBytes + out.offset;
+          // Little-endian: the low bytes of a code come first, and a missing code (all ones) stays all ones.
+          std::memcpy(column.data() + row * width, from, width);
+        }
+      });
+      emit(out.column, width, buckets, bucket, own_shards, start, first_row, column);
+    }
+  }
+
+ private:
+  void write_persons_and_offsets(const Buckets& buckets, std::size_t bucket, Range own_shards,
+                                 std::span<const std::uint64_t> start, std::uint64_t first_row) {
+    const Range people = buckets.persons(bucket);
+    const std::size_t width = stored_bytes(table_.person_type);
+    std::vector<std::byte> column(start.back() * width);
+    for_blocks(people.size(), kRowsPerTask, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t p = begin; p < end; ++p) {
+        const std::uint64_t person = persons_.first_row + people.begin + p;
+        for (std::uint64_t row = start[p]; row < start[p + 1]; ++row) {
+          std::memcpy(column.data() + row * width, &person, width);
+        }
+      }
+    });
+    emit(table_.person_column, width, buckets, bucket, own_shards, start, first_row, column);
+
+    // One offset a person, and after the last person of all the number of rows.
+    const bool last = own_shards.end == kShards && buckets.shards(bucket).end == own_shards.size();
+    std::vector<std::uint64_t> offsets;
+    offsets.reserve(people.size() + 1);
+    for (std::uint64_t p = 0; p < people.size() + (last ? 1 : 0); ++p) offsets.push_back(first_row + start[p]);
+    const std::span<const std::byte> bytes = std::as_bytes(std::span(offsets));
+    writer_.write(table_.offsets_column, persons_.first_row + people.begin, bytes);
+    const Range shards = buckets.shards(bucket);
+    for (std::uint64_t s = shards.begin; s < shards.end; ++s) {
+      const std::uint64_t begin = buckets.first_person_of_shard(s) - people.begin;
+      std::uint64_t end = buckets.first_person_of_shard(s + 1) - people.begin;
+      if (last && s + 1 == shards.end) ++end;
+      digest_.set(table_.offsets_column, static_cast<ShardId>(own_shards.begin + s),
+                  bytes.subspan(begin * sizeof(std::uint64_t), (end - begin) * sizeof(std::uint64_t)));
+    }
+  }
+
+  // Writes a column's rows of the bucket and digests them shard by shard.
+  void emit(std::size_t column, std::size_t width, const Buckets& buckets, std::size_t bucket, Range own_shards,
+            std::span<const std::uint64_t> start, std::uint64_t first_row, std::span<const std::byte> bytes) {
+    writer_.write(column, first_row, bytes);
+    const Range people = buckets.persons(bucket), shards = buckets.shards(bucket);
+    for_each_item(shards.size(), [&](std::size_t s) {
+      const std::uint64_t begin = start[buckets.first_person_of_shard(shards.begin + s) - people.begin];
+      const std::uint64_t end = start[buckets.first_person_of_shard(shards.begin + s + 1) - people.begin];
+      digest_.set(column, static_cast<ShardId>(own_shards.begin + shards.begin + s),
+                  bytes.subspan(begin * width, (end - begin) * width));
+    });
+  }
+
+  const DatasetSchema& schema_;
+  const EventTable& table_;
+  const Persons& persons_;
+  DatasetWriter& writer_;
+  ContentDigest& digest_;
+  std::size_t date_offset_ = 0;
+};
+
+}  // namespace
+
+void publish_events(const Communicator& comm, const JobFile& job, const Inputs& inputs, const EventTable& table,
+                    RowStore& rows, const Identities& identities, const Persons& persons, SpoolBudget& budget,
+                    DatasetWriter& writer, ContentDigest& digest, const std::function<void(std::uint64_t)>& progress) {
+  const DatasetSchema& schema = inputs.datasets[table.dataset];
+  const Range own_shards = ShardMap(comm.size()).shards_of(comm.rank());
+  EventSource source(job, schema, table, rows, identities, persons);
+  const std::size_t stride = source.event_bytes();
+  const Buckets buckets(persons, own_shards, table.rows / static_cast<std::uint64_t>(comm.size()), stride);
+  std::vector<Spool> spools;
+  spools.reserve(buckets.count());
+  for (std::size_t b = 0; b < buckets.count(); ++b) spools.emplace_back(job.secure / "scratch", budget);
+
+  std::vector<std::byte> send, received;
+  std::vector<std::uint64_t> send_first;
+  while (comm.any(!source.exhausted())) {
+    progress(source.next_batch(comm.size(), send, send_first));
+    exchange_into(comm, send, send_first, [&](std::size_t bytes) {
+      received.resize(bytes);
+      return received.data();
+    });
+    std::vector<std::vector<std::byte>> of_bucket(buckets.count());
+    for (std::size_t at = 0; at < received.size(); at += stride) {
+      std::vector<std::byte>& bucket = of_bucket[buckets.bucket_of(load<std::uint32_t>(received.data() + at))];
+      bucket.insert(bucket.end(), received.begin() + static_cast<std::ptrdiff_t>(at),
+                    received.begin() + static_cast<std::ptrdiff_t>(at + stride));
+    }
+    for (std::size_t b = 0; b < of_bucket.size(); ++b) spools[b].append(of_bucket[b]);
+  }
+  send = {};
+  received = {};
+
+  std::uint64_t local_rows = 0;
+  for (const Spool& spool : spools) local_rows += spool.size() / stride;
+  std::uint64_t row = comm.exclusive_sum(local_rows);
+  if (comm.sum(local_rows) != table.rows) throw Error("rows were lost on the way to their persons");
+  BucketWriter bucket_writer(schema, table, persons, writer, digest);
+  std::vector<std::byte> events;
+  for (std::size_t b = 0; b < spools.size(); ++b) {
+    events.resize(spools[b].size());
+    spools[b].read(events);
+    spools[b].clear();
+    bucket_writer.write(buckets, b, own_shards, events, row);
+    row += events.size() / stride;
+  }
+}
+
+}  // namespace ligature

@@ -1,0 +1,47 @@
+// Events to their persons: rows of one dataset travel to the rank of their person and are laid out person by person.
+//
+// Rows are taken from the store in batches, so at most a batch is under way; on arrival they go to buckets of whole
+// person shards (in memory, or on scratch beyond the budget), and each bucket is sorted and written by itself.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "io/dataset.hpp"
+#include "io/job_file.hpp"
+#include "io/row_store.hpp"
+#include "io/spool.hpp"
+#include "jobs/rebuild/dictionaries.hpp"
+#include "jobs/rebuild/identities.hpp"
+#include "jobs/rebuild/persons.hpp"
+#include "partition/communicator.hpp"
+
+namespace ligature {
+
+// One published column of a dataset's events.
+struct EventColumn {
+  std::size_t column = 0;  // index into the writer's columns
+  StoredType type = StoredType::u8;
+  std::uint32_t offset = 0;  // in the payload
+  bool is_code = false;      // stored as 32 bits in the payload, narrowed to type
+};
+
+// Where one dataset's events go in the file.
+struct EventTable {
+  std::uint32_t dataset = 0;
+  std::uint64_t rows = 0;  // over all ranks
+  std::size_t person_column = 0, offsets_column = 0;
+  StoredType person_type = StoredType::u32;
+  std::vector<EventColumn> columns;
+  // By payload field; the recoding of category codes.  Empty for other fields.
+  std::vector<std::vector<std::uint32_t>> recode;
+};
+
+// Collective.  Routes and writes the events of one dataset.  Throws Error if a row is lost on the way.
+void publish_events(const Communicator& comm, const JobFile& job, const Inputs& inputs, const EventTable& table,
+                    RowStore& rows, const Identities& identities, const Persons& persons, SpoolBudget& budget,
+                    DatasetWriter& writer, ContentDigest& digest, const std::function<void(std::uint64_t)>& progress);
+
+}  // namespace ligature

@@ -1,0 +1,203 @@
+#include "jobs/rebuild/identities.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <limits>
+#include <utility>
+
+#include "engine/error.hpp"
+#include "engine/linkage_key.hpp"
+#include "engine/parallel.hpp"
+#include "partition/shard_map.hpp"
+
+namespace ligature {
+
+namespace {
+
+// Local collapse goes through this many buckets (the top bits of the linkage key, so buckets are runs of shards); a
+// bucket of an ordinary rank fits in cache.
+constexpr std::uint32_t kBucketBits = 10;
+constexpr std::uint32_t kBuckets = 1U << kBucketBits;
+// Buckets are worked off in rounds that hold at most about this many rows outside their blocks.
+constexpr std::uint64_t kRowsPerRound = std::uint64_t{1} << 25;
+
+std::uint32_t bucket_of(const Identity& identity) noexcept {
+  return static_cast<std::uint32_t>(linkage_key(identity) >> (64 - kBucketBits));
+}
+
+// One row's identity on its way through a bucket.
+struct RowIdentity {
+  Identity identity;
+  std::uint32_t row = 0;
+  std::uint32_t dataset = 0;  // overwritten by the index of the different identity within the bucket
+};
+static_assert(sizeof(RowIdentity) == 24);
+
+// Numbers the different identities of a bucket in order of first sight and counts their rows.
+std::vector<CountedIdentity> collapse_bucket(std::span<RowIdentity> rows) {
+  constexpr std::uint32_t kEmpty = std::numeric_limits<std::uint32_t>::max();
+  std::vector<CountedIdentity> different;
+  std::vector<std::uint32_t> slots(std::bit_ceil(rows.size() * 2 + 1), kEmpty);
+  const std::size_t mask = slots.size() - 1;
+  for (RowIdentity& row : rows) {
+    std::size_t slot = linkage_key(row.identity) & mask;
+    while (slots[slot] != kEmpty && different[slots[slot]].identity != row.identity) slot = (slot + 1) & mask;
+    if (slots[slot] == kEmpty) {
+      slots[slot] = static_cast<std::uint32_t>(different.size());
+      different.push_back({row.identity, 0, 0});
+    }
+    CountedIdentity& entry = different[slots[slot]];
+    ++entry.rows;
+    entry.datasets |= 1U << row.dataset;
+    row.dataset = slots[slot];
+  }
+  return different;
+}
+
+// Collapses this rank's rows; fills local_of_row.
+std::vector<CountedIdentity> collapse_local(RowStore& store, std::vector<std::uint32_t>& local_of_row) {
+  std::vector<StoredBlock>& blocks = store.blocks();
+  // rows_before[b][k]: rows of bucket k in blocks before b, once summed.
+  std::vector<std::vector<std::uint32_t>> rows_before(blocks.size() + 1, std::vector<std::uint32_t>(kBuckets, 0));
+  for_each_item(blocks.size(), [&](std::size_t b) {
+    for (const Identity& identity : blocks[b].identities) ++rows_before[b + 1][bucket_of(identity)];
+  });
+  for (std::size_t b = 0; b < blocks.size(); ++b) {
+    for (std::uint32_t k = 0; k < kBuckets; ++k) rows_before[b + 1][k] += rows_before[b][k];
+  }
+  const std::vector<std::uint32_t>& bucket_rows = rows_before.back();
+
+  local_of_row.resize(store.rows());
+  std::vector<CountedIdentity> different;
+  std::vector<RowIdentity> rows;
+  for (std::uint32_t first = 0; first < kBuckets;) {
+    // This round's buckets: [first, last).
+    std::vector<std::uint64_t> start{0};
+    std::uint32_t last = first;
+    do {
+      start.push_back(start.back() + bucket_rows[last]);
+      ++last;
+    } while (last < kBuckets && start.back() + bucket_rows[last] <= kRowsPerRound);
+
+    rows.resize(start.back());
+    for_each_item(blocks.size(), [&](std::size_t b) {
+      std::vector<std::uint64_t> next(last - first);
+      for (std::uint32_t k = first; k < last; ++k) next[k - first] = start[k - first] + rows_before[b][k];
+      std::uint64_t row = blocks[b].first_row;
+      for (const Identity& identity : blocks[b].identities) {
+        const std::uint32_t bucket = bucket_of(identity);
+        if (bucket >= first && bucket < last) {
+          rows[next[bucket - first]++] = {identity, static_cast<std::uint32_t>(row), blocks[b].dataset};
+        }
+        ++row;
+      }
+    });
+    std::vector<std::vector<CountedIdentity>> found(last - first);
+    for_each_item(found.size(), [&](std::size_t k) {
+      found[k] = collapse_bucket(std::span(rows).subspan(start[k], start[k + 1] - start[k]));
+    });
+    std::vector<std::uint64_t> base;
+    for (const auto& bucket : found) {
+      base.push_back(different.size());
+      different.insert(different.end(), bucket.begin(), bucket.end());
+    }
+    for_each_item(found.size(), [&](std::size_t k) {
+      for (std::uint64_t i = start[k]; i < start[k + 1]; ++i) {
+        local_of_row[rows[i].row] = static_cast<std::uint32_t>(base[k] + rows[i].dataset);
+      }
+    });
+    first = last;
+  }
+  for (StoredBlock& block : blocks) block.identities = {};
+  return different;
+}
+
+// A received identity in its shard, with where its number has to be put.
+struct ReceivedIdentity {
+  CountedIdentity counted;
+  std::uint64_t received = 0;
+};
+static_assert(sizeof(ReceivedIdentity) == 32);
+
+// Sorts what a rank received by shard and content and collapses equal identities of different ranks.
+void number_received(const std::vector<CountedIdentity>& received, Range shards, Identities& result) {
+  const std::uint64_t shard_count = shards.size();
+  std::vector<std::uint64_t> start(shard_count + 1, 0);
+  for (const CountedIdentity& item : received) {
+    ++start[shard_of(linkage_key(item.identity)) - shards.begin + 1];
+  }
+  for (std::uint64_t s = 0; s < shard_count; ++s) start[s + 1] += start[s];
+  std::vector<ReceivedIdentity> sorted(received.size());
+  {
+    std::vector<std::uint64_t> next(start.begin(), start.end() - 1);
+    for (std::uint64_t i = 0; i < received.size(); ++i) {
+      sorted[next[shard_of(linkage_key(received[i].identity)) - shards.begin]++] = {received[i], i};
+    }
+  }
+  std::vector<std::uint64_t> different(shard_count + 1, 0);
+  for_each_item(shard_count, [&](std::size_t s) {
+    const auto begin = sorted.begin() + static_cast<std::ptrdiff_t>(start[s]);
+    const auto end = sorted.begin() + static_cast<std::ptrdiff_t>(start[s + 1]);
+    std::sort(begin, end, [](const ReceivedIdentity& a, const ReceivedIdentity& b) {
+      if (a.counted.identity != b.counted.identity) return a.counted.identity < b.counted.identity;
+      return a.received < b.received;
+    });
+    for (auto item = begin; item != end; ++item) {
+      different[s + 1] += item == begin || item->counted.identity != (item - 1)->counted.identity;
+    }
+  });
+  for (std::uint64_t s = 0; s < shard_count; ++s) different[s + 1] += different[s];
+
+  result.owned.resize(different.back());
+  result.owned_of_received.resize(received.size());
+  std::atomic<bool> too_many{false};
+  for_each_item(shard_count, [&](std::size_t s) {
+    std::uint64_t index = different[s];
+    for (std::uint64_t i = start[s]; i < start[s + 1]; ++i) {
+      const CountedIdentity& item = sorted[i].counted;
+      if (i == start[s] || item.identity != sorted[i - 1].counted.identity) {
+        result.owned[index++] = item;
+      } else {
+        CountedIdentity& entry = result.owned[index - 1];
+        if (entry.rows > std::numeric_limits<std::uint32_t>::max() - item.rows) too_many = true;
+        entry.rows += item.rows;
+        entry.datasets |= item.datasets;
+      }
+      result.owned_of_received[sorted[i].received] = static_cast<std::uint32_t>(index - 1);
+    }
+  });
+  if (too_many) throw Error("more than 4,294,967,295 rows have one and the same identifiers");
+}
+
+}  // namespace
+
+int Identities::owner(IdentityId id) const noexcept {
+  const auto next = std::upper_bound(first_id_of_rank.begin(), first_id_of_rank.end() - 1, id);
+  return static_cast<int>(next - first_id_of_rank.begin()) - 1;
+}
+
+Identities collapse_identities(const Communicator& comm, RowStore& rows) {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
+  if (rows.rows() >= kMost) throw Error("one rank has read 2^32 rows or more: run the job on more ranks");
+
+  Identities result;
+  std::vector<CountedIdentity> local = collapse_local(rows, result.local_of_row);
+  const ShardMap shard_map(comm.size());
+  {
+    const Received<CountedIdentity> received = shuffle(
+        comm, std::move(local),
+        [&](const CountedIdentity& item) { return shard_map.owner(shard_of(linkage_key(item.identity))); },
+        result.route);
+    if (received.items.size() >= kMost) throw Error("one rank owns 2^32 identities or more: run the job on more ranks");
+    number_received(received.items, shard_map.shards_of(comm.rank()), result);
+  }
+  const std::vector<std::uint64_t> counts = comm.all_gather(std::uint64_t{result.owned.size()});
+  result.first_id_of_rank.assign(1, 0);
+  for (const std::uint64_t count : counts) result.first_id_of_rank.push_back(result.first_id_of_rank.back() + count);
+  result.first_id = result.first_id_of_rank[static_cast<std::size_t>(comm.rank())];
+  result.total = result.first_id_of_rank.back();
+  return result;
+}
+
+}  // namespace ligature

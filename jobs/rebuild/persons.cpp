@@ -1,0 +1,177 @@
+#include "jobs/rebuild/persons.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/error.hpp"
+#include "engine/linkage_key.hpp"
+#include "engine/parallel.hpp"
+#include "partition/shard_map.hpp"
+#include "partition/shuffle.hpp"
+
+namespace ligature {
+
+namespace {
+
+// Several clusters can hold one NHS number (a stranger's row carries it by mistake): the one with most rows owns it.
+struct Claim {
+  std::uint64_t nhs = 0;
+  std::uint64_t rows = 0;
+  IdentityId cluster = 0;
+};
+
+struct MemberPlace {
+  IdentityId id = 0;
+  PersonPlace place;
+};
+
+ShardId person_shard(const Pseudonym& pseudonym) noexcept { return shard_of(pseudonym.high); }
+
+// Collective.  For each draft: whether it owns its NHS number.
+std::vector<std::uint8_t> settle_ownership(const Communicator& comm, std::span<const PersonDraft> drafts) {
+  std::vector<Claim> claims;
+  for (const PersonDraft& draft : drafts) {
+    if (draft.valid_nhs != 0) claims.push_back({draft.valid_nhs, draft.rows, draft.cluster});
+  }
+  const ShardMap shard_map(comm.size());
+  ReturnRoute route;
+  const Received<Claim> received = shuffle(
+      comm, std::move(claims), [&](const Claim& claim) { return shard_map.owner(shard_of(linkage_key(claim.nhs))); },
+      route);
+  std::vector<std::uint32_t> order(received.items.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
+  sort_items(order.begin(), order.end(), [&](std::uint32_t x, std::uint32_t y) {
+    const Claim &a = received.items[x], &b = received.items[y];
+    if (a.nhs != b.nhs) return a.nhs < b.nhs;
+    if (a.rows != b.rows) return a.rows > b.rows;
+    return a.cluster < b.cluster;
+  });
+  std::vector<std::uint8_t> wins(order.size(), 0);
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    wins[order[i]] = i == 0 || received.items[order[i]].nhs != received.items[order[i - 1]].nhs;
+  }
+  const std::vector<std::uint8_t> replies = route.reply<std::uint8_t>(comm, wins);
+  std::vector<std::uint8_t> owns(drafts.size(), 0);
+  std::size_t next = 0;
+  for (std::size_t d = 0; d < drafts.size(); ++d) {
+    if (drafts[d].valid_nhs != 0) owns[d] = replies[next++];
+  }
+  return owns;
+}
+
+IdType id_type_of(const PersonDraft& draft, bool owns_number) noexcept {
+  if (draft.smallest.nhs_status() == NhsStatus::one_time) return IdType::one_time;
+  if (draft.valid_nhs != 0) return owns_number ? IdType::nhs_number : IdType::contested;
+  return draft.ambiguous ? IdType::ambiguous : IdType::other;
+}
+
+std::vector<Person> name_drafts(std::span<const PersonDraft> drafts, std::span<const std::uint8_t> owns,
+                                std::span<const std::byte> key) {
+  constexpr std::size_t kDraftsPerTask = 1U << 14;
+  std::vector<Person> persons(drafts.size());
+  for_blocks(drafts.size(), kDraftsPerTask, [&](std::size_t begin, std::size_t end) {
+    Pseudonymiser pseudonymiser(key);
+    for (std::size_t i = begin; i < end; ++i) {
+      const PersonDraft& draft = drafts[i];
+      Person& person = persons[i];
+      person.pseudonym = owns[i] != 0 ? pseudonymiser.of_nhs_number(draft.valid_nhs)
+                                      : pseudonymiser.of_identity(draft.smallest);
+      person.rows = draft.rows;
+      person.datasets = draft.datasets;
+      person.outward = draft.outward;
+      person.birth_year = draft.birth_year;
+      person.sex = draft.sex;
+      person.link_percent = draft.link_percent;
+      person.id_type = id_type_of(draft, owns[i] != 0);
+    }
+  });
+  return persons;
+}
+
+}  // namespace
+
+int Persons::owner(std::uint64_t row) const noexcept {
+  const auto next = std::upper_bound(first_row_of_rank.begin(), first_row_of_rank.end() - 1, row);
+  return static_cast<int>(next - first_row_of_rank.begin()) - 1;
+}
+
+Persons name_persons(const Communicator& comm, const Identities& identities, PersonDrafts&& drafts,
+                     std::span<const std::byte> key) {
+  std::vector<Person> named;
+  {
+    const std::vector<std::uint8_t> owns = settle_ownership(comm, drafts.drafts);
+    named = name_drafts(drafts.drafts, owns, key);
+  }
+  drafts.drafts = {};
+
+  // Persons to the rank of their pseudonym's shard, in order of pseudonym.
+  Persons result;
+  std::vector<Pseudonym> pseudonyms;  // by draft, for the way back
+  pseudonyms.reserve(named.size());
+  for (const Person& person : named) pseudonyms.push_back(person.pseudonym);
+  const ShardMap shard_map(comm.size());
+  ReturnRoute route;
+  std::vector<std::uint32_t> order;
+  {
+    Received<Person> received = shuffle(
+        comm, std::move(named), [&](const Person& person) { return shard_map.owner(person_shard(person.pseudonym)); },
+        route);
+    order.resize(received.items.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
+    sort_items(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+      return received.items[a].pseudonym < received.items[b].pseudonym;
+    });
+    result.owned.reserve(order.size());
+    for (const std::uint32_t i : order) result.owned.push_back(received.items[i]);
+  }
+  bool repeated = false;
+  for (std::size_t i = 1; i < result.owned.size(); ++i) {
+    repeated = repeated || result.owned[i].pseudonym == result.owned[i - 1].pseudonym;
+  }
+  if (comm.any(repeated)) throw Error("two persons were given one pseudonym; nothing was published");
+
+  result.first_row_of_rank.assign(1, 0);
+  for (const std::uint64_t count : comm.all_gather(std::uint64_t{result.owned.size()})) {
+    result.first_row_of_rank.push_back(result.first_row_of_rank.back() + count);
+  }
+  result.first_row = result.first_row_of_rank[static_cast<std::size_t>(comm.rank())];
+
+  std::array<std::uint64_t, kIdTypes + 1> sums{};
+  for (const Person& person : result.owned) {
+    ++sums[static_cast<std::size_t>(person.id_type)];
+    if (person.rows > 1) sums[kIdTypes] += person.rows;
+  }
+  comm.sum(sums);
+  std::copy_n(sums.begin(), kIdTypes, result.by_id_type.begin());
+  result.rows_linked = sums[kIdTypes];
+
+  // The way back: to drafts, to the identities of each, to the ranks that read the identities' rows.
+  std::vector<std::uint64_t> rows_of_received(order.size());
+  for (std::size_t i = 0; i < order.size(); ++i) rows_of_received[order[i]] = result.first_row + i;
+  order = {};
+  const std::vector<std::uint64_t> row_of_draft = route.reply<std::uint64_t>(comm, rows_of_received);
+  rows_of_received = {};
+  std::vector<MemberPlace> places;
+  places.reserve(drafts.members.size());
+  for (std::size_t d = 0; d < pseudonyms.size(); ++d) {
+    for (std::uint64_t m = drafts.first_member[d]; m < drafts.first_member[d + 1]; ++m) {
+      places.push_back({drafts.members[m], {row_of_draft[d], pseudonyms[d]}});
+    }
+  }
+  drafts = {};
+  pseudonyms = {};
+  std::vector<PersonPlace> of_owned(identities.owned.size());
+  {
+    const Received<MemberPlace> received =
+        shuffle(comm, std::move(places), [&](const MemberPlace& member) { return identities.owner(member.id); });
+    for (const MemberPlace& member : received.items) of_owned[member.id - identities.first_id] = member.place;
+  }
+  std::vector<PersonPlace> of_received;
+  of_received.reserve(identities.owned_of_received.size());
+  for (const std::uint32_t index : identities.owned_of_received) of_received.push_back(of_owned[index]);
+  of_owned = {};
+  result.of_local = identities.route.reply<PersonPlace>(comm, of_received);
+  return result;
+}
+
+}  // namespace ligature

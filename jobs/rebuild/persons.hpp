@@ -1,0 +1,53 @@
+// Persons: who owns a contested NHS number, each person's pseudonym, the order of persons, and the way back to rows.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/pseudonym.hpp"
+#include "io/manifest.hpp"
+#include "jobs/rebuild/clusters.hpp"
+#include "jobs/rebuild/identities.hpp"
+#include "partition/communicator.hpp"
+
+namespace ligature {
+
+struct Person {
+  Pseudonym pseudonym;
+  std::uint64_t rows = 0;
+  std::uint32_t datasets = 0;
+  std::uint32_t outward = 0;
+  std::uint16_t birth_year = 0;
+  std::uint8_t sex = 0;
+  std::uint8_t link_percent = 100;
+  IdType id_type = IdType::other;
+};
+
+// Where a row's person is.
+struct PersonPlace {
+  std::uint64_t row = 0;  // in /persons
+  Pseudonym pseudonym;
+};
+
+struct Persons {
+  // Persons this rank owns, by pseudonym: whole shards (top kShardBits of the pseudonym), the first at row first_row.
+  std::vector<Person> owned;
+  std::uint64_t first_row = 0;
+  std::vector<std::uint64_t> first_row_of_rank;  // ranks + 1 entries; the last is the number of persons
+  std::vector<PersonPlace> of_local;             // by different identity of this rank (Identities::local_of_row)
+  std::array<std::uint64_t, kIdTypes> by_id_type{};  // over all ranks
+  std::uint64_t rows_linked = 0;                     // rows of persons with two rows or more, over all ranks
+
+  [[nodiscard]] std::uint64_t total() const noexcept { return first_row_of_rank.back(); }
+  [[nodiscard]] int owner(std::uint64_t row) const noexcept;
+};
+
+// Collective.  Consumes the drafts.  Throws Error if two persons got one pseudonym: nothing may then be published.
+Persons name_persons(const Communicator& comm, const Identities& identities, PersonDrafts&& drafts,
+                     std::span<const std::byte> key);
+
+}  // namespace ligature

@@ -1,0 +1,320 @@
+// The main job: from raw extracts to one merged, pseudonymised dataset.  Read rebuild() at the end from top to bottom;
+// each line is a stage, and each stage has its file in this folder.
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "engine/error.hpp"
+#include "engine/linkage_key.hpp"
+#include "engine/parallel.hpp"
+#include "io/files.hpp"
+#include "io/manifest.hpp"
+#include "io/placement.hpp"
+#include "io/progress.hpp"
+#include "io/secure_index.hpp"
+#include "jobs/jobs.hpp"
+#include "jobs/rebuild/clusters.hpp"
+#include "jobs/rebuild/identities.hpp"
+#include "jobs/rebuild/passes.hpp"
+#include "jobs/rebuild/persons.hpp"
+#include "jobs/rebuild/publish.hpp"
+#include "jobs/rebuild/secure_files.hpp"
+#include "jobs/rebuild/summary.hpp"
+
+namespace ligature {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Times stages and reports them as they end.
+class StageClock {
+ public:
+  StageClock(const Communicator& comm, Manifest& manifest) : comm_(comm), manifest_(manifest) {}
+  // Collective.  Ends the stage that began when the last one ended; items: over all ranks.
+  void end(const std::string& name, std::uint64_t items, const std::string& unit) {
+    const double seconds = comm_.max(seconds_since(start_));
+    manifest_.stages.push_back({name, seconds, items, unit});
+    log_info(comm_, name + ": " + with_commas(items) + " " + unit + " in " + human_seconds(seconds));
+    start_ = Clock::now();
+  }
+
+ private:
+  const Communicator& comm_;
+  Manifest& manifest_;
+  Clock::time_point start_ = Clock::now();
+};
+
+DayNumber today() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  return day_number({utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday}).value_or(kMissingDay);
+}
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+// Collective.  Reads the key on every rank, so that it never travels; all ranks fail together.
+std::vector<std::byte> load_key(const Communicator& comm, const JobFile& job) {
+  std::vector<std::byte> key;
+  std::optional<std::string> problem;
+  try {
+    key = load_key_file(job.key);
+  } catch (const Error& error) {
+    problem = error.what();
+  }
+  comm.agree(problem, kExitWrongUse);
+  return key;
+}
+
+// Collective.  The output folders, made by rank 0.
+void make_folders(const Communicator& comm, const JobFile& job) {
+  std::optional<std::string> problem;
+  if (comm.is_root()) {
+    try {
+      make_private_directory(job.secure);
+      make_private_directory(job.secure / "scratch");
+      std::filesystem::create_directories(job.publish);
+    } catch (const std::exception& error) {
+      problem = error.what();
+    }
+  }
+  comm.agree(problem, kExitFailed);
+}
+
+// Collective.  This rank's part of the memory that the job may use.
+std::uint64_t memory_of_rank(const Communicator& comm, const JobFile& job) {
+  std::uint64_t bytes = job.memory;
+  if (bytes == 0) {
+    bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 2;
+  }
+  char host[256] = {};
+  ::gethostname(host, sizeof host - 1);
+  const std::uint64_t here = linkage_key(std::as_bytes(std::span(host)));
+  const std::vector<std::uint64_t> hosts = comm.all_gather(here);
+  return bytes / static_cast<std::uint64_t>(std::count(hosts.begin(), hosts.end(), here));
+}
+
+// Collective.  Adds up what files report, and holds each dataset to the limit on quarantined rows.
+RowCounts total_rows(const JobFile& job, const Inputs& inputs, const IntakeReport& intake) {
+  const auto add = [](RowCounts& sum, const RowCounts& more) {
+    auto* to = reinterpret_cast<std::uint64_t*>(&sum);
+    const auto* from = reinterpret_cast<const std::uint64_t*>(&more);
+    for (std::size_t i = 0; i < kRowCounters; ++i) to[i] += from[i];
+  };
+  std::vector<RowCounts> of_dataset(inputs.datasets.size());
+  for (std::size_t f = 0; f < inputs.files.size(); ++f) add(of_dataset[inputs.files[f].dataset], intake.files[f].counts);
+  RowCounts total;
+  for (std::size_t d = 0; d < of_dataset.size(); ++d) {
+    const RowCounts& counts = of_dataset[d];
+    std::uint64_t quarantined = 0;
+    for (const std::uint64_t rows : counts.quarantined) quarantined += rows;
+    if (static_cast<double>(quarantined) > job.max_quarantined_share * static_cast<double>(counts.read)) {
+      throw LimitError("dataset '" + inputs.datasets[d].name + "': " + with_commas(quarantined) + " of " +
+                       with_commas(counts.read) +
+                       " rows are quarantined, more than limits.max_quarantined_share allows; see " +
+                       (job.secure / "quarantine.csv").string());
+    }
+    add(total, counts);
+  }
+  return total;
+}
+
+// Collective.  Registered practices without a row, and providers that the register does not know.
+void compare_with_register(const Communicator& comm, const JobFile& job, const std::vector<std::string>& providers,
+                           Manifest& manifest) {
+  if (!job.practices) return;
+  ReferenceCounts counts;
+  std::vector<std::string> practices = load_practices(comm, job, counts);
+  std::sort(practices.begin(), practices.end());
+  practices.erase(std::unique(practices.begin(), practices.end()), practices.end());
+  manifest.practices_registered = practices.size();
+  for (const std::string& practice : practices) {
+    manifest.practices_silent += !std::binary_search(providers.begin(), providers.end(), practice);
+  }
+  for (const std::string& provider : providers) {
+    manifest.providers_unregistered += !std::binary_search(practices.begin(), practices.end(), provider);
+  }
+}
+
+// Digests of what decided the run, and the run's id from them.
+void identify_run(const JobFile& job, const Inputs& inputs, std::span<const std::byte> key, Manifest& manifest) {
+  const auto digest_of = [](const std::string& text) { return hex(digest(std::as_bytes(std::span(text)))); };
+  manifest.job_file_digest = digest_of(read_small_file(job.path));
+  std::vector<std::string> files;
+  for (std::size_t f = 0; f < inputs.files.size(); ++f) {
+    files.push_back(inputs.datasets[inputs.files[f].dataset].name + " " + hex(manifest.file_reports[f].digest) + "\n");
+  }
+  std::sort(files.begin(), files.end());
+  std::string all_files;
+  for (const std::string& file : files) all_files += file;
+  manifest.input_digest = digest_of(all_files);
+  manifest.model_digest = hex(digest(std::as_bytes(std::span(&manifest.model, 1))));
+  manifest.key_id = Pseudonymiser(key).key_id();
+  manifest.run_id =
+      digest_of(manifest.job_file_digest + manifest.input_digest + manifest.model_digest + manifest.key_id).substr(0, 16);
+}
+
+ModelParameters choose_model(const JobFile& job, const FileFrequencies& file) {
+  ModelParameters model = documented_model(file);
+  if (job.threshold_bits) model.threshold_bits = *job.threshold_bits;
+  if (job.margin_bits) model.margin_bits = *job.margin_bits;
+  if (job.prior) model.prior = *job.prior;
+  return model;
+}
+
+Manifest new_manifest(const Communicator& comm, const JobFile& job, DayNumber as_at) {
+  Manifest manifest;
+  manifest.software_version = LIGATURE_VERSION;
+  manifest.job_name = job.name;
+  manifest.job_file = job.path.string();
+  manifest.started_utc = utc_now();
+  manifest.secure = job.secure.string();
+  manifest.publish = job.publish.string();
+  manifest.as_at = iso_date(as_at);
+  manifest.ranks = comm.size();
+  manifest.threads_per_rank = num_threads();
+  return manifest;
+}
+
+std::uint64_t peak_memory(const Communicator& comm) {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return comm.sum(static_cast<std::uint64_t>(usage.ru_maxrss) * 1024);
+}
+
+}  // namespace
+
+int rebuild(const Communicator& comm, const JobFile& job) {
+  const Clock::time_point start = Clock::now();
+  const Placement placement = examine_placement(comm);
+  const ThreadLimit threads(job.threads > 0 ? job.threads : placement.fair_threads);
+  const DayNumber as_at = job.as_at.value_or(today());
+  Manifest manifest = new_manifest(comm, job, as_at);
+  log_info(comm, "rebuild '" + job.name + "': " + describe(placement));
+  if (const std::string warning = placement_warning(placement, num_threads()); !warning.empty()) {
+    log_warning(comm, warning);
+  }
+
+  const std::vector<std::byte> key = load_key(comm, job);
+  const Inputs inputs = find_inputs(comm, job);
+  make_folders(comm, job);
+  const std::uint64_t memory = memory_of_rank(comm, job);
+  StageClock clock(comm, manifest);
+
+  // Extracts to rows.
+  ReferenceCounts objection_rows, superseded_rows;
+  const ObjectionLedger objections = load_objections(comm, job, objection_rows);
+  const SupersessionTable superseded = load_superseded(comm, job, superseded_rows);
+  RowStore rows(inputs, job.secure / "scratch", memory / 4, job.max_categories);
+  IntakeReport intake;
+  {
+    std::uint64_t bytes = 0;
+    for (const InputFile& file : inputs.files) bytes += file.bytes;
+    Progress progress(comm, "intake", bytes / static_cast<std::uint64_t>(comm.size()), "bytes");
+    intake = read_extracts(
+        comm, job, inputs, {&objections, &superseded, as_at}, [&] { rows.restart(); },
+        [&](RowBlock&& block) { rows.add(std::move(block)); }, [&](std::uint64_t read) { progress.add(read); });
+  }
+  write_quarantine(comm, job, inputs, intake, rows);
+  manifest.rows = total_rows(job, inputs, intake);
+  clock.end("intake", manifest.rows.read, "rows");
+
+  // Rows to identities.
+  Identities identities = collapse_identities(comm, rows);
+  write_identity_list(comm, job, identities);
+  manifest.identities = identities.total;
+  clock.end("identities", manifest.rows.kept, "rows");
+
+  // Identities to pairs to edges.
+  const FileFrequencies frequencies = measure_frequencies(comm, identities);
+  const LinkageModel model(choose_model(job, frequencies));
+  std::vector<Edge> edges;
+  {
+    Progress progress(comm, "pairs", 0, "pairs");
+    for (const Pass pass : kPasses) {
+      PassResult found =
+          run_pass(comm, pass, identities, model, [&](std::uint64_t pairs) { progress.add(pairs); });
+      edges.insert(edges.end(), found.edges.begin(), found.edges.end());
+      manifest.passes.push_back(found.report);
+    }
+  }
+  std::uint64_t pairs = 0;
+  for (const PassReport& pass : manifest.passes) pairs += pass.pairs_compared;
+  clock.end("pairs", pairs, "pairs");
+
+  // Edges to clusters.
+  ClusterReport clusters;
+  PersonDrafts drafts = resolve_clusters(comm, identities, std::move(edges), model, clusters);
+  clock.end("clusters", manifest.identities, "identities");
+
+  // Clusters to persons.
+  const Persons persons = name_persons(comm, identities, std::move(drafts), key);
+  clock.end("persons", persons.total(), "persons");
+
+  // Persons and their rows to the dataset, and what stays behind to secure/.
+  PublishedContent content;
+  {
+    Progress progress(comm, "publish", rows.rows(), "rows");
+    content = write_content(comm, job, inputs, intake, rows, identities, persons, memory / 4,
+                            [&](std::uint64_t done) { progress.add(done); });
+  }
+  clock.end("publish", manifest.rows.kept, "rows");
+  write_row_index(comm, job, intake, rows, identities, persons);
+  clock.end("index", manifest.rows.kept, "rows");
+
+  // The account of the run, and last of all the dataset's name.
+  manifest.files = inputs.files;
+  manifest.file_reports = intake.files;
+  for (const DatasetSchema& dataset : inputs.datasets) manifest.datasets.push_back({dataset.name, 0});
+  for (std::size_t f = 0; f < inputs.files.size(); ++f) {
+    manifest.datasets[inputs.files[f].dataset].events += intake.files[f].counts.kept;
+  }
+  manifest.linkable_identities = frequencies.identities;
+  manifest.distinct_nhs = frequencies.distinct_nhs;
+  manifest.model = model.parameters();
+  manifest.components = clusters.components;
+  manifest.largest_component = clusters.largest_component;
+  manifest.component_rounds = clusters.rounds;
+  manifest.clusters = clusters.counts;
+  manifest.persons = persons.total();
+  manifest.persons_by_id_type.assign(persons.by_id_type.begin(), persons.by_id_type.end());
+  manifest.rows_linked = persons.rows_linked;
+  manifest.standing_type1 = objections.standing(ObjectionKind::type1);
+  manifest.standing_type2 = objections.standing(ObjectionKind::type2);
+  manifest.standing_national = objections.standing(ObjectionKind::national);
+  compare_with_register(comm, job, content.providers, manifest);
+  manifest.content_digest = hex(content.content);
+  identify_run(job, inputs, key, manifest);
+  manifest.peak_memory_bytes = peak_memory(comm);
+  name_dataset(comm, *content.writer, manifest);
+  manifest.total_seconds = comm.max(seconds_since(start));
+  if (comm.is_root()) {
+    write_manifest(manifest);
+    std::filesystem::remove_all(job.secure / "scratch");
+    std::fputs(summary_text(manifest).c_str(), stdout);
+  }
+  comm.barrier();
+  return kExitDone;
+}
+
+}  // namespace ligature

@@ -1,0 +1,84 @@
+#include "jobs/rebuild/secure_files.hpp"
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/files.hpp"
+#include "io/secure_index.hpp"
+
+namespace ligature {
+
+namespace {
+
+// RFC 4180: quoted where the text itself has a quote, a comma or a line end.
+std::string csv_field(std::string_view text) {
+  if (text.find_first_of("\",\r\n") == std::string_view::npos) return std::string(text);
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"') quoted += '"';
+    quoted += c;
+  }
+  return quoted + '"';
+}
+
+}  // namespace
+
+void write_row_index(const Communicator& comm, const JobFile& job, const IntakeReport& intake, RowStore& rows,
+                     const Identities& identities, const Persons& persons) {
+  SecureIndexWriter index(job.secure, comm.rank());
+  rows.for_each_row_id(intake.lines_before_first_file,
+                       [&](std::uint64_t row, std::uint32_t dataset, std::string_view row_id) {
+                         index.add({dataset, row_id, persons.of_local[identities.local_of_row[row]].pseudonym});
+                       });
+  index.finish(comm);
+}
+
+void write_identity_list(const Communicator& comm, const JobFile& job, const Identities& identities) {
+  std::vector<Identity> list;
+  list.reserve(identities.owned.size());
+  for (const CountedIdentity& counted : identities.owned) list.push_back(counted.identity);
+  write_identities(comm, job.secure, list);
+}
+
+void write_quarantine(const Communicator& comm, const JobFile& job, const Inputs& inputs, const IntakeReport& intake,
+                      RowStore& rows) {
+  constexpr std::string_view kHeader = "file,line,reason\n";
+  const auto for_each_line = [&](const auto& visit) {
+    rows.for_each_quarantined(intake.lines_before_first_file,
+                              [&](std::uint32_t file, std::uint64_t line, QuarantineReason reason) {
+                                visit(csv_field(inputs.files[file].path) + "," + std::to_string(line) + "," +
+                                      std::string(quarantine_reason_name(reason)) + "\n");
+                              });
+  };
+  // Every rank needs to know where its lines begin before it writes them: they are formatted twice and never held.
+  std::uint64_t bytes = 0;
+  for_each_line([&](const std::string& line) { bytes += line.size(); });
+  std::uint64_t offset = kHeader.size() + comm.exclusive_sum(bytes);
+
+  const std::filesystem::path path = job.secure / "quarantine.csv", partial = path.string() + ".partial";
+  if (comm.is_root()) File::create(partial, 0600).write_at(0, std::as_bytes(std::span(kHeader)));
+  comm.barrier();
+  {
+    constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
+    const File file = File::open_update(partial);
+    std::string piece;
+    const auto write_piece = [&] {
+      file.write_at(offset, std::as_bytes(std::span(piece)));
+      offset += piece.size();
+      piece.clear();
+    };
+    for_each_line([&](const std::string& line) {
+      piece += line;
+      if (piece.size() >= kPieceBytes) write_piece();
+    });
+    write_piece();
+    file.sync();
+  }
+  comm.barrier();
+  if (comm.is_root()) rename_durably(partial, path);
+}
+
+}  // namespace ligature

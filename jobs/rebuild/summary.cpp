@@ -1,0 +1,92 @@
+#include "jobs/rebuild/summary.hpp"
+
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "io/progress.hpp"
+
+namespace ligature {
+
+namespace {
+
+using Rows = std::vector<std::vector<std::string>>;
+
+std::string share(std::uint64_t part, std::uint64_t whole) {
+  if (whole == 0) return "";
+  return fmt::format("{:.2f} %", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
+}
+
+void add_count(Rows& table, const std::string& name, std::uint64_t count, std::uint64_t whole = 0) {
+  table.push_back({name, with_commas(count), share(count, whole)});
+}
+
+std::string rows_table(const Manifest& manifest) {
+  const RowCounts& rows = manifest.rows;
+  Rows table{{"rows", "count", "share"}};
+  add_count(table, "read", rows.read);
+  add_count(table, "kept", rows.kept, rows.read);
+  add_count(table, "opted out", rows.opted_out, rows.read);
+  for (std::size_t r = 0; r < kQuarantineReasons; ++r) {
+    if (rows.quarantined[r] == 0) continue;
+    add_count(table, "quarantined: " + std::string(quarantine_reason_name(static_cast<QuarantineReason>(r))),
+              rows.quarantined[r], rows.read);
+  }
+  add_count(table, "valid NHS number", rows.nhs_valid, rows.kept);
+  add_count(table, "NHS number with a wrong check digit", rows.nhs_invalid, rows.kept);
+  add_count(table, "no NHS number", rows.nhs_missing, rows.kept);
+  if (rows.nhs_superseded != 0) add_count(table, "superseded NHS number replaced", rows.nhs_superseded, rows.kept);
+  add_count(table, "no date of birth", rows.birth_missing, rows.kept);
+  add_count(table, "no postcode", rows.postcode_missing, rows.kept);
+  add_count(table, "no gender", rows.gender_missing, rows.kept);
+  if (rows.values_not_understood != 0) add_count(table, "dates and values not understood", rows.values_not_understood);
+  return text_table(table);
+}
+
+std::string persons_table(const Manifest& manifest) {
+  const std::vector<std::uint64_t>& types = manifest.persons_by_id_type;
+  const auto of_type = [&](IdType type) { return types[static_cast<std::size_t>(type)]; };
+  Rows table{{"linkage", "count", "share"}};
+  add_count(table, "identities", manifest.identities);
+  add_count(table, "  that can tell people apart", manifest.linkable_identities, manifest.identities);
+  add_count(table, "persons", manifest.persons);
+  add_count(table, "  by NHS number", of_type(IdType::nhs_number), manifest.persons);
+  add_count(table, "  NHS number claimed by another person", of_type(IdType::contested), manifest.persons);
+  add_count(table, "  by other identifiers", of_type(IdType::other), manifest.persons);
+  add_count(table, "  left apart as ambiguous", of_type(IdType::ambiguous), manifest.persons);
+  add_count(table, "  one row that nothing can link", of_type(IdType::one_time), manifest.persons);
+  add_count(table, "rows linked to at least one other", manifest.rows_linked, manifest.rows.kept);
+  return text_table(table);
+}
+
+std::string passes_table(const Manifest& manifest) {
+  Rows table{{"pass", "identities", "groups", "largest", "pairs compared", "pairs vetoed", "links"}};
+  for (const PassReport& pass : manifest.passes) {
+    table.push_back({pass.name, with_commas(pass.identities), with_commas(pass.groups), with_commas(pass.largest_group),
+                     with_commas(pass.pairs_compared), with_commas(pass.pairs_vetoed), with_commas(pass.edges)});
+  }
+  return text_table(table);
+}
+
+std::string stages_table(const Manifest& manifest) {
+  Rows table{{"stage", "seconds", "items", "rate"}};
+  for (const StageTime& stage : manifest.stages) {
+    table.push_back({stage.name, fmt::format("{:.2f}", stage.seconds),
+                     with_commas(stage.items) + " " + stage.unit,
+                     stage.seconds > 0 ? human_rate(static_cast<double>(stage.items) / stage.seconds, stage.unit) : ""});
+  }
+  table.push_back({"total", fmt::format("{:.2f}", manifest.total_seconds), with_commas(manifest.rows.read) + " rows",
+                   human_rate(static_cast<double>(manifest.rows.read) / manifest.total_seconds, "rows")});
+  return text_table(table);
+}
+
+}  // namespace
+
+std::string summary_text(const Manifest& manifest) {
+  return fmt::format(
+      "\n{}\n{}\n{}\n{}\n{} ranks x {} threads, {} at the peak over all ranks\ndataset  {}/dataset.h5\ncontent  {}\n",
+      rows_table(manifest), persons_table(manifest), passes_table(manifest), stages_table(manifest), manifest.ranks,
+      manifest.threads_per_rank, human_bytes(manifest.peak_memory_bytes), manifest.publish, manifest.content_digest);
+}
+
+}  // namespace ligature

@@ -1,0 +1,80 @@
+// The shuffle: items to the ranks that own them, in bounded memory, with any number of bytes between two ranks.
+//
+// Messages are cut into chunks (kChunkBytes) sent in rounds of point-to-point calls, so no count nears 2^31 and MPI
+// buffers little: MPI_Alltoallv's int displacements and 4.1.4's known overflow in large alltoalls are never met.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "partition/communicator.hpp"
+
+namespace ligature {
+
+inline constexpr std::size_t kChunkBytes = std::size_t{4} << 20;
+
+// What this rank got: items in the order of the source ranks, first[r] .. first[r+1] from rank r, in its order.
+template <typename T>
+struct Received {
+  std::vector<T> items;
+  std::vector<std::uint64_t> first;  // ranks + 1 entries
+};
+
+// Bytes of each source, back to back.  send_first: ranks + 1 offsets into send.
+struct ReceivedBytes {
+  std::vector<std::byte> bytes;
+  std::vector<std::uint64_t> first;
+};
+
+// Collective.  Receives directly into receive(total_bytes), which must return room for that many bytes.
+// Returns ranks + 1 byte offsets by source.  chunk_bytes: kChunkBytes but in tests; the same on every rank.
+std::vector<std::uint64_t> exchange_into(const Communicator& comm, std::span<const std::byte> send,
+                                         std::span<const std::uint64_t> send_first,
+                                         const std::function<std::byte*(std::size_t)>& receive,
+                                         std::size_t chunk_bytes = kChunkBytes);
+
+// Collective.  Sends items [send_first[r], send_first[r+1]) to rank r.
+template <typename T>
+Received<T> exchange(const Communicator& comm, std::span<const T> items, std::span<const std::uint64_t> send_first);
+
+// Collective.  Sends each item to rank destination(item); items of one source keep their order.  Items are consumed.
+// destination: a pure function, called from several threads and more than once an item.
+// Memory: the input and one copy sorted by destination; then that copy and what is received.
+template <typename T, typename Destination>
+Received<T> shuffle(const Communicator& comm, std::vector<T>&& items, const Destination& destination);
+
+// The way back of a shuffle: one reply for each item received, in order of receipt, goes to the rank that sent the
+// item; each rank gets its replies in the order in which its items were given to shuffle.
+class ReturnRoute;
+template <typename T, typename Destination>
+Received<T> shuffle(const Communicator& comm, std::vector<T>&& items, const Destination& destination,
+                    ReturnRoute& route);
+
+class ReturnRoute {
+ public:
+  // Collective.
+  template <typename R>
+  std::vector<R> reply(const Communicator& comm, std::span<const R> replies) const;
+
+ private:
+  template <typename T, typename Destination>
+  friend Received<T> shuffle(const Communicator&, std::vector<T>&&, const Destination&, ReturnRoute&);
+  std::vector<std::uint64_t> received_first_;  // by source, in items
+  std::vector<std::uint32_t> sent_to_;         // destination rank of each item given to shuffle
+};
+
+// Collective.  A stream of batches: each round every rank offers a batch (empty when it has no more), the round's items
+// are exchanged, and deliver(items, source), items a std::span<T>, is called for each source in rank order, also when
+// it sent nothing.  next() gives a std::vector<T>; the stream ends when it is empty on all ranks.  Memory: one batch
+// sent and what one round brings.  The interleaving of rounds depends on the number of ranks: what must not depend on
+// it has to be sorted by content afterwards.
+template <typename T, typename Next, typename Destination, typename Deliver>
+void shuffle_stream(const Communicator& comm, const Next& next, const Destination& destination, const Deliver& deliver);
+
+}  // namespace ligature
+
+#include "partition/shuffle_impl.hpp"

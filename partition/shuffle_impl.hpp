@@ -1,0 +1,143 @@
+// Bodies of the templates of shuffle.hpp: a stable parallel counting sort by destination, then one exchange.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "engine/error.hpp"
+#include "engine/parallel.hpp"
+
+namespace ligature {
+
+namespace shuffle_detail {
+
+// Where each block of items writes: the places of a stable counting sort by destination.
+struct SortPlan {
+  std::size_t grain = 1;               // items a block
+  std::vector<std::uint64_t> cursors;  // blocks x ranks: place of the block's next item for that rank
+  std::vector<std::uint64_t> first;    // ranks + 1: place of the first item for each rank
+  std::uint64_t* cursors_of(std::size_t begin) noexcept { return cursors.data() + begin / grain * (first.size() - 1); }
+};
+
+// destination(i): the rank of item i of [0, count).
+template <typename DestinationOf>
+SortPlan plan_sort(std::size_t count, int ranks, const DestinationOf& destination) {
+  const auto width = static_cast<std::size_t>(ranks);
+  SortPlan plan;
+  // At least 16 items for each cursor: the cursors take at most half a byte an item.
+  plan.grain = std::max(std::size_t{1} << 14, 16 * width);
+  plan.first.assign(width + 1, 0);
+  const std::size_t blocks = count == 0 ? 0 : (count - 1) / plan.grain + 1;
+  plan.cursors.assign(blocks * width, 0);
+  for_blocks(count, plan.grain, [&](std::size_t begin, std::size_t end) {
+    std::uint64_t* counts = plan.cursors_of(begin);
+    for (std::size_t i = begin; i < end; ++i) {
+      const auto rank = static_cast<std::size_t>(destination(i));  // a negative rank becomes a huge one
+      if (rank >= width) throw Error("shuffle: the destination of an item is not a rank");
+      ++counts[rank];
+    }
+  });
+  std::uint64_t place = 0;
+  for (std::size_t rank = 0; rank < width; ++rank) {
+    plan.first[rank] = place;
+    for (std::size_t block = 0; block < blocks; ++block) {
+      place += std::exchange(plan.cursors[block * width + rank], place);
+    }
+  }
+  plan.first[width] = place;
+  return plan;
+}
+
+}  // namespace shuffle_detail
+
+template <typename T>
+Received<T> exchange(const Communicator& comm, std::span<const T> items, std::span<const std::uint64_t> send_first) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  std::vector<std::uint64_t> send_bytes(send_first.begin(), send_first.end());
+  for (std::uint64_t& offset : send_bytes) offset *= sizeof(T);
+  Received<T> received;
+  received.first = exchange_into(comm, std::as_bytes(items), send_bytes, [&](std::size_t bytes) {
+    received.items.resize(bytes / sizeof(T));
+    return reinterpret_cast<std::byte*>(received.items.data());
+  });
+  for (std::uint64_t& offset : received.first) offset /= sizeof(T);
+  return received;
+}
+
+namespace shuffle_detail {
+
+// destination(i): the rank of items[i].  Frees items before the exchange asks for memory.
+template <typename T, typename DestinationOf>
+Received<T> send_sorted(const Communicator& comm, std::vector<T>& items, const DestinationOf& destination) {
+  if (comm.size() == 1) {
+    const std::uint64_t count = items.size();
+    return {std::move(items), {0, count}};
+  }
+  SortPlan plan = plan_sort(items.size(), comm.size(), destination);
+  std::vector<T> sorted(items.size());
+  for_blocks(items.size(), plan.grain, [&](std::size_t begin, std::size_t end) {
+    std::uint64_t* cursors = plan.cursors_of(begin);
+    for (std::size_t i = begin; i < end; ++i) sorted[cursors[static_cast<std::size_t>(destination(i))]++] = items[i];
+  });
+  std::vector<T>().swap(items);
+  return exchange(comm, std::span<const T>(sorted), plan.first);
+}
+
+}  // namespace shuffle_detail
+
+template <typename T, typename Destination>
+Received<T> shuffle(const Communicator& comm, std::vector<T>&& items, const Destination& destination) {
+  std::vector<T> mine = std::move(items);
+  return shuffle_detail::send_sorted(comm, mine, [&](std::size_t i) { return destination(std::as_const(mine[i])); });
+}
+
+template <typename T, typename Destination>
+Received<T> shuffle(const Communicator& comm, std::vector<T>&& items, const Destination& destination,
+                    ReturnRoute& route) {
+  std::vector<T> mine = std::move(items);
+  route.sent_to_.resize(mine.size());
+  for_blocks(mine.size(), std::size_t{1} << 14, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      route.sent_to_[i] = static_cast<std::uint32_t>(destination(std::as_const(mine[i])));
+    }
+  });
+  Received<T> received = shuffle_detail::send_sorted(comm, mine, [&](std::size_t i) { return route.sent_to_[i]; });
+  route.received_first_ = received.first;
+  return received;
+}
+
+template <typename R>
+std::vector<R> ReturnRoute::reply(const Communicator& comm, std::span<const R> replies) const {
+  if (received_first_.empty() || replies.size() != received_first_.back()) {
+    throw Error("shuffle: the number of replies is not the number of items received");
+  }
+  Received<R> returned = exchange(comm, replies, received_first_);
+  if (comm.size() == 1) return std::move(returned.items);
+  // Replies lie by destination, in each by the order of the items: the places of the counting sort, read backwards.
+  shuffle_detail::SortPlan plan =
+      shuffle_detail::plan_sort(sent_to_.size(), comm.size(), [&](std::size_t i) { return sent_to_[i]; });
+  std::vector<R> in_order(sent_to_.size());
+  for_blocks(sent_to_.size(), plan.grain, [&](std::size_t begin, std::size_t end) {
+    std::uint64_t* cursors = plan.cursors_of(begin);
+    for (std::size_t i = begin; i < end; ++i) in_order[i] = returned.items[cursors[sent_to_[i]]++];
+  });
+  return in_order;
+}
+
+template <typename T, typename Next, typename Destination, typename Deliver>
+void shuffle_stream(const Communicator& comm, const Next& next, const Destination& destination,
+                    const Deliver& deliver) {
+  for (;;) {
+    std::vector<T> batch = next();
+    if (!comm.any(!batch.empty())) return;
+    Received<T> received = shuffle(comm, std::move(batch), destination);
+    for (int source = 0; source < comm.size(); ++source) {
+      const std::uint64_t begin = received.first[static_cast<std::size_t>(source)];
+      const std::uint64_t end = received.first[static_cast<std::size_t>(source) + 1];
+      deliver(std::span<T>(received.items).subspan(begin, end - begin), source);
+    }
+  }
+}
+
+}  // namespace ligature

@@ -1,0 +1,163 @@
+// Objections.  Sources: Read v2 9Nu0, 9Nu1, 9Nu4, 9Nu5 and CTV3 XaZ89 (HSCIC, Care Information Choices); a preference
+// is a dated series and records kept before an objection stay (the 2014 rule), or leave with it (the 2021 rule).
+#include "engine/consent.hpp"
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace ligature {
+namespace {
+
+constexpr std::uint64_t kPerson = 4'010'232'137ULL;
+constexpr auto kKeep = AfterOptOut::keep_earlier;
+constexpr auto kWithdraw = AfterOptOut::withdraw;
+
+Preference objects(DayNumber date, ObjectionKind kind = ObjectionKind::type1) {
+  return {kPerson, date, kind, false};
+}
+Preference withdraws(DayNumber date, ObjectionKind kind = ObjectionKind::type1) {
+  return {kPerson, date, kind, true};
+}
+
+std::string kind_of(std::string_view text) {
+  const std::optional<KindText> kind = parse_objection_kind(text);
+  if (!kind) return "none";
+  const std::string name = kind->kind == ObjectionKind::type1   ? "type1"
+                           : kind->kind == ObjectionKind::type2 ? "type2"
+                                                                : "ndoo";
+  return name + (kind->withdrawn ? " withdrawn" : "");
+}
+
+TEST(ObjectionKind, is_read_from_words_and_codes_in_any_case) {
+  for (const std::string_view text :
+       {"type1", "Type1", " TYPE1 ", "9Nu0", "9Nu0.", "9Nu000", "9Nu0.00", "9NU0", "XaZ89"}) {
+    EXPECT_EQ(kind_of(text), "type1") << text;
+  }
+  for (const std::string_view text : {"type1-withdrawn", "TYPE1-Withdrawn", "9Nu1", "9Nu1.", "9Nu1.00", "9Nu100"}) {
+    EXPECT_EQ(kind_of(text), "type1 withdrawn") << text;
+  }
+  for (const std::string_view text : {"type2", "9Nu4", "9Nu4."}) EXPECT_EQ(kind_of(text), "type2") << text;
+  for (const std::string_view text : {"type2-withdrawn", "9Nu5", "9nu5.00"}) {
+    EXPECT_EQ(kind_of(text), "type2 withdrawn") << text;
+  }
+  EXPECT_EQ(kind_of("ndoo"), "ndoo");
+  EXPECT_EQ(kind_of("NDOO-withdrawn"), "ndoo withdrawn");
+}
+
+TEST(ObjectionKind, an_unknown_one_is_not_guessed) {
+  for (const std::string_view text : {"", " ", "type", "type3", "type1 withdrawn", "-withdrawn", "9Nu", "9Nu2", "9Nu3",
+                                      "9Nu0x", "9Nu0..", "9Nu0.0", "9Nu0000", "9Nu0-withdrawn", "xaz89", "00", "."}) {
+    EXPECT_EQ(kind_of(text), "none") << text;
+  }
+}
+
+TEST(Objection, an_empty_ledger_bars_nobody) {
+  const ObjectionLedger ledger;
+  EXPECT_TRUE(ledger.empty());
+  EXPECT_FALSE(ledger.bars(kPerson, 100, kKeep));
+  EXPECT_FALSE(ledger.bars(kPerson, kMissingDay, kWithdraw));
+  EXPECT_EQ(ledger.standing(ObjectionKind::type1), 0U);
+}
+
+TEST(Objection, bars_rows_extracted_on_its_date_and_later) {
+  const ObjectionLedger ledger({objects(100)});
+  EXPECT_FALSE(ledger.bars(kPerson, 99, kKeep));
+  EXPECT_TRUE(ledger.bars(kPerson, 100, kKeep));
+  EXPECT_TRUE(ledger.bars(kPerson, 65'535, kKeep));
+}
+
+TEST(Objection, withdraw_bars_earlier_rows_too) {
+  const ObjectionLedger ledger({objects(100)});
+  EXPECT_TRUE(ledger.bars(kPerson, 99, kWithdraw));
+  EXPECT_TRUE(ledger.bars(kPerson, 1, kWithdraw));
+}
+
+TEST(Objection, opting_back_in_lets_later_rows_pass_and_keeps_the_gap) {
+  const ObjectionLedger ledger({objects(100), withdraws(200)});
+  for (const AfterOptOut policy : {kKeep, kWithdraw}) {
+    EXPECT_FALSE(ledger.bars(kPerson, 99, policy));
+    EXPECT_TRUE(ledger.bars(kPerson, 100, policy)) << "it stood on the extract's date";
+    EXPECT_TRUE(ledger.bars(kPerson, 199, policy));
+    EXPECT_FALSE(ledger.bars(kPerson, 200, policy));
+  }
+}
+
+TEST(Objection, on_one_date_outranks_its_withdrawal_in_any_order_of_lines) {
+  for (const auto& preferences :
+       {std::vector{objects(100), withdraws(100)}, std::vector{withdraws(100), objects(100)}}) {
+    const ObjectionLedger ledger(preferences);
+    EXPECT_TRUE(ledger.bars(kPerson, 100, kKeep));
+    EXPECT_EQ(ledger.standing(ObjectionKind::type1), 1U);
+  }
+}
+
+TEST(Objection, without_a_date_stands_from_the_beginning) {
+  const ObjectionLedger ledger({objects(kMissingDay), withdraws(200)});
+  EXPECT_TRUE(ledger.bars(kPerson, 1, kKeep));
+  EXPECT_FALSE(ledger.bars(kPerson, 200, kKeep));
+}
+
+TEST(Objection, the_end_of_the_ledger_counts_for_a_row_without_extract_date) {
+  EXPECT_TRUE(ObjectionLedger({objects(100)}).bars(kPerson, kMissingDay, kKeep));
+  EXPECT_FALSE(ObjectionLedger({objects(100), withdraws(200)}).bars(kPerson, kMissingDay, kKeep));
+}
+
+TEST(Objection, only_type_1_bars_rows_from_the_run) {
+  const ObjectionLedger ledger({objects(100, ObjectionKind::type2), objects(100, ObjectionKind::national)});
+  EXPECT_FALSE(ledger.bars(kPerson, 200, kWithdraw));
+  EXPECT_EQ(ledger.standing(ObjectionKind::type2), 1U);
+  EXPECT_EQ(ledger.standing(ObjectionKind::national), 1U);
+  EXPECT_EQ(ledger.standing(ObjectionKind::type1), 0U);
+}
+
+TEST(Objection, is_the_persons_own) {
+  const ObjectionLedger ledger({objects(100)});
+  EXPECT_FALSE(ledger.bars(kPerson + 1, 200, kKeep));
+  EXPECT_FALSE(ledger.bars(0, 200, kKeep)) << "no valid number";
+  EXPECT_FALSE(ledger.bars(~0ULL, 200, kKeep));
+}
+
+TEST(Objection, agrees_with_a_scan_of_the_whole_series_in_any_order_of_lines) {
+  std::mt19937_64 random(2016);
+  std::vector<Preference> preferences;
+  std::vector<std::uint64_t> people;
+  for (int i = 0; i < 500; ++i) people.push_back(4'000'000'000ULL + random() % 6'000'000'000ULL);
+  for (int i = 0; i < 3'000; ++i) {
+    preferences.push_back({people[random() % people.size()], static_cast<DayNumber>(1 + random() % 20),
+                           static_cast<ObjectionKind>(random() % 3), random() % 2 == 0});
+  }
+  const ObjectionLedger ledger(preferences);
+  std::shuffle(preferences.begin(), preferences.end(), random);
+  const ObjectionLedger shuffled(preferences);
+  const auto stood_on = [&](std::uint64_t person, ObjectionKind kind, DayNumber date) {
+    int latest = -1;
+    bool objection = false;
+    for (const Preference& p : preferences) {
+      if (p.nhs != person || p.kind != kind || p.date > date || p.date < latest) continue;
+      objection = p.date == latest ? objection || !p.withdrawn : !p.withdrawn;
+      latest = p.date;
+    }
+    return objection;
+  };
+  std::map<ObjectionKind, std::uint64_t> standing;
+  for (const std::uint64_t person : people) {
+    for (const ObjectionKind kind : {ObjectionKind::type1, ObjectionKind::type2, ObjectionKind::national}) {
+      if (stood_on(person, kind, 65'535)) ++standing[kind];
+    }
+    for (DayNumber date = 1; date <= 21; ++date) {
+      const bool stood = stood_on(person, ObjectionKind::type1, date);
+      const bool stands = stood_on(person, ObjectionKind::type1, 65'535);
+      ASSERT_EQ(ledger.bars(person, date, kKeep), stood);
+      ASSERT_EQ(ledger.bars(person, date, kWithdraw), stood || stands);
+      ASSERT_EQ(shuffled.bars(person, date, kWithdraw), stood || stands);
+    }
+  }
+  for (const auto& [kind, persons] : standing) EXPECT_EQ(ledger.standing(kind), persons);
+}
+
+}  // namespace
+}  // namespace ligature

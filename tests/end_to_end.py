@@ -1,0 +1,364 @@
+#!/usr/bin/env python3
+"""Runs the whole program as a user would, and holds its promises to account.
+
+usage: end_to_end.py LIGATURE MPIEXEC SCRATCH TEST
+
+TEST is one of the functions below whose names begin with "test_".  A test that needs what is not there exits with 77.
+"""
+import csv
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+LIGATURE, MPIEXEC, SCRATCH, TEST = sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4]
+SKIPPED = 77
+
+ENVIRONMENT = dict(
+    os.environ,
+    OMPI_ALLOW_RUN_AS_ROOT="1",
+    OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+    OMPI_MCA_rmaps_base_oversubscribe="1",
+    OMPI_MCA_hwloc_base_binding_policy="none",
+    OMPI_MCA_mpi_yield_when_idle="1",
+    OMPI_MCA_btl_vader_single_copy_mechanism="none",
+)
+
+
+def run(*arguments, ranks=1, expect=0):
+    """Runs a job; returns its standard output, and standard error too where it is to fail."""
+    command = [MPIEXEC, "-n", str(ranks), LIGATURE, *map(str, arguments)]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=600)
+    if done.returncode != expect:
+        sys.exit(f"{' '.join(command)}\nended with {done.returncode}, not {expect}\n{done.stdout}\n{done.stderr}")
+    return done.stdout if expect == 0 else done.stdout + done.stderr
+
+
+def fresh(name):
+    folder = SCRATCH / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def write_key(path):
+    path.write_bytes(bytes(range(32)))
+    path.chmod(0o600)
+    return path
+
+
+def population(people=20_000, seed=7):
+    """A synthetic population with a fixed key, so that runs can be compared by their digests."""
+    folder = fresh("population")
+    run("synth", "--people", people, "--seed", seed, "--out", folder, ranks=2)
+    write_key(folder / "ligature.key")
+    return folder
+
+
+def digest(job):
+    return run("digest", job).strip()
+
+
+def minimal_job(folder, files, name="job", delimiter=",", extra=""):
+    """The job file that a reader of the README would write for the plain header."""
+    key = write_key(folder / "ligature.key")
+    text = f"""
+[job]
+name = "{name}"
+secure = "{name}/secure"
+publish = "{name}/publish"
+key = "{key}"
+"""
+    for dataset, paths in files.items():
+        listed = ", ".join(json.dumps(str(path)) for path in paths)
+        text += f"""
+[[extract]]
+dataset = "{dataset}"
+files = [{listed}]
+delimiter = {json.dumps(delimiter)}
+[extract.columns]
+row_id = "record_id"
+nhs_number = "nhs_number"
+date_of_birth = "date_of_birth"
+postcode = "postcode"
+gender = "gender"
+"""
+    path = folder / f"{name}.toml"
+    path.write_text(text + extra)
+    return path
+
+
+def export(job, ranks=1):
+    """Row id -> person, from the index."""
+    out = job.with_suffix(".index.csv")
+    run("export", job, "--index", out, ranks=ranks)
+    with open(out, newline="") as file:
+        rows = list(csv.DictReader(file))
+    people = {(row["dataset"], row["row_id"]): row["person"] for row in rows}
+    assert len(people) == len(rows), "a row is in the index twice"
+    return people
+
+
+def evaluate(job, truth):
+    figures = job.with_suffix(".evaluation.json")
+    run("evaluate", job, "--truth", truth, "--json", figures, ranks=2)
+    return json.loads(figures.read_text())
+
+
+# --- the tests ---------------------------------------------------------------------------------------------------
+
+
+def test_same_digest_on_any_ranks_and_threads():
+    folder = population()
+    job = folder / "job.toml"
+    digests = {}
+    for ranks in (1, 2, 3, 4):
+        for threads in (1, 2, 4):
+            run("rebuild", job, "--set", f"job.threads={threads}", ranks=ranks)
+            digests[ranks, threads] = digest(job)
+    assert len(set(digests.values())) == 1, digests
+    run("verify", job, ranks=2)
+
+
+def test_same_digest_whatever_the_order_and_splitting_of_files():
+    folder = fresh("splitting")
+    generated = population(people=5_000)
+    source = generated / "gp" / "gp-00000.csv"
+    lines = source.read_text().splitlines(keepends=True)
+    header, rows = lines[0], lines[1:]
+    parts = []
+    for part in range(50):
+        path = folder / f"part-{part:02}.csv"
+        path.write_text(header + "".join(rows[part * len(rows) // 50 : (part + 1) * len(rows) // 50]))
+        parts.append(path)
+    shuffled = parts[:]
+    random.Random(1).shuffle(shuffled)
+    digests = set()
+    for name, files in {"whole": [source], "split": parts, "shuffled": shuffled}.items():
+        job = minimal_job(folder, {"gp": files}, name=name)
+        run("rebuild", job, ranks=3)
+        run("verify", job)
+        digests.add(digest(job))
+    assert len(digests) == 1, digests
+
+
+def test_same_digest_when_rows_go_to_scratch():
+    folder = population(people=5_000)
+    job = folder / "job.toml"
+    run("rebuild", job, ranks=2)
+    in_memory = digest(job)
+    run("rebuild", job, "--set", "job.memory=4096", ranks=2)
+    assert digest(job) == in_memory
+    assert not (folder / "run" / "secure" / "scratch").exists()
+
+
+def test_quality_on_a_synthetic_population():
+    folder = population(people=50_000, seed=11)
+    job = folder / "job.toml"
+    run("rebuild", job, ranks=2)
+    figures = evaluate(job, folder / "truth.csv")
+    assert figures["f1"] >= 0.998, figures
+    # No person of the dataset holds rows of two different valid NHS numbers: see no_two_numbers_in_one_person below.
+    people = export(job)
+    assert len(people) == figures["rows"]["kept"] if "rows" in figures else True
+
+
+def test_no_two_numbers_in_one_person():
+    folder = population(people=20_000, seed=5)
+    job = folder / "job.toml"
+    run("rebuild", job, ranks=2)
+    people = export(job)
+    current = {}
+    with open(folder / "superseded.csv", newline="") as file:
+        current = {row["old_nhs_number"]: row["new_nhs_number"] for row in csv.DictReader(file)}
+    numbers = {}
+    for path in sorted(folder.glob("gp/*.csv")):
+        with open(path, newline="") as file:
+            for row in csv.DictReader(file):
+                number = row["nhs_number"].replace(" ", "").replace("-", "")
+                person = people.get(("gp", row["record_id"]))
+                if person and valid_nhs_number(number):
+                    while number in current:
+                        number = current[number]
+                    numbers.setdefault(person, set()).add(number)
+    assert numbers, "no row has a valid number"
+    mixed = {person for person, found in numbers.items() if len(found) > 1}
+    assert not mixed, f"{len(mixed)} persons hold two valid NHS numbers"
+
+
+def valid_nhs_number(text):
+    """Modulus 11 stated once more, independently of the engine."""
+    if len(text) != 10 or not text.isdigit() or len(set(text)) == 1:
+        return False
+    check = 11 - sum(int(digit) * weight for digit, weight in zip(text, range(10, 1, -1))) % 11
+    return {11: 0, 10: -1}.get(check, check) == int(text[9])
+
+
+def test_twins_and_ambiguity():
+    """Two people who differ in NHS number alone stay two; a row that fits both is left apart."""
+    folder = fresh("twins")
+    rows = [
+        ["record_id", "source", "nhs_number", "date_of_birth", "postcode", "gender"],
+        ["a1", "gp", "9434765919", "2004-05-06", "LS1 4AP", "1"],
+        ["a2", "gp", "9434765870", "2004-05-06", "LS1 4AP", "1"],
+        ["a3", "gp", "", "2004-05-06", "LS1 4AP", "1"],
+        ["b1", "gp", "4010232137", "1950-01-02", "M1 1AE", "2"],
+        ["b2", "gp", "", "02/01/1950", "m11ae", "F"],
+        ["c1", "gp", "", "", "M1 1AE", "2"],
+        ["c2", "gp", "", "", "M1 1AE", "2"],
+    ]
+    path = folder / "rows.csv"
+    with open(path, "w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    assert all(valid_nhs_number(row[2]) for row in rows[1:] if row[2])
+    job = minimal_job(folder, {"gp": [path]})
+    run("rebuild", job, ranks=2)
+    run("verify", job)
+    person = {row: found for (_, row), found in export(job).items()}
+    assert person["a1"] != person["a2"], "twins with numbers of their own were merged"
+    assert person["a3"] not in (person["a1"], person["a2"]), "an ambiguous row was put to one of two candidates"
+    assert person["b1"] == person["b2"], "one person in two spellings was not linked"
+    assert person["c1"] != person["c2"], "rows that nothing tells apart were taken for one person"
+    manifest = json.loads((folder / "job" / "publish" / "manifest.json").read_text())
+    assert manifest["clusters"]["ambiguous_clusters"] == 1, manifest["clusters"]
+
+
+def test_public_data():
+    """The FEBRL sets brought to the four identifiers, against the figures published beside them."""
+    data = Path(os.environ.get("LIGATURE_PUBLIC_DATA", ""))
+    if not (data / "febrl1").is_dir():
+        print("skipped: LIGATURE_PUBLIC_DATA names no folder with the public test data")
+        sys.exit(SKIPPED)
+    folder = fresh("public")
+    for name, least in {"febrl1": 0.985, "febrl2": 0.985, "febrl3": 0.985}.items():
+        job = minimal_job(folder, {"gp": [data / name / "gp.csv"], "hosp": [data / name / "hosp.csv"]}, name=name)
+        run("rebuild", job, ranks=2)
+        run("verify", job, ranks=2)
+        figures = evaluate(job, data / name / "truth.csv")
+        print(name, {key: figures[key] for key in ("precision", "recall", "f1")})
+        assert figures["f1"] >= least, (name, figures)
+
+
+def test_counts_reconcile_in_python():
+    import h5py  # Debian's python3-h5py
+
+    folder = population(people=5_000, seed=3)
+    job = folder / "job.toml"
+    run("rebuild", job, ranks=2)
+    manifest = json.loads((folder / "run" / "publish" / "manifest.json").read_text())
+    with h5py.File(folder / "run" / "publish" / "dataset.h5", "r") as dataset:
+        persons = dataset["persons/pseudonym"].shape[0]
+        assert persons == manifest["persons"] > 4_000
+        pseudonyms = dataset["persons/pseudonym"][:]
+        assert len(set(pseudonyms.tolist())) == persons and (pseudonyms[:-1] < pseudonyms[1:]).all()
+        events = 0
+        for name, group in dataset["events"].items():
+            person, offsets = group["person"][:], group["offsets"][:]
+            events += len(person)
+            assert offsets.shape == (persons + 1,) and offsets[0] == 0 and offsets[-1] == len(person)
+            assert (person[:-1] <= person[1:]).all(), name
+            for column in group:
+                if column not in ("offsets",):
+                    assert len(group[column]) == len(person), (name, column)
+        files = dataset["provenance/files"]
+        read, kept, out = (int(files[c][:].sum()) for c in ("rows_read", "rows_kept", "opted_out"))
+        quarantined = sum(int(files[c][:].sum()) for c in files if c.startswith("quarantined_"))
+        assert read == kept + quarantined + out and kept == events == int(dataset["persons/events"][:].sum())
+    # Every row of the extracts, counted by Python.
+    rows = 0
+    for path in folder.glob("*/*-*.csv"):
+        with open(path, newline="") as file:
+            rows += sum(1 for _ in csv.reader(file)) - 1
+    assert rows == read, (rows, read)
+    with open(folder / "truth.csv", newline="") as file:
+        assert sum(1 for _ in csv.reader(file)) - 1 == read
+
+
+def test_bad_rows_are_quarantined_and_the_rest_goes_on():
+    folder = fresh("hostile")
+    path = folder / "rows.csv"
+    good = [f"r{i},gp,,{1950 + i % 50}-03-{1 + i % 28:02},LS{1 + i % 9} {i % 9}AP,{1 + i % 2}\r\n".encode() for i in range(500)]
+    bad = {
+        "column_count": b"x1,gp,9434765919\r\n",
+        "bad_utf8": b"x2,gp,,1950-01-01,LS1 4AP,\xff\xfe\r\n",
+        "nul_byte": b"x3,gp,,1950-01-01,LS1\x00 4AP,1\r\n",
+        "malformed_quote": b'x4,gp,,"1950-01-01"x,LS1 4AP,1\r\n',
+        "too_long": b"x5,gp,," + b"9" * 100_000 + b",LS1 4AP,1\r\n",
+        "unterminated_quote": b'x6,gp,,1950-01-01,LS1 4AP,"1\r\n',
+    }
+    data = b"\xef\xbb\xbfrecord_id,source,nhs_number,date_of_birth,postcode,gender\r\n"
+    lines = {}
+    for i, (reason, row) in enumerate(bad.items()):
+        data += b"".join(good[i * 80 : (i + 1) * 80])
+        lines[reason] = data.count(b"\r\n") + 1
+        data += row
+    data += b"".join(good[480:])
+    path.write_bytes(data)
+    job = minimal_job(folder, {"gp": [path]})
+    for ranks in (1, 3):
+        run("rebuild", job, ranks=ranks)
+        run("verify", job)
+        with open(folder / "job" / "secure" / "quarantine.csv", newline="") as file:
+            found = {row["reason"]: int(row["line"]) for row in csv.DictReader(file)}
+        assert found == lines, (found, lines)
+        assert len(export(job)) == len(good)
+    # And the limit that a job file may set on them.
+    message = run("rebuild", job, "--set", "limits.max_quarantined_share=0.001", expect=3)
+    assert "max_quarantined_share" in message, message
+
+
+def test_wrong_inputs_stop_the_job_before_any_work():
+    folder = fresh("wrong")
+    path = folder / "rows.csv"
+    path.write_text("record_id,source,nhs_number,date_of_birth,post_code,gender\na,gp,,1950-01-01,LS1 4AP,1\n")
+    job = minimal_job(folder, {"gp": [path]})
+    message = run("rebuild", job, ranks=2, expect=2)
+    assert "postcode" in message and "post_code" in message, message
+    message = run("rebuild", minimal_job(folder, {"gp": [folder / "none.csv"]}, name="none"), expect=2)
+    assert "none.csv" in message, message
+    (folder / "empty.csv").write_text("")
+    message = run("rebuild", minimal_job(folder, {"gp": [folder / "empty.csv"]}, name="empty"), expect=2)
+    assert "empty.csv" in message, message
+    (folder / "ligature.key").chmod(0o644)
+    message = run("rebuild", job, ranks=2, expect=2)
+    assert "ligature.key" in message and "600" in message, message
+    assert not (folder / "job" / "publish" / "dataset.h5").exists()
+
+
+def test_planted_identifier_is_found():
+    folder = population(people=2_000, seed=9)
+    job = folder / "job.toml"
+    run("rebuild", job)
+    run("verify", job)
+    with open(next(folder.glob("gp/*.csv")), newline="") as file:
+        number = next(row["nhs_number"] for row in csv.DictReader(file) if valid_nhs_number(row["nhs_number"]))
+    (folder / "run" / "publish" / "notes.txt").write_text(f"please look at {number[:3]} {number[3:6]} {number[6:]}\n")
+    message = run("verify", job, expect=1)
+    assert number not in message.replace(" ", ""), "the report repeats the identifier"
+
+
+def test_empty_extract_gives_an_empty_dataset():
+    folder = fresh("nothing")
+    path = folder / "rows.csv"
+    path.write_text("record_id,source,nhs_number,date_of_birth,postcode,gender\n")
+    job = minimal_job(folder, {"gp": [path]})
+    for ranks in (1, 4):
+        run("rebuild", job, ranks=ranks)
+        run("verify", job, ranks=ranks)
+        assert export(job) == {}
+
+
+def test_plan_tells_what_a_run_needs():
+    folder = population(people=20_000, seed=2)
+    text = run("plan", folder / "job.toml", ranks=2)
+    for word in ("rows", "identities", "pairs", "memory", "disk", "seconds"):
+        assert word in text, text
+
+
+if TEST not in globals() or not TEST.startswith("test_"):
+    sys.exit(f"no test {TEST}")
+SCRATCH.mkdir(parents=True, exist_ok=True)
+globals()[TEST]()

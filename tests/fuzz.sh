@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Builds every fuzz target with clang's libFuzzer and runs each for a time, starting from its corpus in tests/corpus.  A
+# finding ends it with the report, and the input that found it stays in build/fuzz.
+#
+#   bash tests/fuzz.sh [SECONDS]     default 30 seconds a target
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=jobs/compile.sh
+. jobs/compile.sh
+seconds=${1:-30}
+
+targets=()
+for source in tests/fuzz_*.cpp; do
+  name=$(basename "$source" .cpp)
+  [[ $name == fuzz_replay ]] || targets+=("$name")
+done
+compile fuzz --target "${targets[@]}"
+for name in "${targets[@]}"; do
+  echo "== $name, $seconds s"
+  found=build/fuzz/found/$name log=build/fuzz/$name.log
+  mkdir -p "$found"
+  # New inputs go to the first folder; the second, which git keeps, is only read.
+  if ! "build/fuzz/tests/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+    -artifact_prefix=build/fuzz/ "$found" "tests/corpus/${name#fuzz_}" >"$log" 2>&1; then
+    tail -n 60 "$log" >&2
+    exit 1
+  fi
+  grep -E 'number_of_executed_units|new_units_added' "$log"
+done

@@ -1,0 +1,246 @@
+// The SIMD kernel against the plain reference, on every instruction set that this machine has.
+#include "engine/pair_kernel.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <functional>
+#include <random>
+#include <string>
+
+#include <gtest/gtest.h>
+#include <hwy/highway.h>
+
+#include "engine/error.hpp"
+#include "engine/identity.hpp"
+
+namespace ligature {
+namespace {
+
+constexpr std::size_t round_up(std::size_t count) {
+  return (count + 15) / 16 * 16;
+}
+
+// Runs body on each target in turn.
+void on_every_target(const std::function<void(const char*)>& body) {
+  static_cast<void>(pair_kernel_target());  // reads the environment first
+  const std::vector<std::int64_t> targets = hwy::SupportedAndGeneratedTargets();
+  for (const std::int64_t target : targets) {
+    hwy::SetSupportedTargetsForTest(target);
+    body(pair_kernel_target());
+  }
+  hwy::SetSupportedTargetsForTest(0);
+}
+
+// Random identities of which many are near misses of earlier ones.
+class IdentityMaker {
+ public:
+  explicit IdentityMaker(std::uint64_t seed) : random_(seed) {}
+
+  std::vector<Identity> make(std::size_t count) {
+    std::vector<IdentityFields> made;
+    std::vector<Identity> identities;
+    while (made.size() < count) {
+      IdentityFields fields = made.empty() || below(4) == 0 ? fresh() : made[below(made.size())];
+      for (std::uint64_t changes = below(3); changes-- > 0;) change(fields);
+      made.push_back(fields);
+      identities.push_back(pack(fields));
+    }
+    return identities;
+  }
+
+ private:
+  std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
+
+  IdentityFields fresh() {
+    IdentityFields fields;
+    change_nhs(fields);
+    fields.date_of_birth = static_cast<DayNumber>(1 + below(65535));
+    fields.postcode = postcode();
+    fields.gender = static_cast<Gender>(below(4));
+    return fields;
+  }
+
+  Postcode postcode() {
+    static const char* const kOutward[] = {"M1", "M11", "SW1A", "SW1E", "SE1", "CB2", "CB22", "W1A", "DN55", "EC1A"};
+    std::string text = kOutward[below(std::size(kOutward))];
+    text += static_cast<char>('0' + below(10));
+    text += "ABDEFG"[below(6)];
+    text += "ABDEFG"[below(6)];
+    return standardise_postcode(text);
+  }
+
+  void change_nhs(IdentityFields& fields) { fields.nhs = {1 + below(9'999'999'999), NhsStatus::invalid}; }
+
+  void change_digit(IdentityFields& fields) {
+    if (fields.nhs.status == NhsStatus::missing) return;
+    std::string digits = std::to_string(10'000'000'000 + fields.nhs.value).substr(1);
+    const std::size_t position = below(9);
+    if (below(2) == 0) {
+      std::swap(digits[position], digits[position + 1]);
+    } else {
+      digits[position] = static_cast<char>('0' + below(10));
+    }
+    fields.nhs.value = std::max(std::stoull(digits), 1ULL);
+  }
+
+  void change_birth(IdentityFields& fields) {
+    if (fields.date_of_birth == kMissingDay) return;
+    CivilDate date = civil_date(fields.date_of_birth);
+    switch (below(5)) {
+      case 0:
+        std::swap(date.day, date.month);
+        break;
+      case 1:
+        date.day = static_cast<int>(1 + below(31));
+        break;
+      case 2:
+        date.month = static_cast<int>(1 + below(12));
+        break;
+      case 3:
+        date.year = static_cast<int>(1895 + below(179));
+        break;
+      default:
+        date.day = date.day % 10 * 10 + date.day / 10;
+    }
+    fields.date_of_birth = day_number(date).value_or(fields.date_of_birth);
+  }
+
+  void change(IdentityFields& fields) {
+    switch (below(9)) {
+      case 0:
+        change_nhs(fields);
+        break;
+      case 1:
+        change_digit(fields);
+        break;
+      case 2:
+        change_birth(fields);
+        break;
+      case 3:
+        fields.postcode = postcode();
+        break;
+      case 4:
+        fields.gender = static_cast<Gender>(below(4));
+        break;
+      case 5:
+        fields.nhs = {};
+        break;
+      case 6:
+        fields.date_of_birth = kMissingDay;
+        break;
+      case 7:
+        fields.postcode = {};
+        break;
+      default:
+        fields.date_of_birth = static_cast<DayNumber>(1 + below(65535));
+    }
+  }
+
+  std::mt19937_64 random_;
+};
+
+TEST(PairKernel, gives_the_reference_patterns_on_millions_of_pairs_on_every_target) {
+  const std::vector<Identity> left = IdentityMaker(1).make(1000), right = IdentityMaker(1).make(2011);
+  std::vector<Pattern> expected;
+  PatternCounts seen{};
+  for (const Identity& a : left) {
+    for (const Identity& b : right) {
+      expected.push_back(compare(a, b));
+      ++seen[expected.back()];
+    }
+  }
+  // The data must reach every level often and many combinations, or the equality below shows little.
+  std::array<std::uint64_t, kNhsLevels> nhs_seen{};
+  std::array<std::uint64_t, kBirthLevels> birth_seen{};
+  std::array<std::uint64_t, kPostcodeLevels> postcode_seen{};
+  for (std::size_t pattern = 0; pattern < kPatterns; ++pattern) {
+    const Levels levels = levels_of(static_cast<Pattern>(pattern));
+    nhs_seen[static_cast<std::size_t>(levels.nhs)] += seen[pattern];
+    birth_seen[static_cast<std::size_t>(levels.birth)] += seen[pattern];
+    postcode_seen[static_cast<std::size_t>(levels.postcode)] += seen[pattern];
+  }
+  EXPECT_GT(*std::min_element(nhs_seen.begin(), nhs_seen.end()), 100U);
+  EXPECT_GT(*std::min_element(birth_seen.begin(), birth_seen.end()), 100U);
+  EXPECT_GT(*std::min_element(postcode_seen.begin(), postcode_seen.end()), 100U);
+  EXPECT_GT(std::count_if(seen.begin(), seen.end(), [](std::uint64_t count) { return count > 0; }), 300);
+
+  IdentityColumns a, b;
+  a.assign(left);
+  b.assign(right);
+  std::vector<Pattern> patterns(round_up(right.size()));
+  on_every_target([&](const char* target) {
+    for (std::size_t query = 0; query < left.size(); ++query) {
+      compare_one_to_many(a, query, b, 0, right.size(), patterns.data());
+      const auto row = expected.begin() + static_cast<std::ptrdiff_t>(query * right.size());
+      for (std::size_t i = 0; i < right.size(); ++i) {
+        ASSERT_EQ(patterns[i], row[static_cast<std::ptrdiff_t>(i)]) << target << ", pair " << query << ", " << i;
+      }
+    }
+  });
+}
+
+TEST(PairKernel, compares_any_range_and_writes_no_further_than_the_next_multiple_of_sixteen) {
+  constexpr Pattern kUntouched = 0xFFFF;
+  const std::vector<Identity> identities = IdentityMaker(2).make(70);
+  IdentityColumns columns;
+  columns.assign(identities);
+  on_every_target([&](const char* target) {
+    for (std::size_t begin = 0; begin <= identities.size(); begin += 3) {
+      for (std::size_t end = begin; end <= identities.size(); ++end) {
+        std::vector<Pattern> patterns(round_up(end - begin) + 16, kUntouched);
+        compare_one_to_many(columns, begin / 2, columns, begin, end, patterns.data());
+        for (std::size_t i = begin; i < end; ++i) {
+          ASSERT_EQ(patterns[i - begin], compare(identities[begin / 2], identities[i])) << target;
+        }
+        for (std::size_t i = round_up(end - begin); i < patterns.size(); ++i) {
+          ASSERT_EQ(patterns[i], kUntouched) << target;
+        }
+      }
+    }
+  });
+}
+
+TEST(PairKernel, an_empty_block_has_no_identities) {
+  IdentityColumns columns;
+  columns.assign({});
+  EXPECT_EQ(columns.size(), 0U);
+}
+
+TEST(PairKernel, a_block_can_be_assigned_again_smaller_and_larger) {
+  const std::vector<Identity> identities = IdentityMaker(3).make(100);
+  IdentityColumns columns;
+  for (const std::size_t size : {std::size_t{100}, std::size_t{3}, std::size_t{64}, std::size_t{1}}) {
+    columns.assign(std::span(identities).first(size));
+    ASSERT_EQ(columns.size(), size);
+    std::vector<Pattern> patterns(round_up(size));
+    compare_one_to_many(columns, size - 1, columns, 0, size, patterns.data());
+    for (std::size_t i = 0; i < size; ++i) EXPECT_EQ(patterns[i], compare(identities[size - 1], identities[i]));
+  }
+}
+
+// The environment is read once a process: each of these looks at it in a process of its own.
+[[noreturn]] void exit_with_target(const char* value) {
+  setenv("LIGATURE_SIMD", value, 1);
+  int code = 0;
+  try {
+    const std::string target = pair_kernel_target();
+    code = target.rfind("AVX3", 0) == 0 ? 3 : target == "AVX2" ? 2 : 1;
+  } catch (const UsageError&) {
+    code = 9;
+  }
+  std::_Exit(code);
+}
+
+TEST(PairKernelDeathTest, simd_variable_restricts_the_instruction_set) {
+  testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  EXPECT_EXIT(exit_with_target("baseline"), testing::ExitedWithCode(1), "");
+  EXPECT_EXIT(
+      exit_with_target("avx2"), [](int status) { return WIFEXITED(status) && WEXITSTATUS(status) <= 2; }, "");
+  EXPECT_EXIT(
+      exit_with_target("avx512"), [](int status) { return WIFEXITED(status) && WEXITSTATUS(status) <= 3; }, "");
+  EXPECT_EXIT(exit_with_target("fastest"), testing::ExitedWithCode(9), "");
+}
+
+}  // namespace
+}  // namespace ligature
