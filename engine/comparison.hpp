@@ -36,9 +36,11 @@ struct Levels {
 };
 
 constexpr Pattern pattern_of(const Levels& levels) noexcept {
-  return static_cast<Pattern>(((static_cast<unsigned>(levels.nhs) * kBirthLevels + static_cast<unsigned>(levels.birth)) *
-                                   kPostcodeLevels + static_cast<unsigned>(levels.postcode)) * kGenderLevels +
-                              static_cast<unsigned>(levels.gender));
+  return static_cast<Pattern>(
+      ((static_cast<unsigned>(levels.nhs) * kBirthLevels + static_cast<unsigned>(levels.birth)) * kPostcodeLevels +
+       static_cast<unsigned>(levels.postcode)) *
+          kGenderLevels +
+      static_cast<unsigned>(levels.gender));
 }
 
 constexpr Levels levels_of(Pattern pattern) noexcept {
@@ -56,8 +58,8 @@ std::string_view level_name(PostcodeLevel level) noexcept;
 std::string_view level_name(GenderLevel level) noexcept;
 
 // Each identifier's level.  NHS numbers compare by digits, valid or not.  Symmetric.
-NhsLevel compare_nhs(std::uint64_t bcd_a, std::uint64_t bcd_b) noexcept;           // nhs_digits_bcd, 0 = missing
-BirthLevel compare_birth(std::uint32_t bcd_a, std::uint32_t bcd_b) noexcept;       // birth_digits_bcd, 0 = missing
+NhsLevel compare_nhs(std::uint64_t bcd_a, std::uint64_t bcd_b) noexcept;                // nhs_digits_bcd, 0 = missing
+BirthLevel compare_birth(std::uint32_t bcd_a, std::uint32_t bcd_b) noexcept;            // birth_digits_bcd, 0 = missing
 PostcodeLevel compare_postcode(std::uint64_t bytes_a, std::uint64_t bytes_b) noexcept;  // postcode_bytes, 0 = missing
 GenderLevel compare_gender(Gender a, Gender b) noexcept;
 

@@ -70,7 +70,8 @@ Identity one_time_identity(const IdentityFields& fields, std::uint64_t digest) n
 bool is_placeholder_birth(const CivilDate& date) noexcept;
 
 // Standardises a date of birth: any spelling of parse_date; a real calendar date from 1895-01-01 to latest (the
-// extract's date); else missing.  Sets placeholder_birth instead for placeholder dates, 1800-01-01 among them.
+// extract's date; kMissingDay sets no bound); else missing.  Sets placeholder_birth instead for placeholder dates,
+// 1800-01-01 among them.
 void standardise_birth(std::string_view text, DayNumber latest, IdentityFields& fields) noexcept;
 
 }  // namespace ligature

@@ -1,6 +1,7 @@
 // Linkage keys: XXH3 with a fixed seed, and the shards they fall into.  The only use of xxHash for placing data.
 //
-// Shards are a fixed number whatever the number of ranks; only a shard's owner depends on ranks (partition/shard_map.hpp).
+// Shards are a fixed number whatever the number of ranks; only a shard's owner depends on ranks
+// (partition/shard_map.hpp).
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,9 @@ std::uint64_t linkage_key(std::uint64_t value) noexcept;
 std::uint64_t linkage_key(const Identity& identity) noexcept;
 
 // The shard of a key: its top bits.
-constexpr ShardId shard_of(std::uint64_t key) noexcept { return static_cast<ShardId>(key >> (64 - kShardBits)); }
+constexpr ShardId shard_of(std::uint64_t key) noexcept {
+  return static_cast<ShardId>(key >> (64 - kShardBits));
+}
 
 // A 128-bit XXH3 digest, for files, columns and contents.
 struct Digest {

@@ -28,7 +28,8 @@ struct NhsNumber {
 bool nhs_check_digit_ok(std::uint64_t value) noexcept;
 
 // Standardises one field.  Spaces, hyphens and the no-break space are dropped wherever they stand; anything but ten
-// digits is missing; all-same-digit numbers and fillers (0000000000, 9999999999, 1234567890, 0123456789, ...) are missing.
+// digits is missing; all-same-digit numbers and fillers (0000000000, 9999999999, 1234567890, 0123456789, ...) are
+// missing.
 NhsNumber standardise_nhs_number(std::string_view text) noexcept;
 
 // A flag, never a reason to refuse: which authority issues numbers of this range.

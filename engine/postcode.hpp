@@ -33,7 +33,8 @@ inline constexpr PackedPostcode kPostcodeDistrictMask = 0xFFFFFULL << 14;
 inline constexpr PackedPostcode kPostcodeSectorMask = 0xFFFFFFULL << 10;
 
 // Standardises one field: any case, any spacing or punctuation between the parts; O for 0, I or L for 1 (and back)
-// mended where the position admits only a letter or only a digit.  Anything outside the grammar is missing.
+// mended where the position admits only a letter or only a digit, two characters at most.  Anything outside the
+// grammar is missing.
 Postcode standardise_postcode(std::string_view text) noexcept;
 
 // "SW1A 1AA".  REQUIRES: packed != 0.

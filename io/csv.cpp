@@ -134,8 +134,10 @@ bool RecordTokenizer::read_unquoted(std::size_t begin, Token& token) {
   const char* const first = data_ + begin;
   const char* const bound = data_ + std::min(size_, begin + limit_ + 1);
   const char* field = first;
-  const std::uint64_t delimiters = every_byte(delimiter_);
-  field_count_ = 0;
+  const char delimiter = delimiter_;
+  const std::uint64_t delimiters = every_byte(delimiter);
+  std::string_view* fields = fields_.data();
+  std::size_t count = 0, room = fields_.size();
   for (const char* at = first; at < bound; at += sizeof(std::uint64_t)) {
     const std::uint64_t word = load_word(at);
     std::uint64_t hits = zero_bytes(word ^ delimiters) | zero_bytes(word ^ every_byte('\n')) |
@@ -143,13 +145,18 @@ bool RecordTokenizer::read_unquoted(std::size_t begin, Token& token) {
     for (; hits != 0; hits &= hits - 1) {
       const char* const hit = at + std::countr_zero(hits) / 8;
       if (hit >= bound || *hit == '"') return false;
-      if (*hit == delimiter_) {
-        add_field(field, static_cast<std::size_t>(hit - field));
+      if (count == room) {
+        fields_.resize(room * 2);
+        fields = fields_.data();
+        room = fields_.size();
+      }
+      fields[count++] = std::string_view(field, static_cast<std::size_t>(hit - field));
+      if (*hit == delimiter) {
         field = hit + 1;
         continue;
       }
       if (*hit == '\r' && hit + 1 == data_ + size_ && !last_) return false;
-      add_field(field, static_cast<std::size_t>(hit - field));
+      field_count_ = count;
       token = end_of_row(begin, static_cast<std::size_t>(hit - data_), true);
       return true;
     }

@@ -82,11 +82,14 @@ class Hdf5Writer {
       check_hdf5(H5Awrite(attribute.get(), H5T_NATIVE_UINT64, number), what);
       return;
     }
-    const Hdf5Type type = hdf5_text_type(0);
-    const Hdf5Attribute attribute(H5Acreate2(object, name.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT),
-                                  what);
-    const char* text = std::get<std::string>(value).c_str();
-    check_hdf5(H5Awrite(attribute.get(), type.get(), &text), what);
+    // Of fixed width, so that it lies in the object's header, under its checksum; strings of variable length lie in a heap
+    // that HDF5 reads without any check.
+    std::string text = std::get<std::string>(value);
+    if (text.empty()) text.resize(1);
+    const Hdf5Type type = hdf5_text_type(text.size());
+    const Hdf5Attribute attribute(
+        H5Acreate2(object, name.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), what);
+    check_hdf5(H5Awrite(attribute.get(), type.get(), text.data()), what);
   }
 
   void root_attributes(const Attributes& attributes) const {

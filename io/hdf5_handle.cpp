@@ -60,9 +60,9 @@ hid_t hdf5_numeric_type(StoredType type) {
 
 Hdf5Type hdf5_text_type(std::size_t width) {
   Hdf5Type type(H5Tcopy(H5T_C_S1), "cannot make an HDF5 string type");
-  check_hdf5(H5Tset_size(type.get(), width == 0 ? H5T_VARIABLE : width), "cannot size an HDF5 string type");
+  check_hdf5(H5Tset_size(type.get(), width), "cannot size an HDF5 string type");
   check_hdf5(H5Tset_cset(type.get(), H5T_CSET_UTF8), "cannot set the encoding of an HDF5 string type");
-  if (width != 0) check_hdf5(H5Tset_strpad(type.get(), H5T_STR_NULLPAD), "cannot pad an HDF5 string type");
+  check_hdf5(H5Tset_strpad(type.get(), H5T_STR_NULLPAD), "cannot pad an HDF5 string type");
   return type;
 }
 

@@ -68,7 +68,7 @@ using Hdf5Properties = Hdf5Handle<H5Pclose>;
 // The little-endian type of a numeric column as the file has it.  REQUIRES: not StoredType::text32.
 hid_t hdf5_numeric_type(StoredType type);
 
-// A string type of UTF-8: of fixed width, padded with NUL, or of variable length (width 0).
+// A string type of UTF-8 of fixed width (at least 1), padded with NUL.
 Hdf5Type hdf5_text_type(std::size_t width);
 
 }  // namespace ligature

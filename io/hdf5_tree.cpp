@@ -29,15 +29,6 @@ herr_t collect_name(hid_t, const char* name, const H5A_info_t*, void* names) noe
 }
 
 std::string text_of(hid_t attribute, hid_t type, const std::string& what, std::uint64_t limit) {
-  if (check_hdf5(H5Tis_variable_str(type), what) > 0) {
-    const Hdf5Type memory = hdf5_text_type(0);
-    check_hdf5(H5Tset_cset(memory.get(), H5Tget_cset(type)), what);
-    char* text = nullptr;
-    check_hdf5(H5Aread(attribute, memory.get(), &text), what);
-    std::string value = text == nullptr ? std::string() : std::string(text);
-    H5free_memory(text);
-    return value;
-  }
   const std::size_t width = H5Tget_size(type);
   if (width == 0 || width > limit) throw_hdf5(what + ": impossible size");
   std::string value(width, '\0');
@@ -68,7 +59,7 @@ Hdf5Attributes hdf5_attributes(hid_t object, const std::string& where, std::uint
     const Hdf5Space space(H5Aget_space(attribute.get()), what);
     const bool scalar = H5Sget_simple_extent_type(space.get()) == H5S_SCALAR;
     const H5T_class_t kind = H5Tget_class(type.get());
-    if (scalar && kind == H5T_STRING) {
+    if (scalar && kind == H5T_STRING && check_hdf5(H5Tis_variable_str(type.get()), what) == 0) {
       found.values.emplace_back(name, text_of(attribute.get(), type.get(), what, limit));
     } else if (scalar && kind == H5T_INTEGER) {
       std::uint64_t number = 0;

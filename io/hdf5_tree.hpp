@@ -1,7 +1,8 @@
 // Walking an HDF5 file without believing it: the links of a group, the attributes of an object.
 //
 // Soft and external links are reported, never followed (they may lead into other files), and sizes that a damaged file
-// claims are checked before anything is allocated for them.
+// claims are checked before anything is allocated for them.  Text of variable length is reported, never read: HDF5 1.10
+// follows its references into the file's heap unchecked, and one wrong byte there is a crash.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,7 @@ struct Hdf5Link {
 std::vector<Hdf5Link> hdf5_links(hid_t group, const std::string& where);
 
 struct Hdf5Attributes {
-  Attributes values;                    // scalar text and unsigned numbers, in byte order of their names
+  Attributes values;                    // scalar text of fixed width and numbers, in byte order of their names
   std::vector<std::string> unexpected;  // names of attributes of any other kind
 };
 

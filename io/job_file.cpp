@@ -22,7 +22,9 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxJobFileBytes = std::size_t{16} << 20;
 constexpr std::size_t kMaxDatasets = 32;  // a person's datasets are a 32-bit mask
-constexpr std::size_t kMaxName = 64;      // of a dataset; HDF5 itself takes more
+constexpr std::size_t kMaxExtracts = 65'536;
+constexpr std::size_t kMaxKept = 1'000;  // columns of one extract
+constexpr std::size_t kMaxName = 64;     // of a dataset; HDF5 itself takes more
 constexpr std::uint64_t kMebi = std::uint64_t{1} << 20;
 
 constexpr std::array<std::string_view, 8> kColumnTypes = {"int8",    "int16",   "int32", "int64",
@@ -179,7 +181,12 @@ std::string why_not_kept(const std::string& column, const ExtractColumns& column
 }
 
 void read_keep(TableReader& extract_table, Extract& extract, Mistakes& mistakes) {
-  for (const ConfigNode* node : extract_table.tables("keep", "[[extract.keep]]")) {
+  const std::vector<const ConfigNode*> tables = extract_table.tables("keep", "[[extract.keep]]");
+  if (tables.size() > kMaxKept) {
+    return extract_table.mistake_at("keep",
+                                    fmt::format("{} kept columns; at most {} are possible", tables.size(), kMaxKept));
+  }
+  for (const ConfigNode* node : tables) {
     TableReader table(node, "[[extract.keep]]", extract_table.place(), mistakes);
     const auto column = table.required_text("column", "code");
     const auto type = table.one_of("type", kColumnTypes);
@@ -197,21 +204,21 @@ void read_keep(TableReader& extract_table, Extract& extract, Mistakes& mistakes)
 }
 
 // Several extracts of one dataset must keep the same columns; the later ones take the order of the first.
-void match_dataset(const std::vector<Extract>& before, Extract& extract, TableReader& table) {
-  const auto first = std::find_if(before.begin(), before.end(),
-                                  [&](const Extract& other) { return other.dataset == extract.dataset; });
-  if (first == before.end()) return;
-  if (!std::is_permutation(first->keep.begin(), first->keep.end(), extract.keep.begin(), extract.keep.end())) {
+void match_dataset(const Extract& first, Extract& extract, TableReader& table) {
+  if (std::is_permutation(first.keep.begin(), first.keep.end(), extract.keep.begin(), extract.keep.end())) {
+    extract.keep = first.keep;
+  } else {
     table.mistake(
         fmt::format("this extract of dataset '{}' must keep the same columns with the same types as the first "
                     "extract of that dataset",
                     extract.dataset));
-    return;
   }
-  extract.keep = first->keep;
 }
 
-void read_extract(const ConfigNode* node, const Paths& paths, JobFile& job, Mistakes& mistakes) {
+// For each dataset, the number of its first extract.
+using FirstOfDataset = std::map<std::string, std::size_t>;
+
+void read_extract(const ConfigNode* node, const Paths& paths, JobFile& job, FirstOfDataset& first, Mistakes& mistakes) {
   TableReader table(node, "[[extract]]", {}, mistakes);
   Extract extract;
   const auto dataset = table.required_text("dataset", "gp");
@@ -230,7 +237,8 @@ void read_extract(const ConfigNode* node, const Paths& paths, JobFile& job, Mist
                                             *dataset, kMaxName));
   } else if (dataset) {
     extract.dataset = *dataset;
-    match_dataset(job.extracts, extract, table);
+    const auto [known, is_new] = first.emplace(*dataset, job.extracts.size());
+    if (!is_new) match_dataset(job.extracts[known->second], extract, table);
   }
   job.extracts.push_back(std::move(extract));
 }
@@ -261,15 +269,14 @@ void read_extracts_section(TableReader& root, const Paths& paths, JobFile& job, 
   if (all == nullptr || (all->kind == ConfigNode::Kind::array && all->children.empty())) {
     root.mistake_at("extract", "no extract: the job file needs at least one [[extract]] with dataset and files");
   }
-  for (const ConfigNode* node : tables) read_extract(node, paths, job, mistakes);
-  std::vector<std::string_view> datasets;
-  for (const Extract& extract : job.extracts) {
-    if (!extract.dataset.empty()) datasets.push_back(extract.dataset);
+  if (tables.size() > kMaxExtracts) {
+    return root.mistake_at("extract", fmt::format("{} extracts; at most {} are possible", tables.size(), kMaxExtracts));
   }
-  std::sort(datasets.begin(), datasets.end());
-  const auto different = std::unique(datasets.begin(), datasets.end()) - datasets.begin();
-  if (different > static_cast<std::ptrdiff_t>(kMaxDatasets)) {
-    root.mistake_at("extract", fmt::format("{} different datasets; at most {} are possible", different, kMaxDatasets));
+  FirstOfDataset first;
+  for (const ConfigNode* node : tables) read_extract(node, paths, job, first, mistakes);
+  if (first.size() > kMaxDatasets) {
+    root.mistake_at("extract",
+                    fmt::format("{} different datasets; at most {} are possible", first.size(), kMaxDatasets));
   }
   check_dictionaries(job.extracts, mistakes, root.place());
 }

@@ -15,6 +15,8 @@ namespace {
 constexpr DayNumber kLastDay = std::numeric_limits<DayNumber>::max();
 constexpr std::size_t kGuessedRowBytes = 48;
 constexpr std::size_t kFewestSlots = 64;
+constexpr int kCodeBits = 32;
+constexpr std::uint64_t kHashMask = ~std::uint64_t{0} << kCodeBits;
 
 std::string_view trimmed(std::string_view text) noexcept {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -76,27 +78,28 @@ bool store_date(std::string_view text, std::byte* at) noexcept {
 std::uint32_t StringCodes::code(std::string_view value) {
   if (last_ < values_.size() && values_[last_] == value) return last_;
   if (values_.size() * 2 >= slots_.size()) grow();
-  const auto hash = static_cast<std::uint32_t>(linkage_key(std::as_bytes(std::span(value))));
+  const std::uint64_t hash = linkage_key(std::as_bytes(std::span(value))) & kHashMask;
   const std::size_t mask = slots_.size() - 1;
-  std::size_t slot = hash & mask;
+  std::size_t slot = (hash >> kCodeBits) & mask;
   for (; slots_[slot] != 0; slot = (slot + 1) & mask) {
-    const std::uint32_t candidate = slots_[slot] - 1;
-    if (hashes_[candidate] == hash && values_[candidate] == value) return last_ = candidate;
+    const auto candidate = static_cast<std::uint32_t>(slots_[slot]) - 1;
+    if ((slots_[slot] & kHashMask) == hash && values_[candidate] == value) return last_ = candidate;
   }
   last_ = static_cast<std::uint32_t>(values_.size());
-  slots_[slot] = last_ + 1;
-  hashes_.push_back(hash);
+  slots_[slot] = hash | (std::uint64_t{last_} + 1);
   values_.emplace_back(value);
   return last_;
 }
 
 void StringCodes::grow() {
-  slots_.assign(std::max(kFewestSlots, slots_.size() * 2), 0);
+  const std::vector<std::uint64_t> old = std::move(slots_);
+  slots_.assign(std::max(kFewestSlots, old.size() * 2), 0);
   const std::size_t mask = slots_.size() - 1;
-  for (std::uint32_t code = 0; code < values_.size(); ++code) {
-    std::size_t slot = hashes_[code] & mask;
+  for (const std::uint64_t entry : old) {
+    if (entry == 0) continue;
+    std::size_t slot = (entry >> kCodeBits) & mask;
     while (slots_[slot] != 0) slot = (slot + 1) & mask;
-    slots_[slot] = code + 1;
+    slots_[slot] = entry;
   }
 }
 

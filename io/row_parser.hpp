@@ -35,8 +35,7 @@ class StringCodes {
 
  private:
   void grow();
-  std::vector<std::uint32_t> slots_;  // code + 1, 0 free; a power of two of them, at most half used
-  std::vector<std::uint32_t> hashes_;
+  std::vector<std::uint64_t> slots_;  // hash above code + 1, 0 free; a power of two of them, at most half used
   std::vector<std::string> values_;
   std::uint32_t last_ = 0;  // neighbouring rows often agree
 };

@@ -14,6 +14,8 @@ namespace {
 
 using Kind = ConfigNode::Kind;
 
+constexpr std::size_t kMaxUnknown = 100;  // of one table: nobody reads more, and each costs a search for its likeness
+
 // A text, or an override's scalar taken as the text that it was written as (--set job.name=2014).
 bool is_text(const ConfigNode& node) noexcept {
   if (node.kind == Kind::text) return true;
@@ -215,8 +217,10 @@ void TableReader::mistake_at(std::string_view key, std::string message) {
 void TableReader::report_unknown_keys() {
   if (table_ == nullptr) return;
   const std::vector<std::string_view> known(known_.begin(), known_.end());
+  std::size_t unknown = 0;
   for (const ConfigNode& child : table_->children) {
     if (std::find(known.begin(), known.end(), child.key) != known.end()) continue;
+    if (++unknown > kMaxUnknown) return;
     mistakes_.add(child.key_place,
                   fmt::format("unknown key '{}' in {}{}", child.key, name_, suggestion(child.key, known, "keys")));
   }

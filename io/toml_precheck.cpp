@@ -8,7 +8,9 @@
 namespace ligature {
 namespace {
 
-constexpr std::size_t kMaxDots = 10'000;  // about 30,000 levels overflow a stack of 8 MiB
+// A key of this many dots in each of toml++'s 256 nested values makes 4,000 levels; about 30,000 overflow a stack of 8
+// MiB.
+constexpr std::size_t kMaxDots = 16;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 // U+FB26 to U+FEFE begin at this byte.  REQUIRES: text is UTF-8.
@@ -73,8 +75,9 @@ std::optional<TomlProblem> precheck_toml(std::string_view text) {
       return TomlProblem{i,
                          "a character that is not ASCII outside quoted text; are these curly quotes or a long dash?"};
     } else if (c == '.' && ++dots > kMaxDots) {
-      return TomlProblem{i, fmt::format("more than {} dots outside quoted text", kMaxDots)};
+      return TomlProblem{i, fmt::format("more than {} dots on one line outside quoted text", kMaxDots)};
     } else {
+      if (c == '\n') dots = 0;
       ++i;
     }
   }

@@ -23,7 +23,8 @@ struct TomlProblem {
 };
 
 // The first thing that keeps the document from the parser: bytes that are not UTF-8, characters outside quoted text and
-// comments that are not ASCII (which TOML 1.0 does not allow either), U+FB26 to U+FEFE anywhere, too many dots.
+// comments that are not ASCII (which TOML 1.0 does not allow either), U+FB26 to U+FEFE anywhere, more dots on a line
+// than any key needs.
 std::optional<TomlProblem> precheck_toml(std::string_view text);
 
 }  // namespace ligature

@@ -25,8 +25,12 @@ std::size_t group_end(std::span<const LabelledRow> rows, std::size_t begin, cons
   return end;
 }
 
-std::uint64_t found_of(const LabelledRow& row) noexcept { return row.found; }
-std::uint64_t truth_of(const LabelledRow& row) noexcept { return row.truth; }
+std::uint64_t found_of(const LabelledRow& row) noexcept {
+  return row.found;
+}
+std::uint64_t truth_of(const LabelledRow& row) noexcept {
+  return row.truth;
+}
 
 }  // namespace
 
@@ -110,8 +114,14 @@ void tally_truth(std::vector<LabelledRow>& rows, Tally& tally) {
   }
 }
 
-double Quality::precision() const noexcept { return share(agreed, found); }
-double Quality::recall() const noexcept { return share(agreed, truth); }
-double Quality::f1() const noexcept { return share(2 * agreed, found + truth); }
+double Quality::precision() const noexcept {
+  return share(agreed, found);
+}
+double Quality::recall() const noexcept {
+  return share(agreed, truth);
+}
+double Quality::f1() const noexcept {
+  return share(2 * agreed, found + truth);
+}
 
 }  // namespace ligature

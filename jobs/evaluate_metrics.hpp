@@ -19,14 +19,14 @@ namespace ligature {
 inline constexpr std::size_t kMaxDatasets = 32;
 inline constexpr std::size_t kMaxErrorKinds = 32;
 
-// One row of the run whose true person is known.  Persons are told apart by 64 bits of a hash of theirs: the chance that
-// two of 10^8 persons share them is 3 in 10,000.
+// One row of the run whose true person is known.  Persons are told apart by 64 bits of a hash of theirs: the chance
+// that two of 10^8 persons share them is 3 in 10,000.
 struct LabelledRow {
   std::uint64_t found = 0;
   std::uint64_t truth = 0;
   std::uint32_t errors = 0;  // bit k: error kind k
   std::uint16_t dataset = 0;
-  std::uint16_t pure = 0;    // set by tally_found: the found person has rows of one true person only
+  std::uint16_t pure = 0;  // set by tally_found: the found person has rows of one true person only
 };
 static_assert(sizeof(LabelledRow) == 24);
 
@@ -65,7 +65,7 @@ struct PersonCounts {
   std::uint64_t exactly_right = 0;  // all rows of the true person in one found person, and no others there
   std::uint64_t split = 0;          // true persons whose rows are in several found persons
   std::uint64_t found_persons = 0;
-  std::uint64_t mixed = 0;          // found persons with rows of several true persons
+  std::uint64_t mixed = 0;  // found persons with rows of several true persons
 };
 
 struct Tally {

@@ -27,8 +27,8 @@ std::optional<std::size_t> column_of(std::span<const std::string_view> header, s
 
 std::size_t required_column(std::span<const std::string_view> header, std::string_view name, const std::string& path) {
   if (const auto column = column_of(header, name, path)) return *column;
-  throw UsageError(fmt::format("{}: the truth needs a column {}; its header has: {}", path, name,
-                               fmt::join(header, ", ")));
+  throw UsageError(
+      fmt::format("{}: the truth needs a column {}; its header has: {}", path, name, fmt::join(header, ", ")));
 }
 
 // Bytes [begin, end) of a file, and kReadAhead readable bytes after them.
@@ -85,8 +85,8 @@ TruthFiles find_truth(const std::vector<std::string>& patterns) {
   truth.has_dataset = truth.files.front().dataset.has_value();
   for (const TruthFile& file : truth.files) {
     if (file.dataset.has_value() != truth.has_dataset) {
-      throw UsageError(fmt::format("{} and {}: one has the column dataset, the other has not", truth.files.front().path,
-                                   file.path));
+      throw UsageError(
+          fmt::format("{} and {}: one has the column dataset, the other has not", truth.files.front().path, file.path));
     }
   }
   return truth;

@@ -1,7 +1,8 @@
 // The truth of an evaluation: CSV files that say which person each row belongs to, read in parallel in bounded memory.
 //
-// Columns by header: record_id and person_id; dataset, where row ids repeat between datasets; errors, the kinds of error
-// in the row, separated by "|".  Other columns are ignored.  A quoted field may hold commas and quotes, not line ends.
+// Columns by header: record_id and person_id; dataset, where row ids repeat between datasets; errors, the kinds of
+// error in the row, separated by "|".  Other columns are ignored.  A quoted field may hold commas and quotes, not line
+// ends.
 #pragma once
 
 #include <cstddef>
@@ -45,7 +46,8 @@ struct TruthBlock {
 };
 
 // This rank's blocks, in file order; together the ranks' blocks hold every row once.
-std::vector<TruthBlock> truth_blocks(const TruthFiles& truth, int rank, int ranks, std::uint64_t block_bytes = 4U << 20);
+std::vector<TruthBlock> truth_blocks(const TruthFiles& truth, int rank, int ranks,
+                                     std::uint64_t block_bytes = 4U << 20);
 
 // Visits the rows of one block; several threads may read different blocks.  Throws UsageError that names the file and
 // the byte of a row that does not have the header's number of columns, or that is longer than 64 KiB.

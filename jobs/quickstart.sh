@@ -30,7 +30,7 @@ rm -rf "$out"
 mkdir -p "$out"
 touch "$out/.ligature-quickstart"
 step "An artificial population of $people people"
-"${on_two_ranks[@]}" "$ligature" synth --people "$people" --seed 1 --out "$out"
+"${on_two_ranks[@]}" "$ligature" synth --people "$people" --seed 1 --rate-malformed 0.0002 --out "$out"
 
 step "Rebuild: from extracts to one pseudonymised dataset"
 "${on_two_ranks[@]}" "$ligature" rebuild "$out/job.toml"

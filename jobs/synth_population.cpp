@@ -40,6 +40,7 @@ enum Group : std::uint64_t { kReplaced, kReplacedMember };
 constexpr double kDaysPerYear = 365.25;
 constexpr double kSameSexTwins = 0.64;
 constexpr double kBoys = 0.512;
+constexpr std::size_t kStreetsApart = 600;    // people between grown twins who live apart: some fifteen postcodes
 constexpr std::size_t kMaxCommunal = 9'000;  // a neighbourhood keeps some ordinary households
 
 // Shares of household types among 1,000 households, 2011 census of England (table KS105EW, rounded).
@@ -117,9 +118,9 @@ class Builder {
 
   void establishments() {
     const double scale = rates_.communal / SynthRates{}.communal;
-    if (random_.happens(draw::kHalls, Chance(0.03 * scale))) {
+    if (random_.happens(draw::kHalls, Chance(0.05 * scale))) {
       const double u = random_.unit(draw::kHallsSize);
-      establishment(400 + static_cast<std::size_t>(4'500 * u * u), 18, 5, 0.54);
+      establishment(400 + static_cast<std::size_t>(4'500 * u * u * u * u), 18, 5, 0.54);
     }
     if (random_.happens(draw::kPrison, Chance(0.02 * scale))) {
       establishment(300 + random_.below(draw::kPrisonSize, 900), 18, 50, 0.05);
@@ -190,7 +191,7 @@ class Builder {
         partner(random);
         break;
       case HouseholdType::couple:
-        lead(random, 20, 65, shape < 0.4 ? 22 + 13 * a : 45 + 20 * a, 0.5);
+        lead(random, 20, 65, shape < 0.3 ? 22 + 16 * a : 45 + 24 * a, 0.5);
         partner(random);
         break;
       case HouseholdType::family:
@@ -222,7 +223,9 @@ class Builder {
   // The first adult: a twin of somebody already here whose age fits, or a person of the given age.
   void lead(const Random& random, double youngest, double oldest, double age, double women) {
     const DayNumber latest = birth_at_age(youngest), earliest = birth_at_age(oldest);
-    const auto fits = [&](const PendingTwin& twin) { return twin.birth >= earliest && twin.birth <= latest; };
+    const auto fits = [&](const PendingTwin& twin) {
+      return twin.birth >= earliest && twin.birth <= latest && people_.size() >= twin.index + kStreetsApart;
+    };
     const auto found = std::find_if(pending_.begin(), pending_.end(), fits);
     if (found == pending_.end()) {
       adult(random, 0, age, random.happens(draw::kSex, Chance(women)));
@@ -259,7 +262,9 @@ class Builder {
                                       : kind < 850 ? 2
                                       : kind < 965 ? 3
                                                    : 4;
-    double age = from + span * random.unit(draw::kYoungest);
+    // Denser towards the youngest: the elder children fill the ages above.
+    const double u = random.unit(draw::kYoungest);
+    double age = from + span * u * (0.4 + 0.6 * u);
     const double eldest = [&] {
       double years = age;
       for (std::uint32_t i = 1; i < maternities; ++i) years += spacing(random, i);

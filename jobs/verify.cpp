@@ -50,20 +50,24 @@ void check_content_digest(const Communicator& comm, const RunFiles& run, CheckTa
             comm.is_root() && !same ? 1 : 0, "the content is not what was published: its digest is " + computed);
 }
 
+std::vector<Check> verify_run(const Communicator& comm, RunFiles& run) {
+  CheckTable table;
+  if (check_layout(comm, run, table)) {
+    check_manifest(comm, run, table);
+    check_counts(comm, run, table);
+    check_persons(comm, run, table);
+    check_dictionaries(comm, run, table);
+    check_events(comm, run, table);
+    check_index(comm, run, table);
+    check_content_digest(comm, run, table);
+    check_identifiers(comm, run, table);
+  }
+  return table.combine(comm);
+}
+
 int verify(const Communicator& comm, const std::filesystem::path& run) {
   RunFiles files(run);
-  CheckTable table;
-  if (check_layout(comm, files, table)) {
-    check_manifest(comm, files, table);
-    check_counts(comm, files, table);
-    check_persons(comm, files, table);
-    check_dictionaries(comm, files, table);
-    check_events(comm, files, table);
-    check_index(comm, files, table);
-    check_content_digest(comm, files, table);
-    check_identifiers(comm, files, table);
-  }
-  return report(comm, files, table.combine(comm)) ? kExitDone : kExitFailed;
+  return report(comm, files, verify_run(comm, files)) ? kExitDone : kExitFailed;
 }
 
 }  // namespace ligature

@@ -72,6 +72,9 @@ void for_pieces(Range rows, std::uint64_t piece_rows, const Body& body) {
   });
 }
 
+// Collective.  All checks of a run, as the job verify prints them.
+std::vector<Check> verify_run(const Communicator& comm, RunFiles& run);
+
 // Each is collective and adds its checks to the table.
 bool check_layout(const Communicator& comm, RunFiles& run, CheckTable& table);  // false: nothing more can be checked
 void check_manifest(const Communicator& comm, const RunFiles& run, CheckTable& table);

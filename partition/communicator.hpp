@@ -4,8 +4,6 @@
 // inside a parallel region.  A failing MPI call throws; an exception that reaches main ends all ranks (abort_job).
 #pragma once
 
-#include <mpi.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -14,6 +12,8 @@
 #include <string>
 #include <type_traits>
 #include <vector>
+
+#include <mpi.h>
 
 namespace ligature {
 

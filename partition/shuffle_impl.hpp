@@ -7,6 +7,7 @@
 
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
+#include "partition/shuffle.hpp"
 
 namespace ligature {
 

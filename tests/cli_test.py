@@ -146,6 +146,22 @@ class JobFile(unittest.TestCase):
             self.assertEqual(result.returncode, 2, content[:20])
             self.assertIn("job.toml:", result.stderr)
 
+    def test_the_job_files_of_the_documentation_are_right(self):
+        root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        with open(os.path.join(root, "docs", "job-file.md")) as page:
+            texts = [text for text in re.findall(r"(?s)```toml\n(.*?)```", page.read()) if "[job]" in text]
+        self.assertEqual(len(texts), 2)
+        with open(os.path.join(root, "jobs", "sample-job.toml")) as sample:
+            texts.append(sample.read())
+        # Any secret will do, and the extracts are not there: beyond the job file itself, that is all that is wrong.
+        for text in texts:
+            self.write(text)
+            result = run("plan", self.path)
+            self.assertNotIn("job.toml:", result.stderr)
+            self.assertNotIn("in the job file", result.stderr)
+            self.assertEqual(result.returncode, 2)
+            self.assertIn("no such file", result.stderr)
+
 
 if __name__ == "__main__":
     LIGATURE, MPIEXEC = sys.argv[1:3]

@@ -286,7 +286,7 @@ TEST(JobFile, dictionaries_of_two_datasets_do_not_share_a_name) {
 
 TEST(JobFile, at_most_32_datasets_are_possible) {
   std::string text = "[job]\nsecure=\"s\"\npublish=\"p\"\nkey=\"k\"\n";
-  for (int i = 1; i <= 32; ++i) text += extract_of("d" + std::to_string(i), "");
+  for (int i = 1; i <= 32; ++i) text += extract_of(std::string("d").append(std::to_string(i)), "");
   EXPECT_EQ(parse(text + extract_of("d1", "")).extracts.size(), 33U);
   expect_mistake(text + extract_of("d33", ""), "33 different datasets; at most 32");
 }
@@ -365,8 +365,8 @@ TEST(Override, its_value_adds_no_other_key) {
 TEST(JobFile, dots_beyond_number_are_refused_before_they_exhaust_the_stack) {
   std::string dots = "a";
   for (int i = 0; i < 200'000; ++i) dots += ".a";
-  expect_mistake(dots + " = 1", "more than 10000 dots");
-  expect_mistake("[" + dots + "]", "more than 10000 dots");
+  expect_mistake(dots + " = 1", "more than 16 dots on one line");
+  expect_mistake("[" + dots + "]", "more than 16 dots on one line");
   expect_mistake(kShortest, "unknown key 'v'", {"v=" + dots});
   // Dots in quoted text are no keys.
   EXPECT_EQ(mistakes(replaced(kShortest, "people.csv", dots + ".csv")), "");
@@ -384,6 +384,33 @@ TEST(JobFile, what_the_parser_must_not_see_is_refused) {
                 .extracts[0]
                 .columns.gender,
             "g\xC3\xA9nero");
+}
+
+TEST(JobFile, the_deepest_document_that_the_parser_takes_is_refused) {
+  std::string text = "a.a.a.a.a.a.a.a = ";
+  for (int level = 0; level < 127; ++level) text += "[\n{a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a = ";
+  text += "1";
+  for (int level = 0; level < 127; ++level) text += "}\n]";
+  expect_mistake(text, "nested too deep");
+}
+
+TEST(JobFile, thousands_of_extracts_are_possible) {
+  std::string text = "[job]\nsecure=\"s\"\npublish=\"p\"\nkey=\"k\"\n";
+  for (int practice = 0; practice < 8000; ++practice) {
+    text += "[[extract]]\ndataset=\"gp\"\nfiles=\"a.csv\"\nextracted=2014-04-01\n[extract.columns]\nnhs_number=\"n\"\n";
+    text += "[[extract.keep]]\ncolumn=\"code\"\n";
+  }
+  EXPECT_EQ(parse(text).extracts.size(), 8000U);
+}
+
+TEST(JobFile, a_flood_of_extracts_columns_or_keys_is_refused) {
+  std::string extracts, kept = kShortest, keys;
+  for (int i = 0; i < 70'000; ++i) extracts += "[[extract]]\n";
+  for (int i = 0; i < 1001; ++i) kept.append("[[extract.keep]]\ncolumn=\"c").append(std::to_string(i)).append("\"\n");
+  for (int i = 0; i < 70'000; ++i) keys.append("k").append(std::to_string(i)).append("=1\n");
+  expect_mistake(extracts, "70000 extracts; at most 65536");
+  expect_mistake(kept, "1001 kept columns; at most 1000");
+  expect_mistake(keys, "104 mistakes in the job file");
 }
 
 TEST(JobFile, brackets_beyond_number_are_refused) {

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <random>
-#include <regex>
+#include <set>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -173,21 +173,26 @@ TEST(Postcode, bytes_are_the_characters_by_part) {
   EXPECT_EQ(bytes("NPT 8EH"), 0x4E'50'00'54'38'45'48ULL);
 }
 
-// The grammar as a regular expression, on characters that no repair touches.
-TEST(Postcode, agrees_with_a_regular_expression_on_random_text) {
-  const std::regex grammar(
-      "([A-Z][0-9]|[A-Z][0-9][0-9]|[A-Z][0-9][A-Z]|[A-Z][A-Z][0-9]|NPT|[A-Z][A-Z][0-9][0-9]|"
-      "[A-Z][A-Z][0-9][A-Z])[0-9][A-Z][A-Z]");
+// The grammar as it is written down: A a letter, 9 a digit.
+bool is_in_the_grammar(const std::string& compact) {
+  static const std::set<std::string> kShapes = {"A99AA", "A999AA", "A9A9AA", "AA99AA", "AA999AA", "AA9A9AA"};
+  std::string shape = compact;
+  for (char& c : shape) c = c >= '0' && c <= '9' ? '9' : 'A';
+  return kShapes.contains(shape) || (shape == "AAA9AA" && compact.starts_with("NPT"));
+}
+
+TEST(Postcode, agrees_with_the_grammar_on_random_text_that_needs_no_repair) {
   std::mt19937 random(1974);
-  const std::string plain = "ABCDEFGHJKMNPQRSTUVWXYZ23456789";  // without O, 0, I, L, 1: nothing to mend
+  const std::string characters = "ABCDEFGHJKMNPQRSTUVWXYZ23456789";  // without O, 0, I, L and 1
   std::uniform_int_distribution<std::size_t> length(4, 8);
-  std::uniform_int_distribution<std::size_t> character(0, plain.size() - 1);
+  std::uniform_int_distribution<std::size_t> character(0, characters.size() - 1);
   int accepted = 0;
   for (int i = 0; i < 300'000; ++i) {
     std::string text(length(random), ' ');
-    std::generate(text.begin(), text.end(), [&] { return plain[character(random)]; });
+    std::generate(text.begin(), text.end(), [&] { return characters[character(random)]; });
+    if (i % 10 == 0) text.replace(0, 3, "NPT");
     if (text.starts_with("ZZ")) continue;
-    const bool expected = std::regex_match(text, grammar);
+    const bool expected = is_in_the_grammar(text);
     ASSERT_EQ(standardise_postcode(text).packed != 0, expected) << text;
     accepted += expected ? 1 : 0;
   }

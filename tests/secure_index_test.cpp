@@ -1,0 +1,231 @@
+// The secure index and the list of identities: read back whole by any number of ranks, or refused.
+#include "io/secure_index.hpp"
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "engine/error.hpp"
+#include "io/files.hpp"
+#include "partition/shard_map.hpp"
+#include "tests/shared_folder.hpp"
+
+namespace ligature {
+namespace {
+
+// A row as plain text, for comparison.
+std::string text_of(const IndexRow& row) {
+  return std::to_string(row.dataset) + "|" + std::string(row.row_id) + "|" + hex(row.person);
+}
+
+struct TestRow {
+  std::uint32_t dataset;
+  std::string row_id;
+  Pseudonym person;
+};
+
+TestRow row_number(std::uint64_t row) {
+  std::string id = row % 13 == 0 ? std::string() : "row " + std::to_string(row);
+  if (row % 1000 == 7) id += std::string(3000, 'x') + "\"\n,";
+  return {static_cast<std::uint32_t>(row % 3), std::move(id), {row * 0x9E3779B97F4A7C15U, row}};
+}
+
+// Collective.  Writes rows 0 .. count, each rank its share in order.
+void write_rows(const Communicator& comm, const std::filesystem::path& secure, std::uint64_t count) {
+  SecureIndexWriter index(secure, comm.rank());
+  const Range share = share_of(count, comm.rank(), comm.size());
+  for (std::uint64_t r = share.begin; r < share.end; ++r) {
+    const TestRow row = row_number(r);
+    index.add({row.dataset, row.row_id, row.person});
+  }
+  index.finish(comm);
+}
+
+std::vector<std::string> read_all(const std::filesystem::path& secure, int ranks) {
+  std::vector<std::string> rows;
+  for (int rank = 0; rank < ranks; ++rank) {
+    read_secure_index(secure, rank, ranks, [&](const IndexRow& row) { rows.push_back(text_of(row)); });
+  }
+  return rows;
+}
+
+mode_t mode_of(const std::filesystem::path& path) {
+  struct stat status {};
+  EXPECT_EQ(::stat(path.c_str(), &status), 0);
+  return status.st_mode & 07777U;
+}
+
+TEST(SecureIndex, any_number_of_ranks_reads_the_rows_in_their_order) {
+  const Communicator world = Communicator::world();
+  const SharedFolder folder(world);
+  constexpr std::uint64_t kRows = 60'000;  // several blocks a rank
+  write_rows(world, folder.path(), kRows);
+  std::vector<std::string> expected;
+  for (std::uint64_t r = 0; r < kRows; ++r) {
+    const TestRow row = row_number(r);
+    expected.push_back(text_of({row.dataset, row.row_id, row.person}));
+  }
+  for (const int ranks : {1, 2, 3, 7}) EXPECT_EQ(read_all(folder.path(), ranks), expected) << ranks;
+}
+
+TEST(SecureIndex, without_rows_is_an_index) {
+  const Communicator world = Communicator::world();
+  const SharedFolder folder(world);
+  write_rows(world, folder.path(), 0);
+  EXPECT_TRUE(read_all(folder.path(), 1).empty());
+  EXPECT_TRUE(read_all(folder.path(), 5).empty());
+}
+
+TEST(SecureIndex, is_for_its_owner_alone) {
+  const Communicator world = Communicator::world();
+  const SharedFolder folder(world);
+  write_rows(world, folder.path(), 10);
+  EXPECT_EQ(mode_of(folder.path() / "index"), 0700U);
+  EXPECT_EQ(mode_of(folder.path() / "index/part-00000"), 0600U);
+}
+
+TEST(SecureIndex, parts_of_an_earlier_run_with_more_ranks_are_removed) {
+  const Communicator world = Communicator::world();
+  const SharedFolder folder(world);
+  if (world.is_root()) {
+    make_private_directory(folder.path() / "index");
+    for (const char* name : {"part-00004", "part-00117", "part-00009.partial"}) {
+      write_file_durably(folder.path() / "index" / name, "earlier", 0600);
+    }
+  }
+  world.barrier();
+  write_rows(world, folder.path(), 10);
+  EXPECT_EQ(read_all(folder.path(), 2).size(), 10U);
+  std::size_t files = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder.path() / "index")) ++files;
+  EXPECT_EQ(files, static_cast<std::size_t>(world.size()));
+}
+
+TEST(SecureIndex, unfinished_index_leaves_the_earlier_one_alone) {
+  const Communicator world = Communicator::world();
+  const SharedFolder folder(world);
+  write_rows(world, folder.path(), 10);
+  {
+    SecureIndexWriter index(folder.path(), world.rank());
+    index.add({1, "another run", {}});
+  }
+  world.barrier();
+  EXPECT_EQ(read_all(folder.path(), 1).size(), 10U);
+}
+
+TEST(SecureIndex, any_changed_byte_is_noticed) {
+  const Communicator world = Communicator::world();
+  const SharedFolder folder(world);
+  write_rows(world, folder.path(), 4 * static_cast<std::uint64_t>(world.size()));
+  if (world.is_root()) {
+    const File part = File::open_update(folder.path() / "index/part-00000");
+    for (std::uint64_t at = 0; at < part.size(); ++at) {
+      std::byte was{};
+      part.read_exactly_at(at, std::span(&was, 1));
+      const std::byte changed = was ^ std::byte{0x41};
+      part.write_at(at, std::span(&changed, 1));
+      EXPECT_THROW(read_all(folder.path(), 1), Error) << "byte " << at;
+      part.write_at(at, std::span(&was, 1));
+    }
+    EXPECT_NO_THROW(read_all(folder.path(), 1));
+  }
+}
+
+TEST(SecureIndex, missing_or_foreign_part_is_noticed) {
+  const Communicator world = Communicator::world();
+  const SharedFolder folder(world);
+  write_rows(world, folder.path() / "a", 100);
+  write_rows(world, folder.path() / "b", 101);
+  if (world.is_root()) {
+    const std::string last = "index/part-0000" + std::to_string(world.size() - 1);
+    EXPECT_NO_THROW(read_all(folder.path() / "a", 2));
+    if (world.size() > 1) {
+      std::filesystem::copy_file(folder.path() / "b" / last, folder.path() / "a" / last,
+                                 std::filesystem::copy_options::overwrite_existing);
+      EXPECT_THROW(read_all(folder.path() / "a", 2), Error);
+    }
+    std::filesystem::remove(folder.path() / "a" / last);
+    EXPECT_THROW(read_all(folder.path() / "a", 2), Error);
+    EXPECT_THROW(read_all(folder.path() / "nowhere", 1), Error);
+  }
+}
+
+Identity identity_number(std::uint64_t i) {
+  return {i * 3, ~i};
+}
+
+std::vector<Identity> identities_of(const std::filesystem::path& secure, int ranks) {
+  std::vector<Identity> all;
+  for (int rank = 0; rank < ranks; ++rank) {
+    IdentityReader reader(secure, rank, ranks);
+    for (auto piece = reader.next_piece(); !piece.empty(); piece = reader.next_piece()) {
+      all.insert(all.end(), piece.begin(), piece.end());
+    }
+  }
+  return all;
+}
+
+void write_numbers(const Communicator& comm, const std::filesystem::path& secure, std::uint64_t count) {
+  std::vector<Identity> own;
+  const Range share = share_of(count, comm.rank(), comm.size());
+  for (std::uint64_t i = share.begin; i < share.end; ++i) own.push_back(identity_number(i));
+  write_identities(comm, secure, own);
+}
+
+TEST(IdentityList, every_identity_is_read_once_by_any_number_of_ranks) {
+  const Communicator world = Communicator::world();
+  const SharedFolder folder(world);
+  constexpr std::uint64_t kIdentities = 200'000;  // several pieces a part
+  write_numbers(world, folder.path(), kIdentities);
+  std::vector<Identity> in_order;
+  read_identities(folder.path(), [&](std::span<const Identity> piece) {
+    in_order.insert(in_order.end(), piece.begin(), piece.end());
+  });
+  ASSERT_EQ(in_order.size(), kIdentities);
+  for (std::uint64_t i = 0; i < kIdentities; ++i) ASSERT_EQ(in_order[i], identity_number(i));
+  for (const int ranks : {2, 3, 9}) {
+    const std::vector<Identity> all = identities_of(folder.path(), ranks);
+    EXPECT_EQ(all.size(), kIdentities);
+    EXPECT_EQ(std::set<Identity>(all.begin(), all.end()).size(), kIdentities);
+  }
+}
+
+TEST(IdentityList, without_identities_is_a_list) {
+  const Communicator world = Communicator::world();
+  const SharedFolder folder(world);
+  write_numbers(world, folder.path(), 0);
+  EXPECT_TRUE(identities_of(folder.path(), 1).empty());
+}
+
+TEST(IdentityList, any_changed_byte_is_noticed) {
+  const Communicator world = Communicator::world();
+  const SharedFolder folder(world);
+  write_numbers(world, folder.path(), 5 * static_cast<std::uint64_t>(world.size()));
+  if (world.is_root()) {
+    const File part = File::open_update(folder.path() / "identities/part-00000");
+    for (std::uint64_t at = 0; at < part.size(); ++at) {
+      std::byte was{};
+      part.read_exactly_at(at, std::span(&was, 1));
+      const std::byte changed = was ^ std::byte{0x41};
+      part.write_at(at, std::span(&changed, 1));
+      EXPECT_THROW(identities_of(folder.path(), 1), Error) << "byte " << at;
+      part.write_at(at, std::span(&was, 1));
+    }
+  }
+}
+
+TEST(IdentityList, missing_part_is_noticed) {
+  const Communicator world = Communicator::world();
+  const SharedFolder folder(world);
+  write_numbers(world, folder.path(), 100);
+  if (world.is_root()) {
+    std::filesystem::remove(folder.path() / ("identities/part-0000" + std::to_string(world.size() - 1)));
+    EXPECT_THROW(identities_of(folder.path(), 1), Error);
+  }
+}
+
+}  // namespace
+}  // namespace ligature
