@@ -46,6 +46,23 @@ std::string extract_text(bool quoted) {
   return text;
 }
 
+JobFile job_of(const std::string& files) {
+  JobFile job;
+  Extract gp;
+  gp.dataset = "gp";
+  gp.files = {files};
+  gp.columns.row_id = "record_id";
+  gp.columns.provider = "practice_code";
+  gp.columns.nhs_number = "nhs_number";
+  gp.columns.date_of_birth = "date_of_birth";
+  gp.columns.postcode = "postcode";
+  gp.columns.gender = "gender";
+  gp.columns.event_date = "event_date";
+  gp.keep = {{"code", ColumnType::category}};
+  job.extracts = {gp};
+  return job;
+}
+
 void tokenize(benchmark::State& state) {
   std::string text = extract_text(state.range(0) != 0);
   const std::size_t size = text.size();
@@ -67,19 +84,7 @@ void read_extract(benchmark::State& state) {
   const std::string path = (std::filesystem::temp_directory_path() / "ligature_intake_bench.csv").string();
   const std::string text = extract_text(state.range(0) != 0);
   File::create(path, 0600).write_at(0, std::as_bytes(std::span(text)));
-  JobFile job;
-  Extract gp;
-  gp.dataset = "gp";
-  gp.files = {path};
-  gp.columns.row_id = "record_id";
-  gp.columns.provider = "practice_code";
-  gp.columns.nhs_number = "nhs_number";
-  gp.columns.date_of_birth = "date_of_birth";
-  gp.columns.postcode = "postcode";
-  gp.columns.gender = "gender";
-  gp.columns.event_date = "event_date";
-  gp.keep = {{"code", ColumnType::category}};
-  job.extracts = {gp};
+  const JobFile job = job_of(path);
   const Inputs inputs = find_inputs(comm, job);
   for (auto _ : state) {
     std::size_t rows = 0;
@@ -98,6 +103,30 @@ BENCHMARK(read_extract)
     ->Args({1, 1})
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
+
+// Many practices, a small file each: from globs to rows, with the check of every header.
+void read_small_files(benchmark::State& state) {
+  const Communicator comm = Communicator::world();
+  const std::filesystem::path folder = std::filesystem::temp_directory_path() / "ligature_intake_bench";
+  std::filesystem::create_directory(folder);
+  const std::string text = extract_text(false).substr(0, 20'000);
+  for (int f = 0; f < state.range(0); ++f) {
+    File::create(folder / (std::to_string(f) + ".csv"), 0600).write_at(0, std::as_bytes(std::span(text)));
+  }
+  const JobFile job = job_of((folder / "*.csv").string());
+  for (auto _ : state) {
+    std::size_t rows = 0;
+    const Inputs inputs = find_inputs(comm, job);
+    read_extracts(
+        comm, job, inputs, {}, [] {}, [&](RowBlock&& block) { rows += block.identities.size(); }, [](std::uint64_t) {});
+    benchmark::DoNotOptimize(rows);
+  }
+  state.SetBytesProcessed(static_cast<std::int64_t>(text.size()) * state.range(0) * state.iterations());
+  state.counters["files_per_second"] =
+      benchmark::Counter(static_cast<double>(state.range(0) * state.iterations()), benchmark::Counter::kIsRate);
+  std::filesystem::remove_all(folder);
+}
+BENCHMARK(read_small_files)->ArgName("files")->Arg(10'000)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 }  // namespace
 }  // namespace ligature

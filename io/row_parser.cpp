@@ -1,6 +1,7 @@
 #include "io/row_parser.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -15,8 +16,11 @@ namespace {
 constexpr DayNumber kLastDay = std::numeric_limits<DayNumber>::max();
 constexpr std::size_t kGuessedRowBytes = 48;
 constexpr std::size_t kFewestSlots = 64;
-constexpr int kCodeBits = 32;
-constexpr std::uint64_t kHashMask = ~std::uint64_t{0} << kCodeBits;
+// A key of StringCodes: a short value's bytes below its length, or a long one's hash below a length that none has.
+constexpr std::size_t kShortValue = 7;
+constexpr int kKeyBits = 56;
+constexpr std::uint64_t kLongKey = std::uint64_t{0xFF} << kKeyBits;
+constexpr std::uint64_t kGoldenRatio = 0x9E3779B97F4A7C15ULL;  // Knuth, TAOCP 3, 6.4: multiplicative hashing
 
 std::string_view trimmed(std::string_view text) noexcept {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -75,30 +79,38 @@ bool store_date(std::string_view text, std::byte* at) noexcept {
 
 }  // namespace
 
+std::size_t StringCodes::first_slot(std::uint64_t key) const noexcept {
+  return static_cast<std::size_t>((key * kGoldenRatio) >> std::countl_zero(slots_.size() - 1));
+}
+
 std::uint32_t StringCodes::code(std::string_view value) {
-  if (last_ < values_.size() && values_[last_] == value) return last_;
-  if (values_.size() * 2 >= slots_.size()) grow();
-  const std::uint64_t hash = linkage_key(std::as_bytes(std::span(value))) & kHashMask;
-  const std::size_t mask = slots_.size() - 1;
-  std::size_t slot = (hash >> kCodeBits) & mask;
-  for (; slots_[slot] != 0; slot = (slot + 1) & mask) {
-    const auto candidate = static_cast<std::uint32_t>(slots_[slot]) - 1;
-    if ((slots_[slot] & kHashMask) == hash && values_[candidate] == value) return last_ = candidate;
+  const bool is_short = value.size() <= kShortValue;
+  std::uint64_t key = is_short ? value.size() << kKeyBits : kLongKey;
+  if (is_short) {
+    std::memcpy(&key, value.data(), value.size());
+  } else {
+    key |= linkage_key(std::as_bytes(std::span(value))) >> (64 - kKeyBits);
+  }
+  if (key == last_key_ && !values_.empty() && (is_short || values_[last_] == value)) return last_;
+  if (values_.size() * 4 >= slots_.size() * 3) grow();
+  last_key_ = key;
+  std::size_t slot = first_slot(key);
+  for (; slots_[slot].code_and_one != 0; slot = (slot + 1) & (slots_.size() - 1)) {
+    const std::uint32_t candidate = slots_[slot].code_and_one - 1;
+    if (slots_[slot].key == key && (is_short || values_[candidate] == value)) return last_ = candidate;
   }
   last_ = static_cast<std::uint32_t>(values_.size());
-  slots_[slot] = hash | (std::uint64_t{last_} + 1);
+  slots_[slot] = {key, last_ + 1};
   values_.emplace_back(value);
   return last_;
 }
 
 void StringCodes::grow() {
-  const std::vector<std::uint64_t> old = std::move(slots_);
-  slots_.assign(std::max(kFewestSlots, old.size() * 2), 0);
-  const std::size_t mask = slots_.size() - 1;
-  for (const std::uint64_t entry : old) {
-    if (entry == 0) continue;
-    std::size_t slot = (entry >> kCodeBits) & mask;
-    while (slots_[slot] != 0) slot = (slot + 1) & mask;
+  const std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(std::max(kFewestSlots, slots_.size() * 2)));
+  for (const Slot& entry : old) {
+    if (entry.code_and_one == 0) continue;
+    std::size_t slot = first_slot(entry.key);
+    while (slots_[slot].code_and_one != 0) slot = (slot + 1) & (slots_.size() - 1);
     slots_[slot] = entry;
   }
 }

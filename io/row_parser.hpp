@@ -27,17 +27,24 @@ struct FileContext {
   ColumnLayout layout;
 };
 
-// Values as codes in order of first appearance: an open-addressing table over XXH3.
+// Values as codes in order of first appearance: an open-addressing table.  Values of up to seven bytes, which most
+// codes are, are told apart in their slot; longer ones by XXH3 and then by comparison.
 class StringCodes {
  public:
   std::uint32_t code(std::string_view value);
   std::vector<std::string> take() { return std::move(values_); }
 
  private:
+  struct Slot {
+    std::uint64_t key = 0;
+    std::uint32_t code_and_one = 0;  // 0: free
+  };
+  std::size_t first_slot(std::uint64_t key) const noexcept;
   void grow();
-  std::vector<std::uint64_t> slots_;  // hash above code + 1, 0 free; a power of two of them, at most half used
+  std::vector<Slot> slots_;  // a power of two of them, at most three quarters used
   std::vector<std::string> values_;
-  std::uint32_t last_ = 0;  // neighbouring rows often agree
+  std::uint64_t last_key_ = 0;  // neighbouring rows often agree
+  std::uint32_t last_ = 0;
 };
 
 // Builds the RowBlock of a run of records of one file.

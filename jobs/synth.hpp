@@ -20,7 +20,7 @@ class Communicator;
 struct SynthRates {
   // People
   double twins = 0.0158;              // of maternities at the 2013 level; earlier years follow the national course
-  double communal = 0.0145;           // people who live in care homes, halls of residence and prisons
+  double communal = 0.015;            // people who live in care homes, halls of residence and prisons
   double january = 0.004;             // adults to whom 1 January was given as their birthday
   double no_fixed_abode = 0.002;      // people whose postcode is ZZ99 3VZ everywhere
   double optout_type1 = 0.02;         // people with a type 1 objection

@@ -172,7 +172,7 @@ ErrorModel::ErrorModel(const Population& population, const SynthArguments& argum
   chances_.nhs_missing = {scaled(rates.nhs_missing_gp), scaled(rates.nhs_missing_inpatient),
                           scaled(rates.nhs_missing_outpatient), scaled(rates.nhs_missing_ae)};
   chances_.newborn_unnumbered = scaled(rates.newborn_unnumbered);
-  chances_.nhs_superseded = Chance(rates.nhs_superseded);
+  chances_.nhs_superseded = scaled(rates.nhs_superseded);
   chances_.nhs_mistyped = scaled(rates.nhs_mistyped);
   chances_.nhs_other_person = scaled(rates.nhs_other_person);
   chances_.nhs_filler = scaled(rates.nhs_filler);

@@ -9,7 +9,15 @@ namespace {
 
 // Purposes of draws, one list a subject.
 namespace draw {
-enum Neighbourhood : std::uint64_t { kHalls, kHallsSize, kPrison, kPrisonSize, kCareHomes, kUnitSizes = 1000 };
+enum Neighbourhood : std::uint64_t {
+  kHalls,
+  kHallsSize,
+  kPrison,
+  kPrisonSize,
+  kCareHomes,
+  kHomeSizes = 100,
+  kUnitSizes = 1000
+};
 enum Establishment : std::uint64_t { kBeds, kResidents = 16 };
 enum Household : std::uint64_t {
   kType,
@@ -40,7 +48,7 @@ enum Group : std::uint64_t { kReplaced, kReplacedMember };
 constexpr double kDaysPerYear = 365.25;
 constexpr double kSameSexTwins = 0.64;
 constexpr double kBoys = 0.512;
-constexpr std::size_t kStreetsApart = 600;    // people between grown twins who live apart: some fifteen postcodes
+constexpr std::size_t kStreetsApart = 600;   // people between grown twins who live apart: some fifteen postcodes
 constexpr std::size_t kMaxCommunal = 9'000;  // a neighbourhood keeps some ordinary households
 
 // Shares of household types among 1,000 households, 2011 census of England (table KS105EW, rounded).
@@ -116,8 +124,11 @@ class Builder {
     people_.push_back(person);
   }
 
+  // At the default share a neighbourhood has two care homes of 35 beds; one in twenty has a hall of residence of 400 to
+  // 4,900 students, most of them small, and one in fifty a prison of 750: 150 of 10,000 people.
   void establishments() {
-    const double scale = rates_.communal / SynthRates{}.communal;
+    constexpr double kShare = 0.015;
+    const double scale = rates_.communal / kShare;
     if (random_.happens(draw::kHalls, Chance(0.05 * scale))) {
       const double u = random_.unit(draw::kHallsSize);
       establishment(400 + static_cast<std::size_t>(4'500 * u * u * u * u), 18, 5, 0.54);
@@ -125,9 +136,9 @@ class Builder {
     if (random_.happens(draw::kPrison, Chance(0.02 * scale))) {
       establishment(300 + random_.below(draw::kPrisonSize, 900), 18, 50, 0.05);
     }
-    const auto homes = static_cast<std::size_t>(4 * scale * random_.unit(draw::kCareHomes) + 0.5);
+    const auto homes = static_cast<std::size_t>(4 * scale * random_.unit(draw::kCareHomes) + (scale > 0 ? 0.5 : 0));
     for (std::size_t home = 0; home < homes && next_establishment_ > kStreetUnits + 2; ++home) {
-      establishment(15 + random_.below(draw::kUnitSizes - 1 - home, 41), 70, 29, 0.72);
+      establishment(15 + random_.below(draw::kHomeSizes + home, 41), 70, 29, 0.72);
     }
   }
 

@@ -17,11 +17,11 @@ FailureAgreement::~FailureAgreement() {
 
 bool FailureAgreement::all_failed(std::chrono::milliseconds patience) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
-  MPI_Request request = MPI_REQUEST_NULL;
-  check_mpi(MPI_Ibarrier(handle_, &request), "MPI_Ibarrier");
+  if (!begun_) check_mpi(MPI_Ibarrier(handle_, &barrier_), "MPI_Ibarrier");
+  begun_ = true;
   for (;;) {
     int arrived = 0;
-    check_mpi(MPI_Test(&request, &arrived, MPI_STATUS_IGNORE), "MPI_Test");
+    check_mpi(MPI_Test(&barrier_, &arrived, MPI_STATUS_IGNORE), "MPI_Test");
     if (arrived != 0) return true;
     if (std::chrono::steady_clock::now() >= deadline) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));

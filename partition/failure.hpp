@@ -20,7 +20,7 @@ class FailureAgreement {
   FailureAgreement& operator=(const FailureAgreement&) = delete;
 
   // Called by a rank that cannot go on.  Waits at most `patience` for all other ranks to call it too.  True: all did.
-  // False: they are at work, and the caller must end the job (abort_job); the object is of no further use.
+  // False: they are at work, and the caller must end the job (abort_job), or ask again.
   [[nodiscard]] bool all_failed(std::chrono::milliseconds patience);
 
   // Collective, after all_failed() gave true.  True on the ranks that should print: rank 0, and those whose message is
@@ -29,6 +29,8 @@ class FailureAgreement {
 
  private:
   MPI_Comm handle_ = MPI_COMM_NULL;
+  MPI_Request barrier_ = MPI_REQUEST_NULL;
+  bool begun_ = false;
   int rank_ = 0;
 };
 

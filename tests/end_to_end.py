@@ -150,7 +150,7 @@ def test_same_digest_when_rows_go_to_scratch():
     job = folder / "job.toml"
     run("rebuild", job, ranks=2)
     in_memory = digest(job)
-    run("rebuild", job, "--set", "job.memory=4096", ranks=2)
+    run("rebuild", job, "--set", "job.memory=1MiB", ranks=2)
     assert digest(job) == in_memory
     assert not (folder / "run" / "secure" / "scratch").exists()
 

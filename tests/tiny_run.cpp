@@ -283,12 +283,11 @@ void TinyRun::write(const Communicator& comm) {
   std::vector<IndexRow> rows;
   for (std::uint32_t d = 0; d < datasets.size(); ++d) {
     for (const TinyEvent& event : datasets[d].events) {
-      // A person who is not there stands for an event that points at nobody.
-      const Pseudonym person = event.person < persons.size() ? persons[event.person].pseudonym : Pseudonym{};
-      rows.push_back({d, event.row_id, person});
+      rows.push_back({d, event.row_id, persons[event.person].pseudonym});
     }
   }
   rows.resize(rows.size() - indexed_less);
+  if (first_row_person) rows[0].person = *first_row_person;
   const Range share = share_of(rows.size(), comm.rank(), comm.size());
   for (std::uint64_t row = share.begin; row < share.end; ++row) index.add(rows[row]);
   index.finish(comm);

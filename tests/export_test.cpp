@@ -1,0 +1,116 @@
+// The small jobs on a finished run: the index as CSV, and the content digest.
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "engine/error.hpp"
+#include "io/files.hpp"
+#include "io/secure_index.hpp"
+#include "jobs/jobs.hpp"
+#include "tests/shared_folder.hpp"
+#include "tests/tiny_run.hpp"
+
+namespace ligature {
+namespace {
+
+// A finished run that all ranks made together.
+class ExportIndex : public testing::Test {
+ protected:
+  ExportIndex() { run_.write(world_); }
+
+  Communicator world_ = Communicator::world();
+  SharedFolder folder_{world_};
+  TinyRun run_{folder_.path()};
+};
+using DigestRun = ExportIndex;
+
+// The line that a row should be, by the letter of RFC 4180.
+std::string line_of(const std::string& dataset, const std::string& row_id, const Pseudonym& person) {
+  std::string field = row_id;
+  if (row_id.find_first_of("\",\n\r") != std::string::npos) {
+    field = "\"";
+    for (const char c : row_id) field += c == '"' ? std::string("\"\"") : std::string(1, c);
+    field += "\"";
+  }
+  return dataset + "," + field + "," + hex(person) + "\n";
+}
+
+TEST_F(ExportIndex, has_one_line_a_kept_row_in_input_order) {
+  const std::filesystem::path out = folder_.path() / "index.csv";
+  EXPECT_EQ(export_index(world_, run_.publish, out), kExitDone);
+  std::string expected = "dataset,row_id,person\n";
+  for (const TinyDataset& dataset : run_.datasets) {
+    for (const TinyEvent& event : dataset.events) {
+      expected += line_of(dataset.name, event.row_id, run_.persons[event.person].pseudonym);
+    }
+  }
+  EXPECT_EQ(read_small_file(out), expected);
+}
+
+TEST_F(ExportIndex, is_for_its_owner_alone_and_leaves_nothing_beside_it) {
+  const std::filesystem::path out = folder_.path() / "index.csv";
+  if (world_.is_root()) write_file_durably(out, "an earlier export that is longer than nothing", 0644);
+  world_.barrier();
+  export_index(world_, folder_.path(), out);
+  struct stat status {};
+  ASSERT_EQ(::stat(out.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777U, 0600U);
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "index.csv.partial"));
+  EXPECT_TRUE(read_small_file(out).starts_with("dataset,row_id,person\n"));
+}
+
+TEST_F(ExportIndex, is_refused_anywhere_in_the_publish_folder) {
+  if (world_.is_root()) {
+    std::filesystem::create_directory(run_.publish / "inner");
+    std::filesystem::create_directory_symlink(run_.publish / "inner", folder_.path() / "link");
+    std::filesystem::create_symlink(run_.publish / "by_link.csv", folder_.path() / "file_link.csv");
+  }
+  world_.barrier();
+  for (const std::filesystem::path& out :
+       {run_.publish / "index.csv", run_.publish / "inner/index.csv", folder_.path() / "link/index.csv",
+        folder_.path() / "secure/../publish/index.csv", folder_.path() / "file_link.csv"}) {
+    EXPECT_THROW(export_index(world_, run_.publish, out), UsageError) << out;
+    EXPECT_FALSE(std::filesystem::exists(out)) << out;
+  }
+}
+
+TEST_F(ExportIndex, place_that_is_no_file_is_a_wrong_use) {
+  EXPECT_THROW(export_index(world_, run_.publish, folder_.path()), UsageError);
+  EXPECT_THROW(export_index(world_, run_.publish, folder_.path() / "nowhere/index.csv"), UsageError);
+}
+
+TEST_F(ExportIndex, damaged_index_ends_it_on_every_rank) {
+  world_.barrier();
+  if (world_.is_root()) {
+    const std::string_view damage = "?????";
+    File::open_update(run_.secure / "index/part-00000").write_at(60, std::as_bytes(std::span(damage)));
+  }
+  world_.barrier();
+  EXPECT_THROW(export_index(world_, run_.publish, folder_.path() / "index.csv"), Error);
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "index.csv"));
+}
+
+TEST_F(DigestRun, prints_the_digest_of_the_content_on_one_line) {
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(digest_run(world_, run_.secure), kExitDone);
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), world_.is_root() ? run_.manifest.content_digest + "\n" : "");
+}
+
+TEST_F(DigestRun, changed_content_is_an_error_on_every_rank) {
+  world_.barrier();
+  if (world_.is_root()) {
+    const std::string bytes = read_small_file(run_.publish / kDatasetFile);
+    const std::string pseudonym = hex(run_.persons[100].pseudonym);
+    const std::string_view changed = pseudonym[20] == '0' ? "1" : "0";
+    File::open_update(run_.publish / kDatasetFile)
+        .write_at(bytes.find(pseudonym) + 20, std::as_bytes(std::span(changed)));
+  }
+  world_.barrier();
+  EXPECT_THROW(digest_run(world_, run_.publish), Error);
+}
+
+}  // namespace
+}  // namespace ligature
