@@ -21,6 +21,10 @@ constexpr double kFewestPersons = 8192;
 // So many agreements among pairs known to differ make a measured u trustworthy in either direction.
 constexpr std::uint64_t kEnoughAgreements = 100;
 
+// With fewer, they are weighed as if this many pairs without agreement had been seen too: one pair of twins in a file
+// of ten rows must not make every shared postcode worthless.
+constexpr double kUnseenPairs = 1e5;
+
 // No exact agreement is taken to be more common by chance than this, nor any agreement down to the postcode area.
 constexpr double kMostCommonAgreement = 0.5;
 constexpr double kMostCommonArea = 0.7;
@@ -35,11 +39,12 @@ LevelProbabilities& at(std::array<LevelProbabilities, Count>& levels, Level leve
   return levels[index(level)];
 }
 
-// u of exact agreement: measured where the file says enough, else the larger of measured and documented.
+// u of exact agreement: measured where the file says enough; else documented, or more if what there is says so clearly.
 double exact_u(double documented, std::uint64_t same, std::uint64_t both) noexcept {
   if (both == 0 || same > both) return documented;
-  const double measured = static_cast<double>(same) / static_cast<double>(both);
-  const double u = same >= kEnoughAgreements ? measured : std::max(measured, documented);
+  const bool enough = same >= kEnoughAgreements;
+  const double measured = static_cast<double>(same) / (static_cast<double>(both) + (enough ? 0 : kUnseenPairs));
+  const double u = enough ? measured : std::max(measured, documented);
   return std::min(u, kMostCommonAgreement);
 }
 

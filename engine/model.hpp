@@ -49,8 +49,8 @@ struct FileFrequencies {
 
 // The documented m and u (docs/model.md has each with its source), with the u of exact agreement on date of birth and
 // on postcode measured on the file's own pairs known to differ (two different valid NHS numbers) where there are at
-// least a hundred such agreements (with fewer, the larger of measured and documented), and the prior and the u of equal
-// NHS numbers scaled to the number of persons in the file.  Any counts, all zero too, give a finite model.
+// least a hundred such agreements (with fewer, a cautious mixture, never below the documented), and the prior and the u
+// of equal NHS numbers scaled to the number of persons in the file.  Any counts, all zero too, give a finite model.
 ModelParameters documented_model(const FileFrequencies& file);
 
 // The model as a table of integer weights.

@@ -1,7 +1,6 @@
-// POSIX files with RAII and errors that name the path: positional reads and writes of any length, durable renames, globs.
+// POSIX files with RAII and errors that name the path: positional reads and writes of any length, durable renames,
+// globs.
 #pragma once
-
-#include <sys/types.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +9,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <sys/types.h>
 
 namespace ligature {
 

@@ -122,9 +122,8 @@ void RowStore::for_each_row_id(std::uint64_t lines_before_first_file,
   }
 }
 
-void RowStore::for_each_quarantined(
-    std::uint64_t lines_before_first_file,
-    const std::function<void(std::uint32_t, std::uint64_t, QuarantineReason)>& visit) {
+void RowStore::for_each_quarantined(std::uint64_t lines_before_first_file,
+                                    const std::function<void(std::uint32_t, std::uint64_t, QuarantineReason)>& visit) {
   const std::vector<std::uint64_t> first_line = first_lines(lines_before_first_file);
   quarantined_.rewind();
   for (std::uint64_t done = 0; done < quarantined_.size(); done += sizeof(Quarantined)) {

@@ -40,7 +40,7 @@ class RowStore {
   // memory: bytes that payload and row ids may take before they go to disk under scratch.
   RowStore(const Inputs& inputs, std::filesystem::path scratch, std::uint64_t memory, std::uint64_t max_categories);
 
-  void restart();            // forgets all rows
+  void restart();              // forgets all rows
   void add(RowBlock&& block);  // throws LimitError when a category column has too many values
 
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }

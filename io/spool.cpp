@@ -1,11 +1,11 @@
 #include "io/spool.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <utility>
+
+#include <unistd.h>
 
 #include "engine/error.hpp"
 
@@ -22,7 +22,9 @@ constexpr std::size_t kTailBytes = std::size_t{4} << 20;
 
 Spool::Spool(std::filesystem::path scratch, SpoolBudget& budget) : scratch_(std::move(scratch)), budget_(&budget) {}
 
-Spool::~Spool() { budget_->give_back(pages_.size() * kPageBytes); }
+Spool::~Spool() {
+  budget_->give_back(pages_.size() * kPageBytes);
+}
 
 void Spool::append(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
@@ -33,9 +35,8 @@ void Spool::append(std::span<const std::byte> bytes) {
           pages_.emplace_back();
           pages_.back().reserve(kPageBytes);
         } else {
-          file_ = File::create(scratch_ / ("spool-" + std::to_string(::getpid()) + "-" +
-                                           std::to_string(scratch_files++)),
-                               0600);
+          file_ = File::create(
+              scratch_ / ("spool-" + std::to_string(::getpid()) + "-" + std::to_string(scratch_files++)), 0600);
           ::unlink(file_->path().c_str());
         }
       }

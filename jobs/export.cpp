@@ -68,9 +68,9 @@ int export_index(const Communicator& comm, const std::filesystem::path& run, con
   if (target.filename().empty() || std::filesystem::is_directory(target, ignored)) {
     throw UsageError("--index names a folder; give the file to write: " + out.string());
   }
-  // The row ids of an extract are not for publication.
-  if (real_folder(target).starts_with(real_folder(publish)) ||
-      real_folder(target.parent_path()).starts_with(real_folder(publish))) {
+  // The row ids of an extract are not for publication.  The folder decides: the file's own name, were it a link, is
+  // replaced by the rename.
+  if (real_folder(target.parent_path()).starts_with(real_folder(publish))) {
     throw UsageError("--index must not lie in the publish folder: " + out.string());
   }
   if (!std::filesystem::is_directory(target.parent_path(), ignored)) {

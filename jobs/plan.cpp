@@ -3,13 +3,13 @@
 // Evenly spaced blocks of the input are parsed as intake would.  Rows scale with bytes.  The number of different
 // identities follows from how often the sample meets one twice (Chao 1984, the lower bound f1^2 / 2 f2 for the unseen),
 // and the pairs of a pass from how often two sampled identities share its value.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
@@ -49,7 +49,8 @@ struct Estimate {
   double largest_birth = 0, largest_postcode = 0;
 };
 
-// Blocks of about kSampleBytes in all, evenly spaced over the concatenation of files.  Compressed files are taken whole.
+// Blocks of about kSampleBytes in all, evenly spaced over the concatenation of files.  Compressed files are taken
+// whole.
 std::vector<Segment> choose_sample(const Inputs& inputs) {
   std::uint64_t total = 0;
   for (const InputFile& file : inputs.files) total += file.bytes;
@@ -70,7 +71,9 @@ std::vector<Segment> choose_sample(const Inputs& inputs) {
   return sample;
 }
 
-double pairs_of(double items) { return items < 2 ? 0 : items * (items - 1) / 2; }
+double pairs_of(double items) {
+  return items < 2 ? 0 : items * (items - 1) / 2;
+}
 
 // Collective.  Pairs and largest group among the sample's identities that share a value; pairs of two valid numbers are
 // not compared except for the numbers themselves.
@@ -173,12 +176,12 @@ Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& in
   const double sampled = static_cast<double>(comm.sum(std::uint64_t{different.size()}));
   const double grow = pairs_of(sampled) == 0 ? 0 : pairs_of(result.identities) / pairs_of(sampled);
   const double larger = sampled == 0 ? 0 : result.identities / sampled;
-  const auto [number_pairs, largest_number] =
-      sampled_pairs(comm, different, [](const Identity& i) { return i.nhs(); }, true);
-  const auto [birth_pairs, largest_birth] =
-      sampled_pairs(comm, different, [](const Identity& i) { return std::uint64_t{i.date_of_birth()}; }, false);
-  const auto [postcode_pairs, largest_postcode] =
-      sampled_pairs(comm, different, [](const Identity& i) { return i.postcode(); }, false);
+  const auto [number_pairs, largest_number] = sampled_pairs(
+      comm, different, [](const Identity& i) { return i.nhs(); }, true);
+  const auto [birth_pairs, largest_birth] = sampled_pairs(
+      comm, different, [](const Identity& i) { return std::uint64_t{i.date_of_birth()}; }, false);
+  const auto [postcode_pairs, largest_postcode] = sampled_pairs(
+      comm, different, [](const Identity& i) { return i.postcode(); }, false);
   result.number_pairs = number_pairs * grow;
   result.birth_pairs = birth_pairs * grow;
   result.postcode_pairs = postcode_pairs * grow;

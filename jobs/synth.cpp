@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <chrono>
 #include <filesystem>
@@ -74,12 +75,18 @@ void check(const SynthArguments& arguments) {
                                  with_commas(kSynthMaxPeople)));
   }
   if (arguments.out.empty()) throw UsageError("--out: a folder is needed");
-  if (!(arguments.error_scale >= 0)) throw UsageError("--error-scale: zero or more");
+  if (!(arguments.error_scale >= 0 && arguments.error_scale <= 1e6))
+    throw UsageError("--error-scale: from 0 to 1000000");
+  // SynthRates is nothing but shares.
+  using Rates = std::array<double, sizeof(SynthRates) / sizeof(double)>;
+  for (const double rate : std::bit_cast<Rates>(arguments.rates)) {
+    if (!(rate >= 0 && rate <= 1)) throw UsageError("--rate-...: each rate is a share from 0 to 1");
+  }
   for (const double rows :
        {arguments.gp_rows, arguments.inpatient_rows, arguments.outpatient_rows, arguments.ae_rows}) {
     if (!(rows >= 0 && rows <= 100)) throw UsageError("mean rows a person: from 0 to 100");
   }
-  if (!(arguments.rates.superseded >= 0 && arguments.rates.superseded <= 1.0 / kPlacesPerGroup)) {
+  if (arguments.rates.superseded > 1.0 / kPlacesPerGroup) {
     throw UsageError("--rate-superseded: from 0 to 0.125");
   }
 }

@@ -36,7 +36,7 @@ struct SynthRates {
   double nhs_missing_outpatient = 0.015;
   double nhs_missing_ae = 0.07;
   double newborn_unnumbered = 0.1;   // of hospital rows within 28 days of birth
-  double nhs_superseded = 0.5;       // of rows of people whose number was replaced: the old one is still in use
+  double nhs_superseded = 0.5;       // of hospital registrations of people whose number was replaced: the old one
   double nhs_mistyped = 0.001;       // one digit, or two neighbours swapped
   double nhs_other_person = 0.0005;  // a valid number that belongs to somebody else
   double nhs_filler = 0.0005;        // 0000000000, 9999999999, 1234567890
@@ -61,7 +61,7 @@ struct SynthArguments {
   std::uint64_t seed = 1;
   std::filesystem::path out;  // folder; created if need be
   int threads = 0;            // a rank; 0: the CPUs that the rank may use
-  double error_scale = 1;     // multiplies the error rates
+  double error_scale = 1;     // multiplies the error rates; the products stop at 1
   // Mean rows a person.
   double gp_rows = 2.0, inpatient_rows = 0.4, outpatient_rows = 2.2, ae_rows = 0.4;
   SynthRates rates;

@@ -35,9 +35,9 @@ class Chance {
   constexpr Chance() = default;
   // share: 0 to 1.
   explicit constexpr Chance(double share) noexcept
-      : threshold_(share >= 1   ? UINT64_MAX
-                   : share <= 0 ? 0
-                                : static_cast<std::uint64_t>(share * 0x1p64)) {}
+      : threshold_(share >= 1  ? UINT64_MAX
+                   : share > 0 ? static_cast<std::uint64_t>(share * 0x1p64)
+                               : 0) {}
   [[nodiscard]] constexpr bool covers(std::uint64_t bits) const noexcept { return bits < threshold_; }
 
  private:

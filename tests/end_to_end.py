@@ -160,10 +160,11 @@ def test_quality_on_a_synthetic_population():
     job = folder / "job.toml"
     run("rebuild", job, ranks=2)
     figures = evaluate(job, folder / "truth.csv")
-    assert figures["f1"] >= 0.998, figures
-    # No person of the dataset holds rows of two different valid NHS numbers: see no_two_numbers_in_one_person below.
-    people = export(job)
-    assert len(people) == figures["rows"]["kept"] if "rows" in figures else True
+    assert figures["pairs"]["f1"] >= 0.998, figures["pairs"]
+    assert len(export(job)) == figures["rows"]["kept"]
+    # Rows without an error are never torn apart nor mixed up.
+    clean = figures["by_error"]["none in either row"]
+    assert clean["f1"] >= 0.9999, clean
 
 
 def test_no_two_numbers_in_one_person():
@@ -233,13 +234,14 @@ def test_public_data():
         print("skipped: LIGATURE_PUBLIC_DATA names no folder with the public test data")
         sys.exit(SKIPPED)
     folder = fresh("public")
-    for name, least in {"febrl1": 0.985, "febrl2": 0.985, "febrl3": 0.985}.items():
+    # Linking on equal NHS numbers alone reaches 0.947, 0.932 and 0.923.
+    for name, least in {"febrl1": 0.96, "febrl2": 0.96, "febrl3": 0.95}.items():
         job = minimal_job(folder, {"gp": [data / name / "gp.csv"], "hosp": [data / name / "hosp.csv"]}, name=name)
         run("rebuild", job, ranks=2)
         run("verify", job, ranks=2)
         figures = evaluate(job, data / name / "truth.csv")
-        print(name, {key: figures[key] for key in ("precision", "recall", "f1")})
-        assert figures["f1"] >= least, (name, figures)
+        print(name, figures["pairs"])
+        assert figures["pairs"]["f1"] >= least and figures["pairs"]["precision"] >= 0.998, (name, figures["pairs"])
 
 
 def test_counts_reconcile_in_python():

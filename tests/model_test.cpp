@@ -119,7 +119,10 @@ TEST(DocumentedModel, of_few_agreements_believes_only_those_that_weaken_the_evid
   file.different_pairs_same_birth = 1;
   file.different_pairs_same_postcode = 99;
   EXPECT_DOUBLE_EQ(documented_model(file).birth.back().u, documented.birth.back().u) << "rarer than documented";
-  EXPECT_DOUBLE_EQ(documented_model(file).postcode.back().u, 99e-5) << "more common than documented";
+  EXPECT_DOUBLE_EQ(documented_model(file).postcode.back().u, 49.5e-5) << "more common than documented";
+  file.different_pairs_both_postcodes = 3;
+  file.different_pairs_same_postcode = 1;
+  EXPECT_LT(documented_model(file).postcode.back().u, 1.1e-5) << "one pair of twins among ten rows";
 }
 
 TEST(DocumentedModel, in_a_file_of_one_town_the_town_is_no_evidence) {

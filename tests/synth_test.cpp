@@ -630,5 +630,20 @@ TEST(Synth, refuses_no_people_and_more_than_there_are_numbers) {
   }
 }
 
+TEST(Synth, refuses_rates_that_are_no_shares) {
+  const Communicator world = Communicator::world();
+  const SharedFolder folder(world);
+  for (const double wrong : {-0.1, 1.1, std::nan("")}) {
+    SynthArguments arguments = arguments_for(10);
+    arguments.out = folder.path();
+    arguments.rates.communal = wrong;
+    EXPECT_THROW(synth(world, arguments), UsageError);
+  }
+  SynthArguments arguments = arguments_for(10);
+  arguments.out = folder.path();
+  arguments.rates.superseded = 0.2;  // one place of eight at most has a spare number
+  EXPECT_THROW(synth(world, arguments), UsageError);
+}
+
 }  // namespace
 }  // namespace ligature

@@ -110,7 +110,8 @@ void resolve_one(std::span<const ComponentNode> nodes, std::span<const Component
   std::vector<Edge> edges;
   edges.reserve(component_edges.size());
   for (const ComponentEdge& edge : component_edges) edges.push_back(edge.edge);
-  const std::vector<ClusterResult> clusters = resolve_component(cluster_nodes, std::move(edges), model.margin(), counts);
+  const std::vector<ClusterResult> clusters =
+      resolve_component(cluster_nodes, std::move(edges), model.margin(), counts);
 
   // Nodes by cluster, each cluster's in the order of their numbers.
   std::vector<std::uint32_t> order(nodes.size());
@@ -172,9 +173,8 @@ PersonDrafts resolve_clusters(const Communicator& comm, const Identities& identi
     nodes.push_back({label.component, label.node, identities.owned[label.node - identities.first_id]});
   }
   components = {};
-  nodes = shuffle(comm, std::move(nodes), [&](const ComponentNode& node) {
-            return component_rank(node.component);
-          }).items;
+  nodes =
+      shuffle(comm, std::move(nodes), [&](const ComponentNode& node) { return component_rank(node.component); }).items;
   std::vector<ComponentEdge> component_edges;
   {
     const std::vector<Edge> owned_edges =
@@ -214,8 +214,9 @@ PersonDrafts resolve_clusters(const Communicator& comm, const Identities& identi
   for_each_item(tasks, [&](std::size_t task) {
     PersonDrafts& drafts = task_drafts[task];
     drafts.first_member.push_back(0);
-    auto edge = std::lower_bound(component_edges.begin(), component_edges.end(), nodes[task_first[task]].component,
-                                 [](const ComponentEdge& e, std::uint64_t component) { return e.component < component; });
+    auto edge =
+        std::lower_bound(component_edges.begin(), component_edges.end(), nodes[task_first[task]].component,
+                         [](const ComponentEdge& e, std::uint64_t component) { return e.component < component; });
     for (std::size_t begin = task_first[task]; begin < task_first[task + 1];) {
       const std::uint64_t component = nodes[begin].component;
       std::size_t end = begin;

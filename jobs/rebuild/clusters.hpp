@@ -14,14 +14,14 @@ namespace ligature {
 
 // A person before naming: what is published of them, and what names them.
 struct PersonDraft {
-  Identity smallest;             // smallest identity of the cluster by number
-  IdentityId cluster = 0;        // its number
-  std::uint64_t valid_nhs = 0;   // the cluster's valid NHS number, 0 if none
-  std::uint64_t rows = 0;        // kept rows
-  std::uint32_t datasets = 0;    // bit d: seen in dataset d
-  std::uint32_t outward = 0;     // packed outward code of most rows; 0 if none
-  std::uint16_t birth_year = 0;  // of most rows; 0 if none
-  std::uint8_t sex = 0;          // NHS code of most rows; 0 if none
+  Identity smallest;                // smallest identity of the cluster by number
+  IdentityId cluster = 0;           // its number
+  std::uint64_t valid_nhs = 0;      // the cluster's valid NHS number, 0 if none
+  std::uint64_t rows = 0;           // kept rows
+  std::uint32_t datasets = 0;       // bit d: seen in dataset d
+  std::uint32_t outward = 0;        // packed outward code of most rows; 0 if none
+  std::uint16_t birth_year = 0;     // of most rows; 0 if none
+  std::uint8_t sex = 0;             // NHS code of most rows; 0 if none
   std::uint8_t link_percent = 100;  // posterior of the weakest link used; 100 for one identity
   bool ambiguous = false;
 };

@@ -94,7 +94,9 @@ std::uint64_t missing_code(StoredType type) noexcept {
   return (std::uint64_t{1} << (8 * stored_bytes(type))) - 1;
 }
 
-std::string outward_text(std::uint32_t packed) { return outward_code(PackedPostcode{packed} << 14); }
+std::string outward_text(std::uint32_t packed) {
+  return outward_code(PackedPostcode{packed} << 14);
+}
 
 std::vector<std::uint32_t> merge_outward_codes(const Communicator& comm, std::vector<std::uint32_t> local) {
   std::sort(local.begin(), local.end());
@@ -102,8 +104,7 @@ std::vector<std::uint32_t> merge_outward_codes(const Communicator& comm, std::ve
   std::vector<std::uint32_t> all = comm.all_gather(std::span<const std::uint32_t>(local));
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());
-  std::sort(all.begin(), all.end(),
-            [](std::uint32_t a, std::uint32_t b) { return outward_text(a) < outward_text(b); });
+  std::sort(all.begin(), all.end(), [](std::uint32_t a, std::uint32_t b) { return outward_text(a) < outward_text(b); });
   return all;
 }
 

@@ -46,7 +46,8 @@ class Buckets {
  public:
   Buckets(const Persons& persons, Range shards, std::uint64_t events, std::size_t event_bytes)
       : first_person_of_shard_(shards.size() + 1, 0) {
-    for (const Person& person : persons.owned) ++first_person_of_shard_[shard_of(person.pseudonym.high) - shards.begin + 1];
+    for (const Person& person : persons.owned)
+      ++first_person_of_shard_[shard_of(person.pseudonym.high) - shards.begin + 1];
     for (std::size_t s = 0; s < shards.size(); ++s) first_person_of_shard_[s + 1] += first_person_of_shard_[s];
     const std::uint64_t wanted = 1 + events * event_bytes / kBucketBytes;
     const std::uint64_t count = std::clamp<std::uint64_t>(shards.size(), 1, wanted);
@@ -56,12 +57,19 @@ class Buckets {
   [[nodiscard]] std::size_t count() const noexcept { return first_shard_.size() - 1; }
   [[nodiscard]] std::size_t bucket_of(std::uint32_t person) const noexcept {
     return static_cast<std::size_t>(std::upper_bound(first_person_.begin(), first_person_.end() - 1, person) -
-                                    first_person_.begin()) - 1;
+                                    first_person_.begin()) -
+           1;
   }
   // Shards are counted from this rank's first.
-  [[nodiscard]] Range shards(std::size_t bucket) const noexcept { return {first_shard_[bucket], first_shard_[bucket + 1]}; }
-  [[nodiscard]] Range persons(std::size_t bucket) const noexcept { return {first_person_[bucket], first_person_[bucket + 1]}; }
-  [[nodiscard]] std::uint64_t first_person_of_shard(std::size_t shard) const noexcept { return first_person_of_shard_[shard]; }
+  [[nodiscard]] Range shards(std::size_t bucket) const noexcept {
+    return {first_shard_[bucket], first_shard_[bucket + 1]};
+  }
+  [[nodiscard]] Range persons(std::size_t bucket) const noexcept {
+    return {first_person_[bucket], first_person_[bucket + 1]};
+  }
+  [[nodiscard]] std::uint64_t first_person_of_shard(std::size_t shard) const noexcept {
+    return first_person_of_shard_[shard];
+  }
 
  private:
   std::vector<std::uint64_t> first_person_of_shard_;
@@ -168,7 +176,8 @@ class BucketWriter {
     {
       std::vector<std::uint64_t> next(start.begin(), start.end() - 1);
       for (std::uint64_t row = 0; row < rows; ++row) {
-        order[next[load<std::uint32_t>(events.data() + row * stride) - people.begin]++] = static_cast<std::uint32_t>(row);
+        order[next[load<std::uint32_t>(events.data() + row * stride) - people.begin]++] =
+            static_cast<std::uint32_t>(row);
       }
     }
     const auto earlier = [&](std::uint32_t x, std::uint32_t y) {

@@ -70,8 +70,7 @@ std::vector<Range> groups_of(std::span<const PassItem> items, Pass pass) {
   for (std::uint64_t begin = 0; begin < items.size();) {
     const std::uint64_t value = pass_value(pass, items[begin].identity);
     std::uint64_t end = begin + 1;
-    while (end < items.size() && items[end].key == items[begin].key &&
-           pass_value(pass, items[end].identity) == value) {
+    while (end < items.size() && items[end].key == items[begin].key && pass_value(pass, items[end].identity) == value) {
       ++end;
     }
     if (end - begin > 1) groups.push_back({begin, end});
@@ -84,8 +83,8 @@ std::vector<Range> groups_of(std::span<const PassItem> items, Pass pass) {
 void for_each_round(const Communicator& comm, Pass pass, const Identities& identities,
                     const std::function<void(std::vector<PassItem>&&, std::span<const Range>)>& visit) {
   // The number of rounds follows from a global count, so all ranks agree and nothing else depends on it.
-  const std::uint64_t rounds =
-      std::min<std::uint64_t>(kShards, 1 + identities.total / (kIdentitiesPerRound * static_cast<std::uint64_t>(comm.size())));
+  const std::uint64_t rounds = std::min<std::uint64_t>(
+      kShards, 1 + identities.total / (kIdentitiesPerRound * static_cast<std::uint64_t>(comm.size())));
   // Rounds cut the linkage keys crosswise to ranks: each round has an equal share of every rank's shards.
   const auto round_of = [&](std::uint64_t key) { return key % rounds; };
   const ShardMap shard_map(comm.size());
@@ -98,16 +97,17 @@ void for_each_round(const Communicator& comm, Pass pass, const Identities& ident
       const std::uint64_t key = linkage_key(value);
       if (round_of(key) == round) items.push_back({identity, identities.first_id + i, key});
     }
-    Received<PassItem> received = shuffle(comm, std::move(items), [&](const PassItem& item) {
-      return shard_map.owner(shard_of(item.key));
-    });
+    Received<PassItem> received =
+        shuffle(comm, std::move(items), [&](const PassItem& item) { return shard_map.owner(shard_of(item.key)); });
     std::vector<PassItem> sorted = sort_by_shard(std::move(received.items), pass);
     const std::vector<Range> groups = groups_of(sorted, pass);
     visit(std::move(sorted), groups);
   }
 }
 
-std::uint64_t pairs_of(std::uint64_t items) noexcept { return items == 0 ? 0 : items * (items - 1) / 2; }
+std::uint64_t pairs_of(std::uint64_t items) noexcept {
+  return items == 0 ? 0 : items * (items - 1) / 2;
+}
 
 // What becomes of a compared pair, by its pattern.
 enum class Fate : std::uint8_t { count, link, other_pass };
@@ -265,9 +265,9 @@ FileFrequencies measure_frequencies(const Communicator& comm, const Identities& 
     valid_birth += identity.date_of_birth() != kMissingDay;
     valid_postcode += identity.postcode() != 0;
   }
-  std::uint64_t distinct = 0, same = 0, same_both_births = 0, same_birth = 0, same_both_postcodes = 0, same_postcode = 0;
-  for_each_round(comm, Pass::nhs_number, identities,
-                 [&](std::vector<PassItem>&& items, std::span<const Range>) {
+  std::uint64_t distinct = 0, same = 0, same_both_births = 0, same_birth = 0, same_both_postcodes = 0,
+                same_postcode = 0;
+  for_each_round(comm, Pass::nhs_number, identities, [&](std::vector<PassItem>&& items, std::span<const Range>) {
     std::vector<std::uint64_t> births, postcodes;
     const auto close_group = [&](std::uint64_t size) {
       ++distinct;

@@ -1,8 +1,8 @@
 // Three passes of pairs: every two identities that agree on NHS number, date of birth or postcode are compared.
 //
 // One agreeing identifier is enough to be compared, so no blocking rule can miss what the evidence would link.  A pair
-// that agrees on several identifiers belongs to the first pass that brings it together, and is counted once.  Two valid,
-// different NHS numbers can never link, so such pairs are counted by group sizes and not compared.
+// that agrees on several identifiers belongs to the first pass that brings it together, and is counted once.  Two
+// valid, different NHS numbers can never link, so such pairs are counted by group sizes and not compared.
 #pragma once
 
 #include <cstdint>

@@ -25,7 +25,9 @@ struct MemberPlace {
   PersonPlace place;
 };
 
-ShardId person_shard(const Pseudonym& pseudonym) noexcept { return shard_of(pseudonym.high); }
+ShardId person_shard(const Pseudonym& pseudonym) noexcept {
+  return shard_of(pseudonym.high);
+}
 
 // Collective.  For each draft: whether it owns its NHS number.
 std::vector<std::uint8_t> settle_ownership(const Communicator& comm, std::span<const PersonDraft> drafts) {
@@ -74,8 +76,8 @@ std::vector<Person> name_drafts(std::span<const PersonDraft> drafts, std::span<c
     for (std::size_t i = begin; i < end; ++i) {
       const PersonDraft& draft = drafts[i];
       Person& person = persons[i];
-      person.pseudonym = owns[i] != 0 ? pseudonymiser.of_nhs_number(draft.valid_nhs)
-                                      : pseudonymiser.of_identity(draft.smallest);
+      person.pseudonym =
+          owns[i] != 0 ? pseudonymiser.of_nhs_number(draft.valid_nhs) : pseudonymiser.of_identity(draft.smallest);
       person.rows = draft.rows;
       person.datasets = draft.datasets;
       person.outward = draft.outward;

@@ -37,8 +37,8 @@ struct Persons {
   // Persons this rank owns, by pseudonym: whole shards (top kShardBits of the pseudonym), the first at row first_row.
   std::vector<Person> owned;
   std::uint64_t first_row = 0;
-  std::vector<std::uint64_t> first_row_of_rank;  // ranks + 1 entries; the last is the number of persons
-  std::vector<PersonPlace> of_local;             // by different identity of this rank (Identities::local_of_row)
+  std::vector<std::uint64_t> first_row_of_rank;      // ranks + 1 entries; the last is the number of persons
+  std::vector<PersonPlace> of_local;                 // by different identity of this rank (Identities::local_of_row)
   std::array<std::uint64_t, kIdTypes> by_id_type{};  // over all ranks
   std::uint64_t rows_linked = 0;                     // rows of persons with two rows or more, over all ranks
 

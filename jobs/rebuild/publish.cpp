@@ -91,11 +91,11 @@ std::string event_date_meaning(EventDatePolicy policy) {
 void lay_out_persons(const Communicator& comm, const JobFile& job, const Inputs& inputs, const Persons& persons,
                      Layout& layout) {
   const std::uint64_t rows = persons.total();
-  layout.pseudonym = layout.add({"/persons/pseudonym", StoredType::text32, rows, "", "keyed pseudonym of the person",
-                                 "", ""});
+  layout.pseudonym =
+      layout.add({"/persons/pseudonym", StoredType::text32, rows, "", "keyed pseudonym of the person", "", ""});
   layout.birth_year = layout.add({"/persons/year_of_birth", StoredType::u16, rows, "year", "year of birth", "0", ""});
-  layout.sex = layout.add({"/persons/sex", StoredType::u8, rows, "NHS code: 0 not known, 1 male, 2 female, 9 not specified",
-                           "gender", "0", ""});
+  layout.sex = layout.add({"/persons/sex", StoredType::u8, rows,
+                           "NHS code: 0 not known, 1 male, 2 female, 9 not specified", "gender", "0", ""});
   layout.has_area = job.area == AreaPolicy::outward;
   if (layout.has_area) {
     std::vector<std::uint32_t> outward;
@@ -114,15 +114,16 @@ void lay_out_persons(const Communicator& comm, const JobFile& job, const Inputs&
   for (const DatasetSchema& dataset : inputs.datasets) names += (names.empty() ? "" : ",") + dataset.name;
   layout.datasets = layout.add({"/persons/datasets", StoredType::u32, rows, "bit mask, lowest bit first: " + names,
                                 "datasets in which the person has events", "", ""});
-  layout.events = layout.add({"/persons/events", StoredType::u64, rows, "events", "number of events of the person", "", ""});
+  layout.events =
+      layout.add({"/persons/events", StoredType::u64, rows, "events", "number of events of the person", "", ""});
   layout.link_quality = layout.add({"/persons/link_quality", StoredType::u8, rows, "percent",
                                     "posterior probability of the weakest link that holds the person together; 100 "
                                     "where there is but one set of identifiers",
                                     "", ""});
-  layout.id_type = layout.add(
-      {"/persons/id_type", StoredType::u8, rows,
-       "code: 1 NHS number, 2 contested NHS number, 3 other identifiers, 4 ambiguous, 5 one-time",
-       "what the pseudonym stands on", "", ""});
+  layout.id_type =
+      layout.add({"/persons/id_type", StoredType::u8, rows,
+                  "code: 1 NHS number, 2 contested NHS number, 3 other identifiers, 4 ambiguous, 5 one-time",
+                  "what the pseudonym stands on", "", ""});
 }
 
 // Collective.
@@ -130,7 +131,8 @@ void lay_out_events(const Communicator& comm, const JobFile& job, const Inputs& 
                     const RowStore& rows, std::uint64_t persons, Layout& layout, std::vector<std::string>& providers) {
   std::vector<std::uint64_t> kept(inputs.datasets.size(), 0);
   for (std::size_t f = 0; f < inputs.files.size(); ++f) kept[inputs.files[f].dataset] += intake.files[f].counts.kept;
-  const StoredType person_type = persons <= std::numeric_limits<std::uint32_t>::max() ? StoredType::u32 : StoredType::u64;
+  const StoredType person_type =
+      persons <= std::numeric_limits<std::uint32_t>::max() ? StoredType::u32 : StoredType::u64;
   for (std::uint32_t d = 0; d < inputs.datasets.size(); ++d) {
     const DatasetSchema& schema = inputs.datasets[d];
     const std::string group = "/events/" + schema.name + "/";
@@ -138,13 +140,13 @@ void lay_out_events(const Communicator& comm, const JobFile& job, const Inputs& 
     table.dataset = d;
     table.rows = kept[d];
     table.person_type = person_type;
-    table.person_column = layout.add({group + "person", person_type, table.rows, "row of /persons",
-                                      "person of the event", "", ""});
+    table.person_column =
+        layout.add({group + "person", person_type, table.rows, "row of /persons", "person of the event", "", ""});
     table.recode.resize(schema.fields.size());
     for (std::size_t f = 0; f < schema.fields.size(); ++f) {
       const PayloadField& field = schema.fields[f];
       const bool is_date = field.type == ColumnType::date, is_code = field.type == ColumnType::category;
-      ColumnSpec spec{group + field.name, stored_type(field.type), table.rows, is_date ? kDateUnit : "",
+      ColumnSpec spec{group + field.name,      stored_type(field.type),  table.rows, is_date ? kDateUnit : "",
                       "kept from the extract", missing_text(field.type), ""};
       if (field.role == PayloadField::Role::event_date) spec.meaning = event_date_meaning(job.event_date);
       if (field.role == PayloadField::Role::provider) spec.meaning = "organisation that sent the row";
@@ -199,9 +201,8 @@ void put(std::byte* at, T value) noexcept {
 }
 
 void write_persons(const Layout& layout, const Persons& persons, DatasetWriter& writer, ContentDigest& digest) {
-  write_person_column(persons, layout.pseudonym, 32, writer, digest, [](const Person& person, std::byte* at) {
-    std::memcpy(at, hex(person.pseudonym).data(), 32);
-  });
+  write_person_column(persons, layout.pseudonym, 32, writer, digest,
+                      [](const Person& person, std::byte* at) { std::memcpy(at, hex(person.pseudonym).data(), 32); });
   write_person_column(persons, layout.birth_year, 2, writer, digest,
                       [](const Person& person, std::byte* at) { put(at, person.birth_year); });
   write_person_column(persons, layout.sex, 1, writer, digest,
@@ -227,9 +228,8 @@ void write_persons(const Layout& layout, const Persons& persons, DatasetWriter& 
                       [](const Person& person, std::byte* at) { put(at, person.rows); });
   write_person_column(persons, layout.link_quality, 1, writer, digest,
                       [](const Person& person, std::byte* at) { put(at, person.link_percent); });
-  write_person_column(persons, layout.id_type, 1, writer, digest, [](const Person& person, std::byte* at) {
-    put(at, static_cast<std::uint8_t>(person.id_type));
-  });
+  write_person_column(persons, layout.id_type, 1, writer, digest,
+                      [](const Person& person, std::byte* at) { put(at, static_cast<std::uint8_t>(person.id_type)); });
 }
 
 }  // namespace
@@ -257,11 +257,14 @@ PublishedContent write_content(const Communicator& comm, const JobFile& job, con
 }
 
 void name_dataset(const Communicator& comm, DatasetWriter& writer, const Manifest& manifest) {
-  const Attributes attributes{
-      {"schema_version", std::uint64_t{1}},           {"program", std::string("ligature")},
-      {"software_version", manifest.software_version}, {"run_id", manifest.run_id},
-      {"job_name", manifest.job_name},                 {"model_digest", manifest.model_digest},
-      {"input_digest", manifest.input_digest},         {"content_digest", manifest.content_digest}};
+  const Attributes attributes{{"schema_version", std::uint64_t{1}},
+                              {"program", std::string("ligature")},
+                              {"software_version", manifest.software_version},
+                              {"run_id", manifest.run_id},
+                              {"job_name", manifest.job_name},
+                              {"model_digest", manifest.model_digest},
+                              {"input_digest", manifest.input_digest},
+                              {"content_digest", manifest.content_digest}};
 
   const std::string files = "/provenance/files/", stages = "/provenance/stages/", model = "/provenance/model/";
   std::vector<SmallColumn> tables;

@@ -1,4 +1,5 @@
-// Publication: the layout of the dataset, its columns filled by all ranks, its provenance, and its name at the very end.
+// Publication: the layout of the dataset, its columns filled by all ranks, its provenance, and its name at the very
+// end.
 #pragma once
 
 #include <cstdint>

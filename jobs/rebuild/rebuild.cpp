@@ -1,8 +1,5 @@
 // The main job: from raw extracts to one merged, pseudonymised dataset.  Read rebuild() at the end from top to bottom;
 // each line is a stage, and each stage has its file in this folder.
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <ctime>
@@ -11,6 +8,9 @@
 #include <span>
 #include <string>
 #include <utility>
+
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
@@ -105,7 +105,8 @@ void make_folders(const Communicator& comm, const JobFile& job) {
 std::uint64_t memory_of_rank(const Communicator& comm, const JobFile& job) {
   std::uint64_t bytes = job.memory;
   if (bytes == 0) {
-    bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 2;
+    bytes =
+        static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 2;
   }
   char host[256] = {};
   ::gethostname(host, sizeof host - 1);
@@ -122,7 +123,8 @@ RowCounts total_rows(const JobFile& job, const Inputs& inputs, const IntakeRepor
     for (std::size_t i = 0; i < kRowCounters; ++i) to[i] += from[i];
   };
   std::vector<RowCounts> of_dataset(inputs.datasets.size());
-  for (std::size_t f = 0; f < inputs.files.size(); ++f) add(of_dataset[inputs.files[f].dataset], intake.files[f].counts);
+  for (std::size_t f = 0; f < inputs.files.size(); ++f)
+    add(of_dataset[inputs.files[f].dataset], intake.files[f].counts);
   RowCounts total;
   for (std::size_t d = 0; d < of_dataset.size(); ++d) {
     const RowCounts& counts = of_dataset[d];
@@ -171,7 +173,8 @@ void identify_run(const JobFile& job, const Inputs& inputs, std::span<const std:
   manifest.model_digest = hex(digest(std::as_bytes(std::span(&manifest.model, 1))));
   manifest.key_id = Pseudonymiser(key).key_id();
   manifest.run_id =
-      digest_of(manifest.job_file_digest + manifest.input_digest + manifest.model_digest + manifest.key_id).substr(0, 16);
+      digest_of(manifest.job_file_digest + manifest.input_digest + manifest.model_digest + manifest.key_id)
+          .substr(0, 16);
 }
 
 ModelParameters choose_model(const JobFile& job, const FileFrequencies& file) {
@@ -252,8 +255,7 @@ int rebuild(const Communicator& comm, const JobFile& job) {
   {
     Progress progress(comm, "pairs", 0, "pairs");
     for (const Pass pass : kPasses) {
-      PassResult found =
-          run_pass(comm, pass, identities, model, [&](std::uint64_t pairs) { progress.add(pairs); });
+      PassResult found = run_pass(comm, pass, identities, model, [&](std::uint64_t pairs) { progress.add(pairs); });
       edges.insert(edges.end(), found.edges.begin(), found.edges.end());
       manifest.passes.push_back(found.report);
     }

@@ -1,8 +1,8 @@
 #include "jobs/rebuild/summary.hpp"
 
-#include <fmt/format.h>
-
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "io/progress.hpp"
 
@@ -71,9 +71,9 @@ std::string passes_table(const Manifest& manifest) {
 std::string stages_table(const Manifest& manifest) {
   Rows table{{"stage", "seconds", "items", "rate"}};
   for (const StageTime& stage : manifest.stages) {
-    table.push_back({stage.name, fmt::format("{:.2f}", stage.seconds),
-                     with_commas(stage.items) + " " + stage.unit,
-                     stage.seconds > 0 ? human_rate(static_cast<double>(stage.items) / stage.seconds, stage.unit) : ""});
+    table.push_back(
+        {stage.name, fmt::format("{:.2f}", stage.seconds), with_commas(stage.items) + " " + stage.unit,
+         stage.seconds > 0 ? human_rate(static_cast<double>(stage.items) / stage.seconds, stage.unit) : ""});
   }
   table.push_back({"total", fmt::format("{:.2f}", manifest.total_seconds), with_commas(manifest.rows.read) + " rows",
                    human_rate(static_cast<double>(manifest.rows.read) / manifest.total_seconds, "rows")});

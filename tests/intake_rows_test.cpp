@@ -1,0 +1,153 @@
+// What becomes of a row: typed values, supersession, objections, and rows that no identifier can tell apart.
+#include <span>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/intake_fixture.hpp"
+
+namespace ligature {
+namespace {
+
+using testing::day;
+using testing::IntakeTest;
+using testing::kHeader;
+using testing::kNhs;
+using testing::kOtherNhs;
+
+TEST_F(IntakeTest, ExtractsOfOneDatasetShareAPayloadThatHasAllTheirColumns) {
+  write("old.csv", "nhs_number,code\n9434765919,a\n");
+  write("new.csv", "code,nhs_number,seen,practice\nb,9434765870,2014-04-02,A81001\n");
+  Extract old_one, new_one;
+  old_one.dataset = new_one.dataset = "op";
+  old_one.files = {path("old.csv")};
+  new_one.files = {path("new.csv")};
+  old_one.columns.nhs_number = new_one.columns.nhs_number = "nhs_number";
+  old_one.keep = new_one.keep = {{"code", ColumnType::category}};
+  new_one.columns.event_date = "seen";
+  new_one.columns.provider = "practice";
+  new_one.columns.row_id = "code";
+  job_.extracts = {old_one, new_one};
+  const Inputs inputs = find_inputs(comm_, job_);
+  ASSERT_EQ(inputs.datasets.size(), 1U);
+  EXPECT_FALSE(inputs.datasets[0].has_row_id);  // one of the extracts has none
+  const Outcome outcome = read();
+  ASSERT_EQ(outcome.rows.size(), 2U);
+  EXPECT_TRUE(outcome.rows[0].ends_with("event_date=0 provider=- code=a")) << outcome.rows[0];
+  EXPECT_TRUE(outcome.rows[1].ends_with("event_date=" + std::to_string(day(2014, 4, 2)) + " provider=A81001 code=b"));
+}
+
+TEST_F(IntakeTest, KeptValuesAreTypedAndWhatIsNotUnderstoodIsMissingAndCounted) {
+  write("v.csv",
+        "nhs_number,a,b,c,d,e,f\n"
+        "9434765919,127,+5,-2147483647,9223372036854775807,1.5,-2e300\n"
+        "9434765919,128,-32768,1.0,x,1e40,nan\n"
+        "9434765919,,,,,,\n"
+        "9434765919, 1 ,--1,+-1,0x1,inf,\" \"\n");
+  Extract ip;
+  ip.dataset = "ip";
+  ip.files = {path("v.csv")};
+  ip.columns.nhs_number = "nhs_number";
+  ip.keep = {{"a", ColumnType::int8},  {"b", ColumnType::int16},   {"c", ColumnType::int32},
+             {"d", ColumnType::int64}, {"e", ColumnType::float32}, {"f", ColumnType::float64}};
+  job_.extracts = {ip};
+  const Outcome outcome = read();
+  ASSERT_EQ(outcome.rows.size(), 4U);
+  const std::string missing = "a=-128 b=-32768 c=-2147483648 d=-9223372036854775808 e=nan f=nan";
+  EXPECT_TRUE(outcome.rows[0].ends_with("a=127 b=5 c=-2147483647 d=9223372036854775807 e=1.5 f=-2e+300"))
+      << outcome.rows[0];
+  EXPECT_TRUE(outcome.rows[1].ends_with(missing)) << outcome.rows[1];
+  EXPECT_TRUE(outcome.rows[2].ends_with(missing)) << outcome.rows[2];
+  EXPECT_TRUE(outcome.rows[3].ends_with("a=1 " + missing.substr(7))) << outcome.rows[3];
+  EXPECT_EQ(outcome.counts.values_not_understood, 6U + 0U + 4U);
+}
+
+TEST_F(IntakeTest, SupersededNumbersAreReplacedAndObjectionsBarRows) {
+  const std::string row = ",,,,,,,\n";
+  write("gp.csv", kHeader + "keep,9434765919" + row + "old,9434765870" + row + "none," + row);
+  const SupersessionTable superseded({{kOtherNhs, kNhs}});
+  RowRules rules;
+  rules.superseded = &superseded;
+  job_.extracts = {extract("gp", {"gp.csv"})};
+  const Outcome replaced = read(rules, {});
+  ASSERT_EQ(replaced.rows.size(), 3U);
+  EXPECT_EQ(replaced.counts.nhs_superseded, 1U);
+  EXPECT_NE(replaced.rows[1].find(std::to_string(kNhs)), std::string::npos);
+
+  const ObjectionLedger objections({{kNhs, day(2014, 1, 1), ObjectionKind::type1, false}});
+  rules.objections = &objections;
+  const Outcome barred = read(rules, {});
+  EXPECT_EQ(barred.counts.opted_out, 2U);  // under its current number the old row is barred too
+  EXPECT_EQ(barred.counts.kept, 1U);
+  EXPECT_EQ(barred.counts.nhs_superseded, 0U);
+}
+
+TEST_F(IntakeTest, AnObjectionBarsWhatWasExtractedWhileItStood) {
+  write("gp.csv", "nhs_number,taken\n9434765919,2013-06-01\n9434765919,2014-06-01\n9434765919,\n9434765919,soon\n");
+  Extract gp;
+  gp.dataset = "gp";
+  gp.files = {path("gp.csv")};
+  gp.columns.nhs_number = "nhs_number";
+  gp.columns.extracted = "taken";
+  const ObjectionLedger objections({{kNhs, day(2014, 1, 1), ObjectionKind::type1, false}});
+  RowRules rules;
+  rules.objections = &objections;
+  rules.as_at = day(2014, 12, 31);
+  job_.extracts = {gp};
+  EXPECT_EQ(read(rules, {}).counts.opted_out, 3U);  // without a date the day of the run counts
+  job_.extracts[0].extracted = day(2013, 12, 31);
+  EXPECT_EQ(read(rules, {}).counts.opted_out, 1U);  // without a date the extract's own counts
+  job_.after_opt_out = AfterOptOut::withdraw;
+  EXPECT_EQ(read(rules, {}).counts.opted_out, 4U);
+}
+
+TEST_F(IntakeTest, ABirthAfterTheExtractIsMissing) {
+  write("gp.csv", "date_of_birth,nhs_number\n2014-03-01,9434765919\n2014-05-01,9434765919\n");
+  Extract gp;
+  gp.dataset = "gp";
+  gp.files = {path("gp.csv")};
+  gp.columns.nhs_number = "nhs_number";
+  gp.columns.date_of_birth = "date_of_birth";
+  gp.extracted = day(2014, 4, 1);
+  job_.extracts = {gp};
+  const Outcome outcome = read();
+  EXPECT_EQ(outcome.counts.birth_missing, 1U);
+  EXPECT_EQ(outcome.counts.kept, 2U);
+}
+
+// The identities of a file's rows that cannot be linked.
+std::vector<Identity> one_time_identities(const Communicator& comm, const JobFile& job) {
+  const Inputs inputs = find_inputs(comm, job);
+  std::vector<Identity> mine;
+  read_extracts(
+      comm, job, inputs, {}, [&] { mine.clear(); },
+      [&](RowBlock&& block) { mine.insert(mine.end(), block.identities.begin(), block.identities.end()); },
+      [](std::uint64_t) {});
+  return comm.all_gather(std::span<const Identity>(mine));
+}
+
+TEST_F(IntakeTest, RowsThatCannotBeLinkedStandAloneUnlessTheyAreOneRowSentTwice) {
+  write("gp.csv", kHeader +
+                      "r1,,1970-12-31,,1,2014-04-01,A81001,x,1\n"
+                      "r2,,1970-12-31,,1,2014-04-01,A81001,x,1\n"
+                      "r1,,1970-12-31,,1,2014-04-01,A81001,x,1\n"
+                      "r1,,1970-12-31,,1,2014-04-02,A81001,x,1\n"
+                      ",,1970-12-31,,1,2014-04-01,A81001,x,1\n"
+                      ",,1970-12-31,,1,2014-04-01,A81001,x,1\n");
+  job_.extracts = {extract("gp", {"gp.csv"})};
+  const std::vector<Identity> with_ids = one_time_identities(comm_, job_);
+  ASSERT_EQ(with_ids.size(), 6U);
+  EXPECT_EQ(with_ids[0], with_ids[2]);
+  EXPECT_NE(with_ids[0], with_ids[1]);
+  EXPECT_NE(with_ids[0], with_ids[3]);
+  EXPECT_NE(with_ids[4], with_ids[5]);  // no id: the place in the file tells them apart
+  job_.extracts[0].columns.row_id.reset();
+  const std::vector<Identity> without_ids = one_time_identities(comm_, job_);
+  for (std::size_t i = 0; i < without_ids.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) EXPECT_NE(without_ids[i], without_ids[j]);
+  }
+}
+
+}  // namespace
+}  // namespace ligature
