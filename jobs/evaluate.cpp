@@ -195,7 +195,8 @@ int evaluate(const Communicator& comm, const EvaluateArguments& arguments) {
   if (comm.is_root()) {
     print(joined.counts, tally.persons, groups);
     if (arguments.json) {
-      write_file_durably(std::filesystem::absolute(*arguments.json), report_json(joined.counts, tally.persons, groups), 0644);
+      write_file_durably(std::filesystem::absolute(*arguments.json), report_json(joined.counts, tally.persons, groups),
+                         0644);
     }
   }
   return kExitDone;
