@@ -104,6 +104,13 @@ std::vector<FileReport> combine_reports(const Communicator& comm, const Inputs& 
 
 }  // namespace
 
+RowCounts& operator+=(RowCounts& sum, const RowCounts& part) noexcept {
+  auto total = std::bit_cast<Counters>(sum);
+  const auto more = std::bit_cast<Counters>(part);
+  for (std::size_t i = 0; i < kRowCounters; ++i) total[i] += more[i];
+  return sum = std::bit_cast<RowCounts>(total);
+}
+
 std::string_view quarantine_reason_name(QuarantineReason reason) noexcept {
   switch (reason) {
     case QuarantineReason::column_count:

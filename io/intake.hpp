@@ -97,6 +97,7 @@ struct RowCounts {
 };
 // All counters as one array, for sums over blocks and ranks.
 inline constexpr std::size_t kRowCounters = sizeof(RowCounts) / sizeof(std::uint64_t);
+RowCounts& operator+=(RowCounts& sum, const RowCounts& part) noexcept;
 
 // The rows of one block of one file, in file order.
 struct RowBlock {

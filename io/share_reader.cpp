@@ -1,8 +1,6 @@
 #include "io/share_reader.hpp"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cstring>
 #include <span>
 #include <utility>
@@ -35,14 +33,6 @@ std::uint64_t blocks_before(std::uint64_t place, std::uint64_t file_begin, std::
 
 [[noreturn]] void fail_changed(const std::string& path) {
   throw Error(path + ": the file changed while the job was running");
-}
-
-void add(RowCounts& sum, const RowCounts& part) {
-  using Counters = std::array<std::uint64_t, kRowCounters>;
-  auto total = std::bit_cast<Counters>(sum);
-  const auto more = std::bit_cast<Counters>(part);
-  for (std::size_t i = 0; i < kRowCounters; ++i) total[i] += more[i];
-  sum = std::bit_cast<RowCounts>(total);
 }
 
 }  // namespace
@@ -362,7 +352,7 @@ void ShareReader::read_past_end() {
 }
 
 void ShareReader::emit(std::size_t segment, RowBlock&& rows) {
-  add(reports_[segment].counts, rows.counts);
+  reports_[segment].counts += rows.counts;
   reports_[segment].lines += rows.lines;
   consume_(std::move(rows));
 }

@@ -49,10 +49,6 @@ Population::Population(const SynthArguments& arguments)
       rates_(arguments.rates),
       register_(arguments.seed) {}
 
-std::vector<Person> Population::neighbourhood(std::uint64_t n) const {
-  return Builder(seed_, n, rates_).build();
-}
-
 Addresses Population::addresses(std::uint64_t n, const Person& person) const noexcept {
   Addresses addresses;
   // A resident of an establishment has a household of one: first_member is the person.

@@ -115,16 +115,20 @@ std::uint64_t memory_of_rank(const Communicator& comm, const JobFile& job) {
   return bytes / static_cast<std::uint64_t>(std::count(hosts.begin(), hosts.end(), here));
 }
 
+// Says how many rows of a reference file were read, and loudly how many were of no use.
+void report_reference(const Communicator& comm, const std::string& name, const ReferenceCounts& counts) {
+  if (counts.rows > 0) log_info(comm, name + ": " + with_commas(counts.rows) + " rows");
+  if (counts.malformed > 0) {
+    log_warning(comm, name + ": " + with_commas(counts.malformed) + " rows are malformed and have no effect");
+  }
+}
+
 // Collective.  Adds up what files report, and holds each dataset to the limit on quarantined rows.
 RowCounts total_rows(const JobFile& job, const Inputs& inputs, const IntakeReport& intake) {
-  const auto add = [](RowCounts& sum, const RowCounts& more) {
-    auto* to = reinterpret_cast<std::uint64_t*>(&sum);
-    const auto* from = reinterpret_cast<const std::uint64_t*>(&more);
-    for (std::size_t i = 0; i < kRowCounters; ++i) to[i] += from[i];
-  };
   std::vector<RowCounts> of_dataset(inputs.datasets.size());
-  for (std::size_t f = 0; f < inputs.files.size(); ++f)
-    add(of_dataset[inputs.files[f].dataset], intake.files[f].counts);
+  for (std::size_t f = 0; f < inputs.files.size(); ++f) {
+    of_dataset[inputs.files[f].dataset] += intake.files[f].counts;
+  }
   RowCounts total;
   for (std::size_t d = 0; d < of_dataset.size(); ++d) {
     const RowCounts& counts = of_dataset[d];
@@ -136,7 +140,7 @@ RowCounts total_rows(const JobFile& job, const Inputs& inputs, const IntakeRepor
                        " rows are quarantined, more than limits.max_quarantined_share allows; see " +
                        (job.secure / "quarantine.csv").string());
     }
-    add(total, counts);
+    total += counts;
   }
   return total;
 }
@@ -228,6 +232,8 @@ int rebuild(const Communicator& comm, const JobFile& job) {
   ReferenceCounts objection_rows, superseded_rows;
   const ObjectionLedger objections = load_objections(comm, job, objection_rows);
   const SupersessionTable superseded = load_superseded(comm, job, superseded_rows);
+  report_reference(comm, "objections", objection_rows);
+  report_reference(comm, "superseded numbers", superseded_rows);
   RowStore rows(inputs, job.secure / "scratch", memory / 4, job.max_categories);
   IntakeReport intake;
   {
