@@ -57,6 +57,14 @@ std::string group_meaning(const std::string& path) {
   return "part of " + path.substr(0, path.find('/', 1));
 }
 
+// Properties of every object: no times, and attributes in the object's own header, under its checksum.  Beyond a number
+// of attributes or links HDF5 would move them to heaps and trees, whose damage its error paths do not survive.
+constexpr unsigned kCompact = 65535;
+void describe_compactly(hid_t properties) {
+  check_hdf5(H5Pset_obj_track_times(properties, false), "cannot turn HDF5 object times off");
+  check_hdf5(H5Pset_attr_phase_change(properties, kCompact, kCompact), "cannot set the HDF5 attribute storage");
+}
+
 // Adds to an open HDF5 file; used when the file is made and again when it is finished.
 class Hdf5Writer {
  public:
@@ -64,10 +72,12 @@ class Hdf5Writer {
     links_ = Hdf5Properties(H5Pcreate(H5P_LINK_CREATE), "cannot make HDF5 link properties");
     check_hdf5(H5Pset_char_encoding(links_.get(), H5T_CSET_UTF8), "cannot set the encoding of HDF5 names");
     group_properties_ = Hdf5Properties(H5Pcreate(H5P_GROUP_CREATE), "cannot make HDF5 group properties");
-    check_hdf5(H5Pset_obj_track_times(group_properties_.get(), false), "cannot turn HDF5 object times off");
+    describe_compactly(group_properties_.get());
+    check_hdf5(H5Pset_link_phase_change(group_properties_.get(), kCompact, kCompact),
+               "cannot set the HDF5 link storage");
     dataset_properties_ = Hdf5Properties(H5Pcreate(H5P_DATASET_CREATE), "cannot make HDF5 dataset properties");
     const hid_t properties = dataset_properties_.get();
-    check_hdf5(H5Pset_obj_track_times(properties, false), "cannot turn HDF5 object times off");
+    describe_compactly(properties);
     check_hdf5(H5Pset_layout(properties, H5D_CONTIGUOUS), "cannot ask for a contiguous HDF5 layout");
     check_hdf5(H5Pset_alloc_time(properties, H5D_ALLOC_TIME_EARLY), "cannot ask for early HDF5 allocation");
     check_hdf5(H5Pset_fill_time(properties, H5D_FILL_TIME_NEVER), "cannot turn HDF5 fill values off");
@@ -82,13 +92,13 @@ class Hdf5Writer {
       check_hdf5(H5Awrite(attribute.get(), H5T_NATIVE_UINT64, number), what);
       return;
     }
-    // Of fixed width, so that it lies in the object's header, under its checksum; strings of variable length lie in a heap
-    // that HDF5 reads without any check.
+    // Of fixed width, so that it lies in the object's header, under its checksum; strings of variable length lie in a
+    // heap that HDF5 reads without any check.
     std::string text = std::get<std::string>(value);
     if (text.empty()) text.resize(1);
     const Hdf5Type type = hdf5_text_type(text.size());
-    const Hdf5Attribute attribute(
-        H5Acreate2(object, name.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), what);
+    const Hdf5Attribute attribute(H5Acreate2(object, name.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT),
+                                  what);
     check_hdf5(H5Awrite(attribute.get(), type.get(), text.data()), what);
   }
 
@@ -204,7 +214,8 @@ std::vector<std::uint64_t> create_dataset(const std::filesystem::path& path, con
   const std::string what = "cannot create " + path.string();
   const Hdf5Properties access = access_properties();
   const Hdf5Properties create(H5Pcreate(H5P_FILE_CREATE), what);
-  check_hdf5(H5Pset_obj_track_times(create.get(), false), what);
+  describe_compactly(create.get());
+  check_hdf5(H5Pset_link_phase_change(create.get(), kCompact, kCompact), what);
   Hdf5Writer writer(Hdf5File(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, create.get(), access.get()), what));
 
   std::vector<std::uint64_t> offsets;

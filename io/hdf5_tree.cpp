@@ -5,6 +5,8 @@
 #include <cstring>
 #include <new>
 
+#include "engine/error.hpp"
+
 namespace ligature {
 
 namespace {
@@ -40,6 +42,11 @@ std::string text_of(hid_t attribute, hid_t type, const std::string& what, std::u
 }  // namespace
 
 std::vector<Hdf5Link> hdf5_links(hid_t group, const std::string& where) {
+  H5G_info_t info;
+  check_hdf5(H5Gget_info(group, &info), "cannot examine " + where);
+  if (info.storage_type != H5G_STORAGE_TYPE_COMPACT) {
+    throw Error("the group " + where + " keeps its links in a form that this format does not have");
+  }
   std::vector<Hdf5Link> links;
   check_hdf5(H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, nullptr, collect_link, &links), "cannot list " + where);
   std::sort(links.begin(), links.end(), [](const Hdf5Link& a, const Hdf5Link& b) { return a.name < b.name; });

@@ -19,7 +19,9 @@ struct Hdf5Link {
   bool hard = false;
 };
 
-// The links of a group, in byte order of their names.  where: the group's path, for errors.
+// The links of a group, in byte order of their names.  where: the group's path, for errors.  Only of groups that keep
+// their links in the header: HDF5 1.10 does not survive damage to those that keep them in heaps (it frees a table of
+// links that it has not filled).
 std::vector<Hdf5Link> hdf5_links(hid_t group, const std::string& where);
 
 struct Hdf5Attributes {

@@ -73,6 +73,7 @@ void RowStore::add(RowBlock&& block) {
     record.reason = static_cast<std::uint8_t>(row.reason);
     quarantined_.append(std::as_bytes(std::span(&record, 1)));
   }
+  block.identities.shrink_to_fit();  // they stay until intake is over: no slack
   blocks_.push_back({block.file, dataset, block.lines, rows_, rows, std::move(block.identities)});
   rows_ += rows;
 }
