@@ -1,9 +1,9 @@
 // The published dataset: one HDF5 file, laid out beforehand, filled in place by all ranks, named when complete.
 //
-// Rank 0 creates the file with every dataset contiguous, allocated early, never filled, aligned to 4 KiB; then each
-// rank writes its rows with pwrite at the dataset's offset in the file, which on one node is several times the rate of
-// collective HDF5 and needs no lock-step (bench/README.md).  The result is a plain HDF5 file.  The name appears only
-// after every byte is written, digested and synced (docs/dataset.md is the specification).
+// Rank 0 creates the file with every dataset contiguous, allocated early, never filled, aligned to 4 KiB; then each rank
+// writes its rows with pwrite at the dataset's offset in the file, which needs no lock-step between ranks and no second
+// copy.  The result is a plain HDF5 file.  The name appears only after every byte is written, digested and synced
+// (docs/dataset.md is the specification).
 #pragma once
 
 #include <cstddef>

@@ -29,13 +29,13 @@ constexpr std::uint64_t kBlockBytes = std::uint64_t{8} << 20;
 
 // Work of one core in a second, in the units named: bench/README.md has the runs that these come from.
 struct CoreRates {
-  double intake_bytes = 220e6;
-  double collapse_rows = 9e6;
-  double pass_identities = 6e6;  // all three passes together
-  double pairs = 350e6;
-  double cluster_identities = 2.2e6;
-  double person_identities = 4e6;
-  double publish_rows = 3.2e6;
+  double intake_bytes = 200e6;
+  double collapse_rows = 8.5e6;
+  double pass_identities = 1.0e6;  // all three passes together
+  double pairs = 250e6;
+  double cluster_identities = 1.4e6;
+  double person_identities = 1.9e6;
+  double publish_rows = 2.4e6;
 };
 
 // What the sample says about one dataset.
