@@ -1,9 +1,9 @@
 // The published dataset: one HDF5 file, laid out beforehand, filled in place by all ranks, named when complete.
 //
-// Rank 0 creates the file with every dataset contiguous, allocated early, never filled, aligned to 4 KiB; then each rank
-// writes its rows with pwrite at the dataset's offset in the file, which needs no lock-step between ranks and no second
-// copy.  The result is a plain HDF5 file.  The name appears only after every byte is written, digested and synced
-// (docs/dataset.md is the specification).
+// Rank 0 creates the file with every dataset contiguous, allocated early, never filled, aligned to 4 KiB; then each
+// rank writes its rows with pwrite at the dataset's offset in the file, which needs no lock-step between ranks and no
+// second copy.  The result is a plain HDF5 file.  The name appears only after every byte is written, digested and
+// synced (docs/dataset.md is the specification).
 #pragma once
 
 #include <cstddef>
@@ -52,8 +52,8 @@ struct ColumnSpec {
   std::string meaning;     // attribute "meaning"
   std::string missing;     // attribute "missing", as text; empty: no value is missing
   std::string dictionary;  // attribute "dictionary": path of the values that codes index; empty: none
-  std::string names =
-      {};  // attribute "names" of a bit mask: what bit 0, 1, ... stand for, comma-separated; empty: none
+  // Attribute "names" of a bit mask: what bit 0, 1, ... stand for, comma-separated; empty: none.
+  std::string names = {};
 };
 
 // The values of a category column, in code order: byte order of the text.

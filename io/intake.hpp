@@ -24,7 +24,7 @@
 namespace ligature {
 
 enum class QuarantineReason : std::uint8_t {
-  column_count,        // more or fewer fields than the header
+  column_count,  // more or fewer fields than the header
   bad_utf8,
   nul_byte,
   unterminated_quote,  // a quoted field that does not end within max_record_bytes or the file
@@ -64,8 +64,8 @@ struct DatasetSchema {
 };
 
 struct Inputs {
-  std::vector<InputFile> files;          // in the order of the job file, globs expanded in byte order
-  std::vector<DatasetSchema> datasets;   // in the order of first mention; at most 32
+  std::vector<InputFile> files;         // in the order of the job file, globs expanded in byte order
+  std::vector<DatasetSchema> datasets;  // in the order of first mention; at most 32
 };
 
 // Collective.  Expands globs, checks that every file can be read and that every header has each named column exactly
@@ -92,7 +92,7 @@ struct RowCounts {
   // Of the rows kept: how each identifier stood, for the summary.
   std::uint64_t nhs_valid = 0, nhs_invalid = 0, nhs_missing = 0, nhs_superseded = 0;
   std::uint64_t birth_missing = 0, birth_placeholder = 0, postcode_missing = 0, postcode_pseudo = 0, gender_missing = 0;
-  std::uint64_t one_time = 0;          // rows whose identifiers cannot tell people apart
+  std::uint64_t one_time = 0;               // rows whose identifiers cannot tell people apart
   std::uint64_t values_not_understood = 0;  // event dates and kept values that did not parse; stored as missing
 };
 // All counters as one array, for sums over blocks and ranks.
@@ -102,31 +102,32 @@ RowCounts& operator+=(RowCounts& sum, const RowCounts& part) noexcept;
 // The rows of one block of one file, in file order.
 struct RowBlock {
   std::uint32_t file = 0;
-  std::uint64_t lines = 0;             // line ends in the block, the header's included
-  std::vector<Identity> identities;    // one a kept row
-  std::vector<std::byte> payload;      // payload_bytes a kept row; category codes index this block's dictionaries
-  std::vector<char> row_ids;           // the row ids back to back, empty if the extract has no row_id column
-  std::vector<std::uint32_t> row_id_end;    // end of each kept row's id in row_ids
-  std::vector<std::uint32_t> row_line;      // line of each kept row from the block's first; only if no row_id column
+  std::uint64_t lines = 0;                // line ends in the block, the header's included
+  std::vector<Identity> identities;       // one a kept row
+  std::vector<std::byte> payload;         // payload_bytes a kept row; category codes index this block's dictionaries
+  std::vector<char> row_ids;              // the row ids back to back, empty if the extract has no row_id column
+  std::vector<std::uint32_t> row_id_end;  // end of each kept row's id in row_ids
+  std::vector<std::uint32_t> row_line;    // line of each kept row from the block's first; only if no row_id column
   std::vector<std::vector<std::string>> dictionaries;  // per payload field; empty for fields without categories
   std::vector<QuarantinedRow> quarantined;
   RowCounts counts;
 };
 
 struct FileReport {
-  Digest digest;       // of the file's bytes: XXH3-128 of the XXH3-128 of each 8 MiB block
+  Digest digest;  // of the file's bytes: XXH3-128 of the XXH3-128 of each 8 MiB block
   RowCounts counts;
 };
 
 struct IntakeReport {
-  std::vector<FileReport> files;           // one an input file, summed over ranks, the same on every rank
+  std::vector<FileReport> files;              // one an input file, summed over ranks, the same on every rank
   std::uint64_t lines_before_first_file = 0;  // lines of this rank's first file that lie on earlier ranks
-  std::uint64_t bytes = 0;                 // input bytes over all ranks
+  std::uint64_t bytes = 0;                    // input bytes over all ranks
 };
 
 // Collective.  Reads this rank's share.  consume(block) is called in input order, one block at a time, possibly from a
 // worker thread; restart() is called before consuming begins, and again whenever the share has to be read anew: the
-// consumer then forgets everything.  progress(bytes) is told how many input bytes this rank has read since the last call.
+// consumer then forgets everything.  progress(bytes) is told how many input bytes this rank has read since the last
+// call.
 IntakeReport read_extracts(const Communicator& comm, const JobFile& job, const Inputs& inputs, const RowRules& rules,
                            const std::function<void()>& restart, const std::function<void(RowBlock&&)>& consume,
                            const std::function<void(std::uint64_t)>& progress);

@@ -1,7 +1,7 @@
 // The run manifest: what went in, what came out, by which model and rules, and how long each stage took.
 //
-// Written as publish/manifest.json (nothing in it identifies a person), with a copy in secure/.  Any RUN argument of the
-// command line finds its run through it.
+// Written as publish/manifest.json (nothing in it identifies a person), with a copy in secure/.  Any RUN argument of
+// the command line finds its run through it.
 #pragma once
 
 #include <cstdint>
@@ -17,10 +17,10 @@
 namespace ligature {
 
 struct StageTime {
-  std::string name;       // "intake", "identities", ...
-  double seconds = 0;     // the slowest rank
+  std::string name;         // "intake", "identities", ...
+  double seconds = 0;       // the slowest rank
   std::uint64_t items = 0;  // what the rate counts
-  std::string unit;       // "rows", "identities", "pairs", ...
+  std::string unit;         // "rows", "identities", "pairs", ...
 };
 
 struct PassReport {
@@ -34,7 +34,8 @@ struct DatasetReport {
 };
 
 struct Manifest {
-  std::string software_version, run_id, job_name, job_file, started_utc;  // run_id: digest of inputs, job file and key id
+  std::string software_version, run_id, job_name, job_file,
+      started_utc;  // run_id: digest of inputs, job file and key id
   std::string job_file_digest, input_digest, model_digest, key_id, content_digest;
   std::string secure, publish;  // absolute paths
   std::string as_at;            // ISO date
@@ -50,7 +51,7 @@ struct Manifest {
   ClusterCounts clusters;
   std::uint64_t persons = 0;
   std::vector<std::uint64_t> persons_by_id_type;  // index: id_type
-  std::uint64_t rows_linked = 0;  // rows of persons with two rows or more
+  std::uint64_t rows_linked = 0;                  // rows of persons with two rows or more
   std::uint64_t standing_type1 = 0, standing_type2 = 0, standing_national = 0;
   std::uint64_t practices_registered = 0, practices_silent = 0, providers_unregistered = 0;
   std::vector<StageTime> stages;
@@ -60,11 +61,11 @@ struct Manifest {
 
 // How a person's pseudonym was made; /persons/id_type.
 enum class IdType : std::uint8_t {
-  nhs_number = 1,   // owns a valid NHS number
-  contested = 2,    // has a valid NHS number that another person has the better claim to
-  other = 3,        // no valid NHS number; date of birth and postcode, or an invalid number
-  ambiguous = 4,    // as other, and left apart because no candidate led
-  one_time = 5,     // a single row whose identifiers cannot tell people apart; never linkable
+  nhs_number = 1,  // owns a valid NHS number
+  contested = 2,   // has a valid NHS number that another person has the better claim to
+  other = 3,       // no valid NHS number; date of birth and postcode, or an invalid number
+  ambiguous = 4,   // as other, and left apart because no candidate led
+  one_time = 5,    // a single row whose identifiers cannot tell people apart; never linkable
 };
 inline constexpr std::size_t kIdTypes = 6;
 

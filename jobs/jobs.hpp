@@ -1,4 +1,4 @@
-// The jobs of the command line, one source file each; jobs/main.cpp parses the arguments and calls them.
+// The jobs of the command line, a source file or a folder each; jobs/main.cpp parses the arguments and calls them.
 //
 // Each is collective: every rank calls it with the same arguments.  Each returns an exit code (engine/error.hpp) and
 // throws Error for what ends a job.
@@ -20,8 +20,8 @@ int plan(const Communicator& comm, const JobFile& job);
 
 struct EvaluateArguments {
   std::filesystem::path run;
-  std::vector<std::string> truth;                // files or globs
-  std::optional<std::filesystem::path> json;     // also write the figures here
+  std::vector<std::string> truth;             // files or globs
+  std::optional<std::filesystem::path> json;  // also write the figures here
 };
 int evaluate(const Communicator& comm, const EvaluateArguments& arguments);
 

@@ -22,7 +22,7 @@
 #include "io/job_file.hpp"
 #include "io/nearest_name.hpp"
 #include "jobs/jobs.hpp"
-#include "jobs/synth.hpp"
+#include "jobs/synth/synth.hpp"
 #include "partition/communicator.hpp"
 #include "partition/failure.hpp"
 

@@ -177,8 +177,8 @@ TEST(Dataset, compressed_copy_has_the_same_content) {
   TinyRun run(folder.path());
   run.write(world);
   const std::filesystem::path packed = folder.path() / "packed.h5";
-  const std::string output = output_of(
-      world, "h5repack -L -l CHUNK=100 -f GZIP=1 -m 1 " + (run.publish / kDatasetFile).string() + " " + packed.string());
+  const std::string output = output_of(world, "h5repack -L -c 100 -d 100 -l CHUNK=100 -f GZIP=1 -m 1 " +
+                                                  (run.publish / kDatasetFile).string() + " " + packed.string());
   EXPECT_EQ(output, "exit 0\n");
   const DatasetReader dataset(packed);
   EXPECT_EQ(hex(recompute_content_digest(world, dataset)), run.manifest.content_digest);

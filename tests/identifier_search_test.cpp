@@ -1,5 +1,5 @@
 // What the search for identifiers takes for an NHS number or a postcode, and what it leaves alone.
-#include "jobs/identifier_search.hpp"
+#include "jobs/verify/identifier_search.hpp"
 
 #include <string>
 #include <vector>

@@ -47,7 +47,7 @@ def check_events(file):
     expect(pseudonyms.dtype == numpy.dtype("S32"), "pseudonyms are not of 32 characters")
     expect(numpy.all(pseudonyms[:-1] < pseudonyms[1:]), "persons are not in order")
     counts = numpy.zeros(len(pseudonyms), dtype="int64")
-    for bit, name in enumerate(names(persons["datasets"], file)):
+    for bit, name in enumerate(names(persons["datasets"])):
         events = file["events"][name]
         offsets = events["offsets"][:]
         expect(len(offsets) == len(pseudonyms) + 1 and offsets[0] == 0, f"{name}: offsets do not begin at 0")
@@ -62,9 +62,10 @@ def check_events(file):
     return len(pseudonyms), int(counts.sum())
 
 
-def names(mask, file):
+def names(mask):
     """The datasets of the bit mask, lowest bit first."""
-    return text(mask, "names").split(",") if "names" in mask.attrs else list(file["events"])
+    expect("names" in mask.attrs, f"{mask.name} does not name its bits")
+    return text(mask, "names").split(",")
 
 
 def main(path):

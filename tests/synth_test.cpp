@@ -2,7 +2,7 @@
 //
 // Rates are held to five standard deviations of the binomial distribution (or of its clusters where people share a
 // draw), so a test fails by chance once in a million runs, and with a fixed seed never or always.
-#include "jobs/synth.hpp"
+#include "jobs/synth/synth.hpp"
 
 #include <algorithm>
 #include <array>
@@ -24,12 +24,12 @@
 #include "engine/postcode.hpp"
 #include "io/files.hpp"
 #include "io/job_file.hpp"
-#include "jobs/synth_errors.hpp"
-#include "jobs/synth_extracts.hpp"
-#include "jobs/synth_numbers.hpp"
-#include "jobs/synth_places.hpp"
-#include "jobs/synth_population.hpp"
-#include "jobs/synth_reference.hpp"
+#include "jobs/synth/errors.hpp"
+#include "jobs/synth/extracts.hpp"
+#include "jobs/synth/numbers.hpp"
+#include "jobs/synth/places.hpp"
+#include "jobs/synth/population.hpp"
+#include "jobs/synth/reference.hpp"
 #include "partition/communicator.hpp"
 #include "tests/shared_folder.hpp"
 

@@ -13,7 +13,7 @@
 #include "engine/error.hpp"
 #include "io/files.hpp"
 #include "jobs/jobs.hpp"
-#include "jobs/verify_checks.hpp"
+#include "jobs/verify/checks.hpp"
 #include "tests/shared_folder.hpp"
 #include "tests/tiny_run.hpp"
 

@@ -112,8 +112,8 @@ void lay_out_persons(const Communicator& comm, const JobFile& job, const Inputs&
   }
   std::string names;
   for (const DatasetSchema& dataset : inputs.datasets) names += (names.empty() ? "" : ",") + dataset.name;
-  layout.datasets = layout.add({"/persons/datasets", StoredType::u32, rows, "bit mask, lowest bit first: " + names,
-                                "datasets in which the person has events", "", ""});
+  layout.datasets = layout.add({"/persons/datasets", StoredType::u32, rows, "bit mask",
+                                "datasets in which the person has events", "", "", names});
   layout.events =
       layout.add({"/persons/events", StoredType::u64, rows, "events", "number of events of the person", "", ""});
   layout.link_quality = layout.add({"/persons/link_quality", StoredType::u8, rows, "percent",

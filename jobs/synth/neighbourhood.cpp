@@ -6,7 +6,7 @@
 #include <array>
 #include <utility>
 
-#include "jobs/synth_population.hpp"
+#include "jobs/synth/population.hpp"
 
 namespace ligature::synthetic {
 namespace {

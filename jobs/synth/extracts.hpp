@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "jobs/synth_errors.hpp"
+#include "jobs/synth/errors.hpp"
 
 namespace ligature::synthetic {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "jobs/synth_population.hpp"
+#include "jobs/synth/population.hpp"
 
 namespace ligature::synthetic {
 

@@ -1,5 +1,5 @@
-// Addresses and numbers of the people; synth_neighbourhood.cpp makes the people.
-#include "jobs/synth_population.hpp"
+// Addresses and numbers of the people; neighbourhood.cpp makes the people.
+#include "jobs/synth/population.hpp"
 
 #include <algorithm>
 

@@ -11,7 +11,7 @@
 #include "io/content_digest.hpp"
 #include "io/progress.hpp"
 #include "jobs/jobs.hpp"
-#include "jobs/verify_checks.hpp"
+#include "jobs/verify/checks.hpp"
 
 namespace ligature {
 

@@ -1,4 +1,4 @@
-#include "jobs/evaluate_truth.hpp"
+#include "jobs/evaluate/truth.hpp"
 
 #include <algorithm>
 #include <span>

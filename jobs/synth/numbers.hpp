@@ -30,7 +30,7 @@ class NumberRegister {
   [[nodiscard]] NumberPlace place(std::uint64_t slot) const noexcept;
   // The number of a slot.  REQUIRES: slot < kNumberSlots.
   [[nodiscard]] std::uint64_t number(std::uint64_t slot) const noexcept;
-  // A ninth number, one for each group, far from the group's own; nullopt for three groups: see synth_numbers.cpp.
+  // A ninth number, one for each group, far from the group's own; nullopt for three groups: see numbers.cpp.
   [[nodiscard]] std::optional<std::uint64_t> spare_number(std::uint64_t group) const noexcept;
 
  private:

@@ -5,7 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "io/quantity.hpp"
-#include "jobs/synth.hpp"
+#include "jobs/synth/synth.hpp"
 
 namespace ligature {
 namespace {

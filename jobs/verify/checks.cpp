@@ -1,5 +1,5 @@
 // The table of checks: counts add up over ranks, so a check may be spread over them in any way.
-#include "jobs/verify_checks.hpp"
+#include "jobs/verify/checks.hpp"
 
 #include <cstring>
 #include <span>

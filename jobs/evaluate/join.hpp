@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "engine/linkage_key.hpp"
-#include "jobs/evaluate_metrics.hpp"
-#include "jobs/evaluate_truth.hpp"
+#include "jobs/evaluate/metrics.hpp"
+#include "jobs/evaluate/truth.hpp"
 #include "partition/communicator.hpp"
 
 namespace ligature {

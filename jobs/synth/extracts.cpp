@@ -1,10 +1,10 @@
-#include "jobs/synth_extracts.hpp"
+#include "jobs/synth/extracts.hpp"
 
 #include <algorithm>
 #include <vector>
 
-#include "jobs/synth_reference.hpp"
-#include "jobs/synth_text.hpp"
+#include "jobs/synth/reference.hpp"
+#include "jobs/synth/text.hpp"
 
 namespace ligature::synthetic {
 namespace {

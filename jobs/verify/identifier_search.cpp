@@ -1,10 +1,10 @@
 // One pass over the words (runs of letters and digits) of a text, remembering the few words before the current one.
 //
 // Sources: NHS data dictionary, "NHS NUMBER" (ten digits, shown 3 3 4) and "POSTCODE" (outward and inward part).
-#include "jobs/identifier_search.hpp"
+#include "jobs/verify/identifier_search.hpp"
 
+#include <algorithm>
 #include <array>
-#include <cctype>
 
 namespace ligature {
 

@@ -5,7 +5,7 @@
 // (the truth, the reference files) grow batch by batch: the place of a piece is the sum of the sizes before it, over
 // threads and ranks.  So every file is the concatenation over neighbourhoods in order, whoever wrote it, in bounded
 // memory.
-#include "jobs/synth.hpp"
+#include "jobs/synth/synth.hpp"
 
 #include <algorithm>
 #include <array>
@@ -27,8 +27,8 @@
 #include "engine/parallel.hpp"
 #include "io/files.hpp"
 #include "io/progress.hpp"
-#include "jobs/synth_extracts.hpp"
-#include "jobs/synth_reference.hpp"
+#include "jobs/synth/extracts.hpp"
+#include "jobs/synth/reference.hpp"
 #include "partition/communicator.hpp"
 #include "partition/shard_map.hpp"
 

@@ -70,7 +70,7 @@ struct SynthArguments {
 // England and Wales issue NHS numbers with three of ten leading digits; eight people share the first eight digits.
 inline constexpr std::uint64_t kSynthMaxPeople = 240'000'000;
 
-// Adds the options of synth to its subcommand.  In synth_options.cpp, the only file of synth that sees CLI11.
+// Adds the options of synth to its subcommand.  In options.cpp, the only file of synth that sees CLI11.
 void add_synth_options(CLI::App& app, SynthArguments& arguments);
 
 // Collective.  Writes the extracts, truth.csv, the reference files, job.toml and ligature.key under arguments.out.

@@ -13,7 +13,7 @@
 #include "engine/error.hpp"
 #include "io/content_digest.hpp"
 #include "io/secure_index.hpp"
-#include "jobs/verify_checks.hpp"
+#include "jobs/verify/checks.hpp"
 #include "partition/shuffle.hpp"
 
 namespace ligature {

@@ -14,8 +14,8 @@
 
 #include "engine/date.hpp"
 #include "engine/gender.hpp"
-#include "jobs/synth.hpp"
-#include "jobs/synth_population.hpp"
+#include "jobs/synth/population.hpp"
+#include "jobs/synth/synth.hpp"
 
 namespace ligature::synthetic {
 

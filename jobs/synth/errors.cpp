@@ -1,4 +1,4 @@
-#include "jobs/synth_errors.hpp"
+#include "jobs/synth/errors.hpp"
 
 #include <algorithm>
 #include <tuple>

@@ -10,7 +10,7 @@
 
 #include "engine/date.hpp"
 #include "engine/gender.hpp"
-#include "jobs/synth_errors.hpp"
+#include "jobs/synth/errors.hpp"
 
 namespace ligature::synthetic {
 

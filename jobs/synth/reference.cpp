@@ -1,9 +1,9 @@
-#include "jobs/synth_reference.hpp"
+#include "jobs/synth/reference.hpp"
 
 #include <array>
 
-#include "jobs/synth_extracts.hpp"
-#include "jobs/synth_text.hpp"
+#include "jobs/synth/extracts.hpp"
+#include "jobs/synth/text.hpp"
 
 namespace ligature::synthetic {
 namespace {

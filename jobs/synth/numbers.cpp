@@ -1,6 +1,6 @@
-#include "jobs/synth_numbers.hpp"
+#include "jobs/synth/numbers.hpp"
 
-#include "jobs/synth_random.hpp"
+#include "jobs/synth/random.hpp"
 
 namespace ligature::synthetic {
 namespace {

@@ -1,4 +1,4 @@
-#include "jobs/synth_places.hpp"
+#include "jobs/synth/places.hpp"
 
 #include <algorithm>
 #include <array>

@@ -8,7 +8,7 @@
 
 #include "engine/error.hpp"
 #include "io/files.hpp"
-#include "jobs/verify_checks.hpp"
+#include "jobs/verify/checks.hpp"
 
 namespace ligature {
 

@@ -1,4 +1,4 @@
-#include "jobs/evaluate_metrics.hpp"
+#include "jobs/evaluate/metrics.hpp"
 
 #include <algorithm>
 #include <tuple>

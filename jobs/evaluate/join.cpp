@@ -1,4 +1,4 @@
-#include "jobs/evaluate_join.hpp"
+#include "jobs/evaluate/join.hpp"
 
 #include <algorithm>
 #include <array>

@@ -16,8 +16,8 @@
 #include "engine/linkage_key.hpp"
 #include "io/files.hpp"
 #include "io/secure_index.hpp"
-#include "jobs/identifier_search.hpp"
-#include "jobs/verify_checks.hpp"
+#include "jobs/verify/checks.hpp"
+#include "jobs/verify/identifier_search.hpp"
 #include "partition/shuffle.hpp"
 
 namespace ligature {

@@ -6,7 +6,7 @@
 #include <limits>
 #include <string_view>
 
-#include "jobs/verify_checks.hpp"
+#include "jobs/verify/checks.hpp"
 
 namespace ligature {
 

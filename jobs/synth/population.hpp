@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "engine/date.hpp"
-#include "jobs/synth.hpp"
-#include "jobs/synth_numbers.hpp"
-#include "jobs/synth_places.hpp"
-#include "jobs/synth_random.hpp"
+#include "jobs/synth/numbers.hpp"
+#include "jobs/synth/places.hpp"
+#include "jobs/synth/random.hpp"
+#include "jobs/synth/synth.hpp"
 
 namespace ligature::synthetic {
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "jobs/verify_checks.hpp"
+#include "jobs/verify/checks.hpp"
 
 namespace ligature {
 
