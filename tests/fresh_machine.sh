@@ -46,6 +46,7 @@ inside() {
   mount -t proc proc "$root/proc"
   mount -t sysfs -o ro sysfs "$root/sys"
   mount --bind /dev "$root/dev"
+  mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
   mount -t tmpfs tmpfs "$root/dev/shm"
   git clone --quiet --no-hardlinks . "$root/ligature"
   took_machine=$((SECONDS - began))
