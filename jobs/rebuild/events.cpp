@@ -125,6 +125,7 @@ class EventSource {
     const int rank = persons_.owner(person);
     store(event, static_cast<std::uint32_t>(person - persons_.first_row_of_rank[static_cast<std::size_t>(rank)]));
     std::byte* out = event + kPersonBytes;
+    if (schema_.payload_bytes == 0) return rank;  // the extract keeps no column: there is no payload to point to
     std::memcpy(out, payload, schema_.payload_bytes);
     for (std::size_t f = 0; f < schema_.fields.size(); ++f) {
       const PayloadField& field = schema_.fields[f];
