@@ -25,7 +25,6 @@ struct EventColumn {
   std::size_t column = 0;  // index into the writer's columns
   StoredType type = StoredType::u8;
   std::uint32_t offset = 0;  // in the payload
-  bool is_code = false;      // stored as 32 bits in the payload, narrowed to type
 };
 
 // Where one dataset's events go in the file.

@@ -166,7 +166,6 @@ void lay_out_events(const Communicator& comm, const JobFile& job, const Inputs& 
       EventColumn column;
       column.type = spec.type;
       column.offset = field.offset;
-      column.is_code = is_code;
       column.column = layout.add(std::move(spec));
       table.columns.push_back(column);
     }
