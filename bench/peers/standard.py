@@ -1,0 +1,95 @@
+"""Brings field values to the form that all methods compare, so that no method is favoured by its reading of the files.
+
+The engine's rules, stated once more in Python: ISB 0149 for NHS numbers (ten digits, modulus 11, no fillers), real
+dates from 1895 on that are no placeholders, upper-case postcodes of the NHS Data Dictionary's forms without spaces and
+with O/0 and I/1 put right by position; ZZ99 postcodes and unknown gender are missing.
+"""
+
+import datetime
+import re
+
+FILLERS = (123456789, 987654321, 1234567881, 1234567890, 4857773456, 9876543210)
+
+# True of a BIGINT `n` of ten digits; "the weighted sum is a multiple of 11" is the check digit's rule in one line.
+NHS_CHECK_SQL = "(" + " + ".join(f"(n // {10 ** (10 - i)} % 10) * {11 - i}" for i in range(1, 11)) + ") % 11 = 0"
+NHS_FILLER_SQL = f"(n % 1111111111 = 0 OR n IN {FILLERS})"
+
+PLACEHOLDER_BIRTHS = frozenset(
+    "19000101 18000101 19010101 18991230 18991231 00010101 15821015 16010101 17530101 18401231 18581117 20991231 "
+    "29991231 99991231".split()
+)
+MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+TIME = r"(?:[T: ]\s*\d{1,2}:?\d{2}.*)?"
+YEAR_FIRST = re.compile(rf"(\d{{4}})([-/.]?)(\d{{1,2}})\2(\d{{1,2}}){TIME}")
+DAY_FIRST = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}){TIME}")
+MONTH_NAMED = re.compile(rf"(\d{{1,2}})[- /.]?([a-z]{{3,9}})[- /.]?(\d{{4}}){TIME}", re.IGNORECASE)
+
+
+def birth(text, keep_impossible=False):
+    """YYYYMMDD, or None.  keep_impossible: 31 February stays, as digits that a fuzzy comparison may still use."""
+    text = (text or "").strip()
+    if match := YEAR_FIRST.fullmatch(text):
+        year, month, day = match[1], match[3], match[4]
+        if not match[2] and len(month + day) != 4:
+            return None
+    elif match := DAY_FIRST.fullmatch(text):
+        day, month, year = match[1], match[3], match[4]
+    elif (match := MONTH_NAMED.fullmatch(text)) and match[2][:3].lower() in MONTHS:
+        day, month, year = match[1], str(MONTHS.index(match[2][:3].lower()) + 1), match[3]
+    else:
+        return None
+    digits = f"{year}{int(month):02}{int(day):02}"
+    if digits in PLACEHOLDER_BIRTHS:
+        return None
+    try:
+        real = datetime.date(int(year), int(month), int(day)) >= datetime.date(1895, 1, 1)
+    except ValueError:
+        return digits if keep_impossible else None
+    return digits if real else None
+
+
+POSTCODE = re.compile(r"(?:[A-Z][A-Z]?[0-9][0-9A-Z]?|NPT)[0-9][A-Z]{2}")
+TO_DIGIT = str.maketrans("OIL", "011")
+TO_LETTER = str.maketrans("01", "OL")
+
+
+def mended(text):
+    """The postcode with characters put right whose place admits only a digit or only a letter."""
+    outward, inward = text[:-3], text[-3:]
+    inward = inward[0].translate(TO_DIGIT) + inward[1:].translate(TO_LETTER)
+    if len(outward) == 2:
+        outward = outward[0] + outward[1].translate(TO_DIGIT)
+    elif len(outward) == 3:
+        last = outward[2].translate(TO_DIGIT)
+        second = outward[1]
+        if not last.isdigit():
+            second = second.translate(TO_DIGIT)
+        elif second in "0I":  # AO9 and A19: no district starts with 0, no area ends in I
+            second = {"0": "O", "I": "1"}[second]
+        outward = outward[0] + second + last
+    else:
+        outward = outward[0] + outward[1].translate(TO_LETTER) + outward[2:].translate(TO_DIGIT)
+    front = "I" if outward[0] == "1" and outward[1] in "GMPV" else outward[0].translate(TO_LETTER)
+    return front + outward[1:] + inward
+
+
+def postcode(text):
+    """SW1A1AA, or None."""
+    text = re.sub(r"[^0-9A-Z]", "", (text or "").upper())
+    if not 5 <= len(text) <= 7 or text.startswith("ZZ"):
+        return None
+    if POSTCODE.fullmatch(text) and text[1] != "I":
+        return text
+    repaired = mended(text)
+    repairs = sum(a != b for a, b in zip(text, repaired))
+    if repairs > 2 or not any(c.isdigit() for c in text) or not POSTCODE.fullmatch(repaired):
+        return None
+    return None if repaired.startswith("ZZ") else repaired
+
+
+GENDERS = {"1": "1", "m": "1", "male": "1", "man": "1", "2": "2", "f": "2", "female": "2", "woman": "2"}
+
+
+def gender(text):
+    """1 male, 2 female, else None."""
+    return GENDERS.get((text or "").strip().lower())
