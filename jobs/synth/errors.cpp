@@ -35,8 +35,10 @@ enum Row : std::uint64_t {
   kSpellingKind,
   kResubmitted,
   kMalformed,
+  kLocalIdMissing,
+  kLocalIdWrong,
   kNumberError = 64,
-  kPostcodeError = 128
+  kPostcodeError = 128  // from 192 on: extracts.cpp
 };
 enum BirthError : std::uint64_t { kPart = kBirthError, kHow, kSign, kAny, kDay, kMonth, kYear, kStep = 8 };
 enum NumberError : std::uint64_t { kNumberHow = kNumberError, kPosition, kDigit };
@@ -44,10 +46,10 @@ enum PostcodeError : std::uint64_t { kPostcodeHow = kPostcodeError, kReplacement
 }  // namespace draw
 
 constexpr std::array<std::string_view, kErrorKinds> kErrorNames = {
-    "nhs_missing",        "nhs_filler",     "nhs_mistyped",      "nhs_other_person", "nhs_superseded",
-    "newborn_unnumbered", "birth_wrong",    "birth_placeholder", "birth_missing",    "gender_wrong",
-    "gender_missing",     "postcode_moved", "postcode_mistyped", "postcode_missing", "postcode_pseudo",
-    "postcode_spelling",  "resubmitted",    "malformed"};
+    "nhs_missing",        "nhs_filler",       "nhs_mistyped",      "nhs_other_person", "nhs_superseded",
+    "newborn_unnumbered", "birth_wrong",      "birth_placeholder", "birth_missing",    "gender_wrong",
+    "gender_missing",     "postcode_moved",   "postcode_mistyped", "postcode_missing", "postcode_pseudo",
+    "postcode_spelling",  "local_id_missing", "local_id_wrong",    "resubmitted",      "malformed"};
 
 constexpr std::array<std::uint64_t, 3> kFillers = {0, 9'999'999'999, 1'234'567'890};
 // Not known, England not otherwise specified, Northern Ireland, Wales, Ireland, India (NHS postcode directory).
@@ -185,6 +187,8 @@ ErrorModel::ErrorModel(const Population& population, const SynthArguments& argum
   chances_.postcode_missing = scaled(rates.postcode_missing);
   chances_.postcode_pseudo = scaled(rates.postcode_pseudo);
   chances_.postcode_spelling = scaled(rates.postcode_spelling);
+  chances_.local_id_missing = scaled(rates.local_id_missing);
+  chances_.local_id_wrong = scaled(rates.local_id_wrong);
   chances_.resubmitted = scaled(rates.resubmitted);
   chances_.malformed = scaled(rates.malformed);
 }
@@ -236,11 +240,15 @@ std::uint64_t ErrorModel::other_number(const Resident& resident, const Random& r
   return population_.nhs_number_of_slot((person.slot + step) % slots);
 }
 
+Random ErrorModel::row_random(const Resident& resident, Source source, std::uint32_t row) const noexcept {
+  return population_.random(Subject::row,
+                            (resident.id() << 12U) | (static_cast<std::uint64_t>(source) << 10U) | std::uint64_t{row});
+}
+
 RecordedRow ErrorModel::record(const Resident& resident, const Addresses& addresses, const Registration& registration,
                                Source source, System system, DayNumber event, std::uint32_t row) const noexcept {
   const Person& person = resident.person();
-  const Random random = population_.random(
-      Subject::row, (resident.id() << 12U) | (static_cast<std::uint64_t>(source) << 10U) | std::uint64_t{row});
+  const Random random = row_random(resident, source, row);
   RecordedRow recorded;
   recorded.errors = registration.errors;
   const auto note = [&](ErrorKind kind) { recorded.errors |= bit(kind); };
@@ -290,6 +298,12 @@ RecordedRow ErrorModel::record(const Resident& resident, const Addresses& addres
   if (recorded.postcode.outward_length > 0 && random.happens(draw::kSpelling, chances_.postcode_spelling)) {
     recorded.spelling = static_cast<Spelling>(1 + random.below(draw::kSpellingKind, 3));
     note(ErrorKind::postcode_spelling);
+  }
+  if (random.happens(draw::kLocalIdMissing, chances_.local_id_missing)) {
+    recorded.local_id = LocalId::missing;
+    note(ErrorKind::local_id_missing);
+  } else if (random.happens(draw::kLocalIdWrong, chances_.local_id_wrong)) {
+    recorded.local_id = LocalId::of_another;
   }
   recorded.resubmitted = random.happens(draw::kResubmitted, chances_.resubmitted);
   if (random.happens(draw::kMalformed, chances_.malformed)) note(ErrorKind::malformed);

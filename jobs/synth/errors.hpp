@@ -36,10 +36,12 @@ enum class ErrorKind : std::uint8_t {
   postcode_missing,
   postcode_pseudo,
   postcode_spelling,
+  local_id_missing,
+  local_id_wrong,
   resubmitted,
   malformed,
 };
-inline constexpr std::size_t kErrorKinds = 18;
+inline constexpr std::size_t kErrorKinds = 20;
 std::string_view error_name(ErrorKind kind) noexcept;  // as in truth.csv: "nhs_missing"
 
 // A set of kinds, one bit each.
@@ -65,11 +67,15 @@ struct Registration {
 
 enum class Spelling : std::uint8_t { standard, lower_case, other_spacing, letter_for_digit };
 
+// Whose local id a row has.
+enum class LocalId : std::uint8_t { own, missing, of_another };
+
 struct RecordedRow {
   std::uint64_t nhs = kNoNumber;  // ten digits, or kNoNumber
   PostcodeText postcode;          // outward_length 0: missing
   Spelling spelling = Spelling::standard;
-  Errors errors = 0;  // of the row and of its registration; resubmitted is not decided here
+  LocalId local_id = LocalId::own;
+  Errors errors = 0;  // of the row and of its registration; but for local_id_wrong and resubmitted
   bool resubmitted = false;
 };
 
@@ -89,7 +95,9 @@ class ErrorModel {
 
   [[nodiscard]] Registration registration(const Resident& resident, System system) const noexcept;
 
-  // row: the number of the row among the person's rows of this source, below 1024.
+  // The random choices of one row.  row: its number among the person's rows of this source, below 1024.
+  [[nodiscard]] Random row_random(const Resident& resident, Source source, std::uint32_t row) const noexcept;
+
   [[nodiscard]] RecordedRow record(const Resident& resident, const Addresses& addresses,
                                    const Registration& registration, Source source, System system, DayNumber event,
                                    std::uint32_t row) const noexcept;
@@ -99,7 +107,8 @@ class ErrorModel {
     std::array<Chance, kSources> nhs_missing;
     Chance newborn_unnumbered, nhs_superseded, nhs_mistyped, nhs_other_person, nhs_filler;
     Chance birth_wrong, birth_placeholder, birth_missing, gender_wrong, gender_missing;
-    Chance postcode_mistyped, postcode_missing, postcode_pseudo, postcode_spelling, resubmitted, malformed;
+    Chance postcode_mistyped, postcode_missing, postcode_pseudo, postcode_spelling;
+    Chance local_id_missing, local_id_wrong, resubmitted, malformed;
   };
   [[nodiscard]] std::uint64_t other_number(const Resident& resident, const Random& random) const noexcept;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "jobs/synth/local_ids.hpp"
 #include "jobs/synth/reference.hpp"
 #include "jobs/synth/text.hpp"
 
@@ -13,16 +14,19 @@ namespace draw {
 // Of a person; the purposes below 64 are taken (population and reference files).
 enum PersonDraw : std::uint64_t { kUse = 64, kRegistered, kRows = 80, kTies = 1 << 16, kEvents = 1 << 20 };
 enum Move : std::uint64_t { kPractice = 64 };
+// Of a row; the purposes below 192 are taken (errors).
+enum Row : std::uint64_t { kOtherPatient = 192 };
 }  // namespace draw
 
 constexpr std::array<SourceFormat, kSources> kFormats = {{
-    {"gp", ',', "record_id", "practice_code", "nhs_number", "date_of_birth", "postcode", "gender", "event_date",
-     "code"},
-    {"inpatient", ',', "record_id", "provider", "nhs_number", "dob", "postcode", "sex", "admission_date", "diagnosis"},
-    {"outpatient", ',', "record_id", "provider_code", "nhs_no", "birth_date", "home_postcode", "sex_code",
-     "appointment_date", "specialty"},
-    {"ae", '|', "record_id", "site", "nhs_number", "patient_birth_date", "postcode_of_residence", "gender",
-     "arrival_date", "presenting_diagnosis"},
+    {"gp", ',', "record_id", "practice_code", "local_patient_id", "nhs_number", "date_of_birth", "postcode", "gender",
+     "event_date", "code"},
+    {"inpatient", ',', "record_id", "provider", "local_patient_id", "nhs_number", "dob", "postcode", "sex",
+     "admission_date", "diagnosis"},
+    {"outpatient", ',', "record_id", "provider_code", "local_patient_id", "nhs_no", "birth_date", "home_postcode",
+     "sex_code", "appointment_date", "specialty"},
+    {"ae", '|', "record_id", "site", "local_patient_id", "nhs_number", "patient_birth_date", "postcode_of_residence",
+     "gender", "arrival_date", "presenting_diagnosis"},
 }};
 
 struct Style {
@@ -138,6 +142,13 @@ EventDetails details(const Random& random, const Person& person, Source source, 
   return event;
 }
 
+// "B000012345": by the first of the twins; nothing for people born alone.  first: the neighbourhood's first person.
+void append_birth_group(std::string& out, std::uint64_t first, std::uint32_t person, std::uint32_t twin) {
+  if (twin == kNoTwin) return;
+  out += 'B';
+  append_digits(out, first + std::min(person, twin), 9);
+}
+
 }  // namespace
 
 const SourceFormat& format_of(Source source) noexcept {
@@ -147,8 +158,9 @@ const SourceFormat& format_of(Source source) noexcept {
 std::string header_line(Source source) {
   const SourceFormat& format = format_of(source);
   std::string line;
-  for (const std::string_view name : {format.record_id, format.provider, format.nhs_number, format.date_of_birth,
-                                      format.postcode, format.gender, format.event_date, format.code}) {
+  for (const std::string_view name :
+       {format.record_id, format.provider, format.local_id, format.nhs_number, format.date_of_birth, format.postcode,
+        format.gender, format.event_date, format.code}) {
     if (!line.empty()) line += format.delimiter;
     line += name;
   }
@@ -223,6 +235,18 @@ std::uint32_t ExtractWriter::practice_of(std::uint64_t n, const Person& person) 
       .below(draw::kPractice, kPracticesPerPair);
 }
 
+std::uint32_t ExtractWriter::other_patient(const Residents& residents, std::uint32_t person, Source source,
+                                           const Random& random) const noexcept {
+  constexpr std::uint64_t kAttempts = 64;  // one person in three has the same practice
+  const auto count = static_cast<std::uint32_t>(residents.addresses.size());  // those who are written
+  const auto practice = [&](std::uint32_t i) { return practice_of(residents.neighbourhood, residents.people[i]); };
+  for (std::uint64_t attempt = 0; attempt < kAttempts; ++attempt) {
+    const std::uint32_t other = random.below(draw::kOtherPatient + attempt, count);
+    if (other != person && (source != Source::gp || practice(other) == practice(person))) return other;
+  }
+  return person;
+}
+
 void ExtractWriter::write_source(const Residents& residents, Source source, std::span<const Event> events,
                                  NeighbourhoodText& text) const {
   const auto s = static_cast<std::size_t>(source);
@@ -234,9 +258,12 @@ void ExtractWriter::write_source(const Residents& residents, Source source, std:
   for (std::uint32_t i = 0; i < kPracticesPerPair; ++i) practices[i] = practice_code(n / 2, i);
   const std::uint64_t trust = n / kNeighbourhoodsPerTrust;
   const std::array<std::string, 2> trusts = {trust_code(trust), trust_code(trust ^ 1U)};
+  const auto local_id_at = [&](std::uint64_t provider, std::uint32_t person) {
+    return local_id(population_.random(Subject::provider, provider), n * kNeighbourhoodPeople + person);
+  };
 
   std::string& out = text.extracts[s];
-  out.reserve(events.size() * 84);
+  out.reserve(events.size() * 92);
   text.truth.reserve(text.truth.size() + events.size() * 48);
   std::uint64_t written = 0;
   const auto begin_row = [&] {
@@ -254,6 +281,8 @@ void ExtractWriter::write_source(const Residents& residents, Source source, std:
     text.truth += format.name;
     text.truth += ',';
     append_errors(text.truth, errors);
+    text.truth += ',';
+    append_birth_group(text.truth, n * kNeighbourhoodPeople, person, residents.people[person].twin);
     text.truth += '\n';
     ++written;
   };
@@ -273,12 +302,25 @@ void ExtractWriter::write_source(const Residents& residents, Source source, std:
                           : what.second_trust  ? System::second_trust
                                                : System::trust;
     const Registration& registration = residents.registrations[i * kSystems + static_cast<std::size_t>(system)];
-    const RecordedRow row = errors_.record({n, i, residents.people}, residents.addresses[i], registration, source,
-                                           system, what.day, event.row());
+    const Resident resident{n, i, residents.people};
+    RecordedRow row =
+        errors_.record(resident, residents.addresses[i], registration, source, system, what.day, event.row());
+    std::uint32_t patient = i;
+    if (row.local_id == LocalId::of_another) {
+      patient = other_patient(residents, i, source, errors_.row_random(resident, source, event.row()));
+      if (patient != i) row.errors |= bit(ErrorKind::local_id_wrong);
+    }
+    const std::uint32_t practice = source == Source::gp ? practice_of(n, person) : 0;
     begin_row();
     const std::size_t begin = out.size();
     out += format.delimiter;
-    out += source == Source::gp ? practices[practice_of(n, person)] : trusts[what.second_trust ? 1 : 0];
+    out += source == Source::gp ? practices[practice] : trusts[what.second_trust ? 1 : 0];
+    out += format.delimiter;
+    if (row.local_id != LocalId::missing) {
+      const std::uint64_t provider =
+          source == Source::gp ? practice_key(n / 2, practice) : trust_key(what.second_trust ? trust ^ 1U : trust);
+      append_digits(out, local_id_at(provider, patient), kLocalIdDigits);
+    }
     out += format.delimiter;
     append_nhs_number(out, row.nhs, style.grouped_number);
     out += format.delimiter;

@@ -18,12 +18,12 @@ struct SourceFormat {
   std::string_view name;  // of the dataset, its folder and its files: gp/gp-00000.csv
   char delimiter;
   // Header names, in column order.
-  std::string_view record_id, provider, nhs_number, date_of_birth, postcode, gender, event_date, code;
+  std::string_view record_id, provider, local_id, nhs_number, date_of_birth, postcode, gender, event_date, code;
 };
 const SourceFormat& format_of(Source source) noexcept;
 std::string header_line(Source source);  // with its line end
 
-inline constexpr std::string_view kTruthHeader = "record_id,person_id,dataset,errors\n";
+inline constexpr std::string_view kTruthHeader = "record_id,person_id,dataset,errors,birth_group\n";
 
 // An event in 64 bits, so that sorting puts rows into the order of their extract: those of practices by practice and
 // person, those of hospitals by day and, within a day, in an order that has nothing to do with people.
@@ -65,6 +65,9 @@ class ExtractWriter {
   struct Residents;
   void write_source(const Residents& residents, Source source, std::span<const Event> events,
                     NeighbourhoodText& text) const;
+  // Another patient of the same provider, by index in the neighbourhood; the person itself if there is none.
+  [[nodiscard]] std::uint32_t other_patient(const Residents& residents, std::uint32_t person, Source source,
+                                            const Random& random) const noexcept;
   // Households register together.
   [[nodiscard]] std::uint32_t practice_of(std::uint64_t n, const Person& person) const noexcept;
 

@@ -30,7 +30,7 @@ constexpr std::array<RateOption, 11> kPeopleRates = {{
     {"superseded-unlisted", &SynthRates::superseded_unlisted, "replaced numbers left out of superseded.csv"},
 }};
 
-constexpr std::array<RateOption, 20> kErrorRates = {{
+constexpr std::array<RateOption, 22> kErrorRates = {{
     {"nhs-missing-gp", &SynthRates::nhs_missing_gp, "GP rows without an NHS number"},
     {"nhs-missing-inpatient", &SynthRates::nhs_missing_inpatient, "inpatient rows without one"},
     {"nhs-missing-outpatient", &SynthRates::nhs_missing_outpatient, "outpatient rows without one"},
@@ -49,6 +49,8 @@ constexpr std::array<RateOption, 20> kErrorRates = {{
     {"postcode-missing", &SynthRates::postcode_missing, "rows without a postcode"},
     {"postcode-pseudo", &SynthRates::postcode_pseudo, "rows with a ZZ99 postcode for unknown or abroad"},
     {"postcode-spelling", &SynthRates::postcode_spelling, "rows with an odd spelling of the postcode"},
+    {"local-id-missing", &SynthRates::local_id_missing, "rows without the provider's own patient number"},
+    {"local-id-wrong", &SynthRates::local_id_wrong, "rows with another patient's of the same provider"},
     {"resubmitted", &SynthRates::resubmitted, "rows sent again under another record id"},
     {"malformed", &SynthRates::malformed, "rows a column short or over"},
 }};

@@ -27,6 +27,7 @@ enum class Subject : std::uint64_t {
   number_order,
   registration,
   row,
+  provider,
 };
 
 // A probability as a 64-bit threshold: no rounding differs between machines.

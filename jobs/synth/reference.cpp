@@ -77,6 +77,12 @@ std::string job_file_text(const SynthArguments& arguments) {
   const auto line = [&](std::string_view key, std::string_view value) {
     text += std::string(key) + std::string(13 - key.size(), ' ') + " = \"" + std::string(value) + "\"\n";
   };
+  const auto screen = [&](std::string_view kind, std::string_view column, std::string_view value) {
+    text += "[[extract.screen]]\n";
+    line("kind", kind);
+    line("column", column);
+    line("values", value);
+  };
   for (std::size_t s = 0; s < kSources; ++s) {
     const SourceFormat& format = format_of(static_cast<Source>(s));
     text += "\n[[extract]]\ndataset   = \"" + std::string(format.name) + "\"\nfiles     = [\"" +
@@ -85,6 +91,7 @@ std::string job_file_text(const SynthArguments& arguments) {
     text += "\n[extract.columns]\n";
     line("row_id", format.record_id);
     line("provider", format.provider);
+    line("local_id", format.local_id);
     line("nhs_number", format.nhs_number);
     line("date_of_birth", format.date_of_birth);
     line("postcode", format.postcode);
@@ -93,6 +100,9 @@ std::string job_file_text(const SynthArguments& arguments) {
     text += "[[extract.keep]]\n";
     line("column", format.code);
     line("type", "category");
+    // What the data allow: there are no deaths, no dates of discharge, and codes of delivery go to anybody.
+    if (s == static_cast<std::size_t>(Source::gp)) screen("registration", format.code, "9123.");
+    if (s == static_cast<std::size_t>(Source::inpatient)) screen("birth", format.code, "Z380");
   }
   return text +
          "\n[reference]\nsuperseded = \"superseded.csv\"\npractices  = \"practices.csv\"\n"

@@ -51,6 +51,9 @@ struct SynthRates {
   double postcode_missing = 0.003;
   double postcode_pseudo = 0.0018;  // ZZ99 3WZ and other pseudo postcodes
   double postcode_spelling = 0.02;  // lower case, no space, two spaces, O for 0
+  // The provider's own patient number: of rows
+  double local_id_missing = 0.02;
+  double local_id_wrong = 0.0005;  // another patient's of the same provider
   // Rows
   double resubmitted = 0.005;  // sent again, identical but for the record id
   double malformed = 0;        // a column short or over
