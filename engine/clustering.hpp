@@ -5,6 +5,11 @@
 //     over identities without a number.  The identity joins the number whose claim leads all others by the margin.
 //     Otherwise it is ambiguous: it stays apart from every number, flagged and counted, and keeps to its like only by
 //     links heavier than the claims.
+//   - Two identities without a number whose genders differ are not brought together by a third that has none.
+//   - A number that somebody's record carries by mistake is not a twin's next number: "consecutive numbers on one
+//     birthday are siblings, not typing errors".
+//   - What was parted from the owner of its number (ownership.hpp) goes back if it has found no other person: a record
+//     that fits nobody else is more likely its own person's with errors than a stranger's.
 //   - Links are taken from the heaviest down (ties by the two identity ids), so the result depends on content alone.
 //
 // Sources: best-first clustering with cluster-level cannot-links; the Master Person Service's rule that several equally
@@ -12,21 +17,36 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
 #include "engine/identity.hpp"
 #include "engine/model.hpp"
+#include "engine/provenance.hpp"
 
 namespace ligature {
 
-using IdentityId = std::uint64_t;  // number of an identity in the order of shard and content, over all ranks
+enum class EdgeKind : std::int32_t {
+  link,  // the two may be one person
+  // One of the two is parted from the owner of an NHS number that both carry; it may return if it fits nobody else.
+  ret,
+  // The two share a provider's own patient number (local_id.hpp); a link in all other respects.
+  local_id,
+  // a has no number, b is an NHS number, not an identity: too light to link, but a rival to the claims of others.
+  rival,
+  // Both have numbers, and different ones, but one of the numbers is seldom seen and the rest agrees so well that it
+  // may be the other's.
+  conflict,
+  // Both carry one NHS number and have equal claims to it: at most one of the two may go to another person.
+  tie,
+};
 
 struct Edge {
   IdentityId a = 0;  // a < b
   IdentityId b = 0;
   Weight weight = 0;
-  std::int32_t padding = 0;
+  EdgeKind kind = EdgeKind::link;
 };
 static_assert(sizeof(Edge) == 24);
 
@@ -34,12 +54,16 @@ static_assert(sizeof(Edge) == 24);
 constexpr bool heavier(const Edge& x, const Edge& y) noexcept {
   if (x.weight != y.weight) return x.weight > y.weight;
   if (x.a != y.a) return x.a < y.a;
-  return x.b < y.b;
+  if (x.b != y.b) return x.b < y.b;
+  return x.kind < y.kind;
 }
 
 struct ClusterNode {
   IdentityId id = 0;
-  std::uint64_t valid_nhs = 0;  // 0 if none
+  std::uint64_t valid_nhs = 0;     // 0 if none
+  std::uint64_t disowned_nhs = 0;  // a valid number that it carries and does not own; 0 if none
+  Gender gender = Gender::unknown;
+  bool thin = false;  // valid_nhs is seldom seen (Evidence::number_thin)
 };
 
 struct ClusterResult {
@@ -47,23 +71,43 @@ struct ClusterResult {
   Weight weakest = 0;      // lightest edge that was needed to build the cluster; meaningful if linked
   bool linked = false;     // the cluster has two identities or more
   bool ambiguous = false;  // the cluster was refused a numbered cluster because no claim led by the margin
+  bool returned = false;   // its number took it back
+  // The link of this node in the tree of links that holds the cluster together; the root's is to itself, with the
+  // weight of its heaviest.  Of an ambiguous node: to itself, with the strongest claim on it.
+  std::uint32_t linked_to = 0;  // index into nodes
+  EdgeKind kind = EdgeKind::link;
+  Weight weight = 0;
+  Weight lead = kNoRival;  // of the strongest claim over the next number's
 };
 
 struct ClusterCounts {
   std::uint64_t links_used = 0;            // identities less clusters
   std::uint64_t vetoed_different_nhs = 0;  // links refused because they would have put two numbers together
   std::uint64_t ambiguous_clusters = 0;
+  std::uint64_t returned = 0;         // clusters that went back to the owner of their number
+  std::uint64_t several_numbers = 0;  // clusters with two valid NHS numbers or more, found to be one person's
 };
 
-// Resolves one component.  nodes: sorted by id, without repeats.  edges: any order, each between two nodes, at or above
-// the threshold; repeats are allowed.  Result: one entry a node, in the order of nodes.  counts are added to.
-// Cost: O(E log E).  Throws Error if an edge names an id that is not among the nodes.
-std::vector<ClusterResult> resolve_component(std::span<const ClusterNode> nodes, std::vector<Edge> edges, Weight margin,
-                                             ClusterCounts& counts);
+struct ClusterRules {
+  Weight margin = 0;  // by which the best claim must lead
+  // People who live together with numbers of one batch are twins (where the file says so).
+  bool neighbours_are_twins = false;
+};
+ClusterRules cluster_rules(const LinkageModel& model) noexcept;
+
+// Numbers of one batch, issued one after the other, as to twins: their first nine digits are less than ten apart.
+bool are_neighbours(std::uint64_t nhs_a, std::uint64_t nhs_b) noexcept;
+
+// Resolves one component.
+// nodes: sorted by id, without repeats.  edges: any order, each between two nodes, at or above the threshold; repeats
+// are allowed.  Result: one entry a node, in the order of nodes.  counts are added to. Cost: O(E log E).  Throws Error
+// if an edge names an id that is not among the nodes.
+std::vector<ClusterResult> resolve_component(std::span<const ClusterNode> nodes, std::vector<Edge> edges,
+                                             const ClusterRules& rules, ClusterCounts& counts);
 
 // Drops edges that resolve_component cannot need, so that a flood of n equal identities costs O(n) edges and not n^2:
 // among nodes of one number, or of none, it keeps a maximum spanning forest; of a node without a number the heaviest
-// edge to each of the two numbers nearest to it.  resolve_component begins with the same reduction, and reducing any
+// edge to each of the four numbers nearest to it.  resolve_component begins with the same reduction, and reducing any
 // parts of a graph before they are joined changes nothing (the cycle property under the strict order of heavier()):
 // every result is the same.  valid numbers must be given the same for a node each time.
 class EdgeReducer {
@@ -71,8 +115,9 @@ class EdgeReducer {
   // Adds one edge; nhs_a and nhs_b: the valid NHS numbers of its ends, 0 for none.  Both non-zero and different:
   // ignored here and counted by vetoed().
   void add(const Edge& edge, std::uint64_t nhs_a, std::uint64_t nhs_b);
-  // Moves the kept edges out, in the order of heavier().
-  std::vector<Edge> take();
+  // Moves the kept edges out, in the order of heavier().  Edges below the threshold come out as rivals if one end has a
+  // number, and not at all if neither has.
+  std::vector<Edge> take(Weight threshold = std::numeric_limits<Weight>::min());
   [[nodiscard]] std::uint64_t vetoed() const noexcept { return vetoed_; }
 
  private:

@@ -143,11 +143,17 @@ BirthLevel compare_birth(std::uint32_t bcd_a, std::uint32_t bcd_b) noexcept {
 PostcodeLevel compare_postcode(std::uint64_t bytes_a, std::uint64_t bytes_b) noexcept {
   if (bytes_a == 0 || bytes_b == 0) return PostcodeLevel::missing;
   if (bytes_a == bytes_b) return PostcodeLevel::exact;
-  int differing_characters = 0;
-  for (int position = 0; position < 7; ++position) {
-    if (((bytes_a >> (8 * position)) & 0xFF) != ((bytes_b >> (8 * position)) & 0xFF)) ++differing_characters;
+  const auto character = [](std::uint64_t bytes, int position) { return (bytes >> (8 * position)) & 0xFF; };
+  int differing_characters = 0, lowest = 0;
+  for (int position = 6; position >= 0; --position) {
+    if (character(bytes_a, position) == character(bytes_b, position)) continue;
+    ++differing_characters;
+    lowest = position;
   }
   if (differing_characters == 1) return PostcodeLevel::near;
+  const bool exchanged = differing_characters == 2 && character(bytes_a, lowest) == character(bytes_b, lowest + 1) &&
+                         character(bytes_a, lowest + 1) == character(bytes_b, lowest);
+  if (exchanged) return PostcodeLevel::near;
   // From the right: two unit letters, the sector, two characters of the district, two area letters.
   if (bytes_a >> 16 == bytes_b >> 16) return PostcodeLevel::sector;
   if (bytes_a >> 24 == bytes_b >> 24) return PostcodeLevel::district;

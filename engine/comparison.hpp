@@ -16,9 +16,10 @@
 namespace ligature {
 
 enum class NhsLevel : std::uint8_t { missing, other, near, exact };  // near: one digit, or two neighbours swapped
+// Postcodes are near if one character differs, or two neighbours are exchanged.
 // swapped: day and month exchanged, or two neighbouring digits of one part.  two_parts: of year, month and day.
 enum class BirthLevel : std::uint8_t { missing, other, same_year, two_parts, one_digit, swapped, exact };
-enum class PostcodeLevel : std::uint8_t { missing, other, area, district, sector, near, exact };  // near: one character
+enum class PostcodeLevel : std::uint8_t { missing, other, area, district, sector, near, exact };
 enum class GenderLevel : std::uint8_t { missing, different, same };
 
 inline constexpr std::size_t kNhsLevels = 4, kBirthLevels = 7, kPostcodeLevels = 7, kGenderLevels = 3;

@@ -64,8 +64,10 @@ IdentityFields unpack(const Identity& identity) noexcept {
 
 bool is_linkable(const IdentityFields& fields) noexcept {
   const bool has_birth = fields.date_of_birth != kMissingDay;
-  return fields.nhs.status == NhsStatus::valid || (has_birth && fields.postcode.packed != 0) ||
-         (has_birth && fields.nhs.status == NhsStatus::invalid);
+  const bool has_postcode = fields.postcode.packed != 0;
+  const bool misspelt = fields.nhs.status == NhsStatus::invalid;
+  return fields.nhs.status == NhsStatus::valid || (has_birth && has_postcode) ||
+         (misspelt && (has_birth || has_postcode));
 }
 
 Identity one_time_identity(const IdentityFields& fields, std::uint64_t digest) noexcept {

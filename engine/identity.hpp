@@ -58,7 +58,7 @@ Identity pack(const IdentityFields& fields) noexcept;
 IdentityFields unpack(const Identity& identity) noexcept;
 
 // True if equal identities may be taken for one person: a valid NHS number; or date of birth and postcode; or an
-// invalid NHS number and date of birth.
+// invalid NHS number and either of them.
 bool is_linkable(const IdentityFields& fields) noexcept;
 
 // The identity of a row that stands alone.  digest: 64 bits that differ between rows (57 are kept); the date of birth,

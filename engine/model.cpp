@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/wrong_numbers.hpp"
+
 namespace ligature {
 
 namespace {
@@ -12,8 +14,33 @@ namespace {
 // Probabilities below this are taken as this, so that no count of zero makes a weight infinite.
 constexpr double kSmallestProbability = 1e-12;
 
-// The rate of records that carry the NHS number of somebody else.
+// The rate of records that carry the NHS number of somebody else, and the share of them who live together.
 constexpr double kWrongNumberRate = 0.002;
+constexpr double kWrongInHousehold = 0.5;
+
+// Members of one household are recorded at one postcode unless one of them has moved since, and one typed for another
+// is of the other sex as often as not.
+constexpr double kHouseholdSamePostcode = 0.85;
+constexpr double kHouseholdDifferentGender = 0.5;
+
+// Persons who share date of birth and postcode with another for each person (half of 0.9 in a hundred are twins: the
+// rate of multiple births, and that they part as adults), and the share of twins of one sex (Weinberg).
+constexpr double kTwinsAtHome = 0.006;
+constexpr double kSameSexTwins = 0.64;
+
+// However few rows lack a number, some persons never show one.
+constexpr double kFewestUnnumbered = 0.01;
+
+// Expected agreements that a measured rate is weighed against.
+constexpr double kExpectedAgreements = 4;
+constexpr double kExpectedSampled = 20;
+
+// A person has about so many other records, any of which finds one that has lost its number; and some have none at all.
+constexpr double kOtherRecords = 3;
+constexpr double kMostReturnBits = 3;
+
+// What is expected of conflicting numbers counts as this many pairs.
+constexpr double kConflictPriorPairs = 5;
 
 // The prior of the smallest files: with it a date of birth and a gender alone do not link in any file.
 constexpr double kFewestPersons = 8192;
@@ -48,6 +75,18 @@ double exact_u(double documented, std::uint64_t same, std::uint64_t both) noexce
   return std::min(u, kMostCommonAgreement);
 }
 
+// u of the levels between exact and other: what was sampled, weighed as if a few more pairs had been at the level at
+// the expected rate.
+template <std::size_t Count>
+void measure_partial(std::array<LevelProbabilities, Count>& levels, const std::array<std::uint64_t, Count>& sampled) {
+  double pairs = 0;
+  for (std::size_t level = 1; level < Count; ++level) pairs += static_cast<double>(sampled[level]);
+  for (std::size_t level = 2; level + 1 < Count; ++level) {
+    levels[level].u = (static_cast<double>(sampled[level]) + kExpectedSampled) /
+                      (pairs + kExpectedSampled / std::max(levels[level].u, kSmallestProbability));
+  }
+}
+
 // Sets the level "other" to what the rest leave, and holds every partial agreement to no more evidence than the exact.
 template <std::size_t Count>
 void complete(std::array<LevelProbabilities, Count>& levels) {
@@ -61,13 +100,26 @@ void complete(std::array<LevelProbabilities, Count>& levels) {
   levels[kOther] = {1 - m, 1 - u};
 }
 
-std::array<LevelProbabilities, kNhsLevels> nhs_probabilities(double persons) {
+// Given that the numbers differ and at most one is valid: two different valid numbers are told apart before.
+std::array<LevelProbabilities, kNhsLevels> nhs_probabilities(const FileFrequencies& file, double other_birth) {
+  constexpr double kNearByChance = 1e-8;
+  // Pairs of an invalid number and one that it is near to, of two persons: those with a wholly different date of birth,
+  // but for the share of them that one person's errors make.
+  const double pairs = static_cast<double>(file.invalid_numbers) * static_cast<double>(file.distinct_nhs);
+  const double seen = static_cast<double>(file.near_pairs_other_birth) / other_birth;
+  const double near =
+      std::min(kMostCommonAgreement, (seen + kExpectedAgreements) / (pairs + kExpectedAgreements / kNearByChance));
   std::array<LevelProbabilities, kNhsLevels> levels{};
-  // Two records share a number by chance if either carries a wrong one, and that one is the other's.
-  at(levels, NhsLevel::exact) = {0.992, 2 * kWrongNumberRate / persons};
-  at(levels, NhsLevel::near) = {0.003, 1e-8};
-  at(levels, NhsLevel::other) = {0.005, 1 - 1e-8 - 2 * kWrongNumberRate / persons};
+  at(levels, NhsLevel::exact) = {1, 1};
+  at(levels, NhsLevel::near) = {0.7, near};
+  at(levels, NhsLevel::other) = {0.3, 1 - near};
   return levels;
+}
+
+// A person whose row at hand has no number has none in any other as often as rows lack it, about.
+double unnumbered_share(const FileFrequencies& file) {
+  const double without = static_cast<double>(file.unnumbered) + 1, all = static_cast<double>(file.identities) + 2;
+  return std::clamp(without / all, kFewestUnnumbered, 1 - kFewestUnnumbered);
 }
 
 std::array<LevelProbabilities, kBirthLevels> birth_probabilities(const FileFrequencies& file) {
@@ -80,6 +132,7 @@ std::array<LevelProbabilities, kBirthLevels> birth_probabilities(const FileFrequ
   at(levels, BirthLevel::one_digit) = {0.00275, 2.5e-3 * remaining};
   at(levels, BirthLevel::two_parts) = {0.00170, 3.7e-3 * remaining};
   at(levels, BirthLevel::same_year) = {0.00012, 2.95e-2 * remaining};
+  measure_partial(levels, file.sampled_birth);
   complete(levels);
   return levels;
 }
@@ -100,15 +153,39 @@ std::array<LevelProbabilities, kPostcodeLevels> postcode_probabilities(const Fil
   at(levels, PostcodeLevel::sector) = {0.0055, sector - near};
   at(levels, PostcodeLevel::district) = {0.020, district - sector};
   at(levels, PostcodeLevel::area) = {0.095, area - district};
+  measure_partial(levels, file.sampled_postcode);
   complete(levels);
   return levels;
 }
 
-std::array<LevelProbabilities, kGenderLevels> gender_probabilities() {
+std::array<LevelProbabilities, kGenderLevels> gender_probabilities(const FileFrequencies& file) {
   std::array<LevelProbabilities, kGenderLevels> levels{};
-  at(levels, GenderLevel::same) = {0.9967, 0.5};
-  at(levels, GenderLevel::different) = {0.0033, 0.5};
+  // One of each is taken to have been seen: a file of one sex must not make sex worthless in either direction.
+  const double male = static_cast<double>(file.male) + 1, female = static_cast<double>(file.female) + 1;
+  const double share = male / (male + female), same = share * share + (1 - share) * (1 - share);
+  at(levels, GenderLevel::same) = {0.9967, same};
+  at(levels, GenderLevel::different) = {0.0033, 1 - same};
   return levels;
+}
+
+// How people of one postcode share their date of birth beyond chance: as twins, who are the rarer the more people there
+// are; measured where enough such pairs were seen.
+void set_siblings_at_postcode(const FileFrequencies& file, double persons, ModelParameters& model) {
+  const double average = persons * model.postcode.back().u;  // of people at the postcode that a person is at
+  for (std::size_t k = 0; k < kPostcodeClasses; ++k) {
+    const double here = std::max(1.0, average * std::exp2(-rarity_bits(static_cast<Rarity>(4 * k + 2))));
+    const double twins = kTwinsAtHome / here;
+    for (const GenderLevel gender : {GenderLevel::different, GenderLevel::same}) {
+      const double share = gender == GenderLevel::same ? kSameSexTwins : 1 - kSameSexTwins;
+      const double chance = model.birth.back().u * model.gender[index(gender)].u;
+      const double seen = static_cast<double>(file.same_birth_at_postcode[k][index(gender)]);
+      const double pairs = static_cast<double>(file.pairs_at_postcode[k]);
+      // As if a few twins had been seen at the expected rate.
+      model.siblings_at_postcode[k][index(gender)] = (std::max(0.0, seen - pairs * chance) + kExpectedAgreements) /
+                                                     (pairs + kExpectedAgreements / (twins * share));
+    }
+    model.siblings_at_postcode[k][0] = model.siblings_at_postcode[k][1] + model.siblings_at_postcode[k][2];
+  }
 }
 
 // Not a number counts as the smallest probability.
@@ -134,42 +211,178 @@ std::array<Weight, Count> level_weights(const std::array<LevelProbabilities, Cou
 
 }  // namespace
 
+std::array<double, kPostcodeLevels> household_postcodes() {
+  // Where not the same, as good as anywhere.
+  std::array<double, kPostcodeLevels> levels{};
+  for (std::size_t level = 1; level + 1 < kPostcodeLevels; ++level) {
+    levels[level] = (1 - kHouseholdSamePostcode) / (kPostcodeLevels - 2);
+  }
+  levels.back() = kHouseholdSamePostcode;
+  return levels;
+}
+
+void set_wrong_numbers(const WrongNumbers& wrong, ModelParameters& model) {
+  auto& table = model.wrong_number;
+  table = {};
+  for (std::size_t p = 1; p < kPostcodeLevels; ++p) {
+    for (std::size_t g = 1; g < kGenderLevels; ++g) {
+      const double in_household =
+          g == index(GenderLevel::different) ? wrong.household_different_gender : 1 - wrong.household_different_gender;
+      table[p][g] = wrong.of_strangers * model.postcode[p].u * model.gender[g].u +
+                    wrong.of_household * wrong.household_postcode[p] * in_household;
+      table[p][0] += table[p][g];
+      table[0][g] += table[p][g];
+      table[0][0] += table[p][g];
+    }
+  }
+}
+
+// Pairs of records that agree on date of birth and postcode but not on the number, one number being seldom seen: twins
+// and neighbours, or one person with a wrong number.  The genders tell: two persons differ in them far more often than
+// one person's records.  So does how many such pairs there are, against those whose numbers are both in use.
+void set_conflicts(const FileFrequencies& file, double persons, ModelParameters& model) {
+  const double different_gender = at(model.gender, GenderLevel::different).m;
+  const auto seen = [](const std::array<std::uint64_t, kGenderLevels>& counts, GenderLevel level) {
+    return static_cast<double>(counts[index(level)]);
+  };
+  const double same = seen(file.alike_thin, GenderLevel::same),
+               different = seen(file.alike_thin, GenderLevel::different);
+  const double all = same + different + seen(file.alike_thin, GenderLevel::missing);
+  if (all == 0) return;
+  const double in_use_same = seen(file.alike_in_use, GenderLevel::same);
+  const double in_use_different = seen(file.alike_in_use, GenderLevel::different);
+  const double in_use = in_use_same + in_use_different + seen(file.alike_in_use, GenderLevel::missing);
+  // How often two persons differ in gender here.
+  const double two_different = std::clamp((in_use_different + kExpectedAgreements * (1 - kSameSexTwins)) /
+                                              (in_use_same + in_use_different + kExpectedAgreements),
+                                          1e-9, 1 - 1e-9);
+  // How many of the pairs are expected to be two persons.
+  const double numbers = std::max(1.0, static_cast<double>(file.distinct_nhs));
+  const double thin = std::min(1.0, static_cast<double>(file.thin_numbers) / numbers);
+  const double both_in_use = (1 - thin) * (1 - thin);
+  const double documented = kTwinsAtHome / 2 * std::min(persons, numbers) * (1 - both_in_use);
+  const double measured = both_in_use > 0.01 ? in_use * (1 - both_in_use) / both_in_use : 0;
+  const double expected = std::min(0.98, std::max(documented, 2 * measured) / all);
+  double two = expected;
+  for (int iteration = 0; iteration < 200; ++iteration) {
+    const auto share = [&](double if_two, double if_one) { return two * if_two / (two * if_two + (1 - two) * if_one); };
+    two = (kConflictPriorPairs * expected + same * share(1 - two_different, 1 - different_gender) +
+           different * share(two_different, different_gender)) /
+          (kConflictPriorPairs + same + different);
+  }
+  const double conflicts = all * (1 - two);
+  model.conflicting_number = conflicts / (conflicts + static_cast<double>(file.alike_records) + 1);
+  model.conflict_of_two = two;
+  model.conflict_different_gender = two_different;
+}
+
 ModelParameters documented_model(const FileFrequencies& file) {
   // Where few rows have a number, two identities a person is the better guess of how many people there are.
   const double persons =
       std::max({static_cast<double>(file.distinct_nhs), static_cast<double>(file.identities) / 2, kFewestPersons});
   ModelParameters parameters;
-  parameters.nhs = nhs_probabilities(persons);
   parameters.birth = birth_probabilities(file);
+  parameters.nhs = nhs_probabilities(file, at(parameters.birth, BirthLevel::other).u);
   parameters.postcode = postcode_probabilities(file);
-  parameters.gender = gender_probabilities();
+  parameters.gender = gender_probabilities(file);
+  set_wrong_numbers({2 * kWrongNumberRate * (1 - kWrongInHousehold), 2 * kWrongNumberRate * kWrongInHousehold,
+                     household_postcodes(), kHouseholdDifferentGender},
+                    parameters);
+  set_siblings_at_postcode(file, persons, parameters);
+  parameters.unnumbered = unnumbered_share(file);
+  set_conflicts(file, persons, parameters);
+  // Numbers are issued one after the other to twins, and to hardly anybody else of one household.
+  parameters.neighbours_twins = (static_cast<double>(file.neighbours_same_birth) + kExpectedAgreements) /
+                                (static_cast<double>(file.neighbours) + kExpectedAgreements);
   parameters.prior = 1 / persons;
   parameters.threshold_bits = 2;
   parameters.margin_bits = 5;
   return parameters;
 }
 
-LinkageModel::LinkageModel(const ModelParameters& parameters)
+LinkageModel::LinkageModel(const ModelParameters& parameters, bool rivals)
     : parameters_(parameters),
       threshold_(to_weight(parameters.threshold_bits)),
-      margin_(to_weight(parameters.margin_bits)) {
+      margin_(to_weight(parameters.margin_bits)),
+      rival_threshold_(rivals ? threshold_ - margin_ : threshold_) {
   const double prior = bounded(parameters.prior, 1 - kSmallestProbability);
   const Weight prior_weight = to_weight(std::log2(prior / (1 - prior)));
+  const double right_number = bounded(1 - parameters.wrong_number[0][0], 1);
   const auto nhs = level_weights(parameters.nhs);
   const auto birth = level_weights(parameters.birth);
   const auto postcode = level_weights(parameters.postcode);
   const auto gender = level_weights(parameters.gender);
   for (std::size_t pattern = 0; pattern < kPatterns; ++pattern) {
     const Levels levels = levels_of(static_cast<Pattern>(pattern));
-    weights_[pattern] = prior_weight + nhs[index(levels.nhs)] + birth[index(levels.birth)] +
-                        postcode[index(levels.postcode)] + gender[index(levels.gender)];
+    if (levels.nhs == NhsLevel::exact) {
+      const std::size_t p = index(levels.postcode), g = index(levels.gender);
+      const double m_here =
+          (p == 0 ? 1 : bounded(parameters.postcode[p].m, 1)) * (g == 0 ? 1 : bounded(parameters.gender[g].m, 1));
+      weights_[pattern] = birth[index(levels.birth)] +
+                          to_weight(std::log2(right_number * m_here / bounded(parameters.wrong_number[p][g], 1)));
+    } else {
+      weights_[pattern] = prior_weight + nhs[index(levels.nhs)] + birth[index(levels.birth)] +
+                          postcode[index(levels.postcode)] + gender[index(levels.gender)];
+    }
+  }
+  for (std::size_t r = 0; r < kRarities; ++r) {
+    rarity_[r] = to_weight(rarity_bits(static_cast<Rarity>(r)));
+  }
+  const double birth_u = bounded(parameters.birth.back().u, 1);
+  for (std::size_t g = 0; g < kGenderLevels; ++g) {
+    const double gender_u = g == 0 ? 1 : bounded(parameters.gender[g].u, 1);
+    for (std::size_t r = 0; r < kRarities; ++r) {
+      const double chance = birth_u * std::exp2(-rarity_bits(static_cast<Rarity>(r))) * gender_u;
+      for (std::size_t k = 0; k < kPostcodeClasses; ++k) {
+        together_[k][r][g] =
+            to_weight(std::log2(birth_u * gender_u / bounded(chance + parameters.siblings_at_postcode[k][g], 1)));
+      }
+    }
+  }
+  const double unnumbered = bounded(parameters.unnumbered, 1 - kSmallestProbability);
+  to_numbered_ = to_weight(std::log2((1 - unnumbered) / unnumbered));
+  const double found = parameters.birth.back().m * parameters.postcode.back().m;
+  return_ = to_weight(std::min(kMostReturnBits, -kOtherRecords * std::log2(bounded(1 - found, 1))));
+  conflict_ = to_weight(std::log2(bounded(parameters.conflicting_number, 1)));
+  const double two = bounded(parameters.conflict_of_two, 1 - kSmallestProbability);
+  const double of_two[kGenderLevels] = {1, bounded(parameters.conflict_different_gender, 1),
+                                        bounded(1 - parameters.conflict_different_gender, 1)};
+  for (std::size_t g = 0; g < kGenderLevels; ++g) {
+    const double of_one = g == 0 ? 1 : bounded(parameters.gender[g].m, 1);
+    conflict_together_[g] = to_weight(std::log2((1 - two) * of_one / (two * of_two[g])));
+    conflicts_may_link_ = conflicts_may_link_ || conflict_together_[g] >= threshold_;
+  }
+  for (std::size_t pattern = 0; pattern < kPatterns; ++pattern) {
+    for (std::size_t r = 0; r < kRarities && !may_matter_[pattern]; ++r) {
+      may_matter_[pattern] = weight(static_cast<Pattern>(pattern), kRarities - 1, static_cast<Rarity>(r)) +
+                                 (is_together(static_cast<Pattern>(pattern)) ? std::max(to_numbered_, Weight{0}) : 0) >=
+                             rival_threshold();
+    }
   }
 }
 
-int posterior_percent(Weight weight) noexcept {
+Weight LinkageModel::weight(Pattern pattern, Rarity birth, Rarity postcode) const noexcept {
+  const Levels levels = levels_of(pattern);
+  Weight weight = weights_[pattern];
+  if (levels.nhs == NhsLevel::exact) return weight;
+  const bool same_birth = levels.birth == BirthLevel::exact;
+  if (levels.postcode == PostcodeLevel::exact) {
+    weight += rarity_[postcode];
+    if (same_birth) weight += together_[postcode_class(postcode)][birth][index(levels.gender)];
+  } else if (same_birth) {
+    weight += rarity_[birth];
+  }
+  return weight;
+}
+
+double posterior(Weight weight) noexcept {
   // Beyond this the double is exactly 0 or 1, and the power stays finite.
   const double bits = std::clamp(static_cast<double>(weight) / kWeightPerBit, -100.0, 100.0);
-  return static_cast<int>(std::floor(100 / (1 + std::exp2(-bits))));
+  return 1 / (1 + std::exp2(-bits));
+}
+
+int posterior_percent(Weight weight) noexcept {
+  return static_cast<int>(std::floor(100 * posterior(weight)));
 }
 
 }  // namespace ligature

@@ -38,4 +38,23 @@ NhsRange nhs_range(std::uint64_t value) noexcept;
 // Ten decimal digits as ten nibbles, first digit highest: the form that comparisons work on.
 std::uint64_t nhs_digits_bcd(std::uint64_t value) noexcept;
 
+// Calls visit(number) for every valid number that becomes this one by one wrong digit or one exchange of neighbouring
+// digits, each once, in a fixed order.  Of a number that fails the check there are about a dozen.
+template <typename Visit>
+void for_each_valid_neighbour(std::uint64_t number, const Visit& visit) {
+  std::uint64_t power = 1;
+  for (int position = 0; position < 10; ++position, power *= 10) {
+    const std::uint64_t digit = number / power % 10;
+    const std::uint64_t others = number - digit * power;
+    for (std::uint64_t meant = 0; meant < 10; ++meant) {
+      if (meant != digit && nhs_check_digit_ok(others + meant * power)) visit(others + meant * power);
+    }
+    if (position == 9) break;
+    const std::uint64_t next = number / (power * 10) % 10;
+    if (next == digit) continue;  // an exchange that changes nothing
+    const std::uint64_t exchanged = number - (next * 10 + digit) * power + (digit * 10 + next) * power;
+    if (nhs_check_digit_ok(exchanged)) visit(exchanged);
+  }
+}
+
 }  // namespace ligature

@@ -129,11 +129,18 @@ struct PostcodeComparison : Comparison {
     const Vector x = hn::Xor(query(), b);
     // Every byte is below 0x80, so adding 0x7F carries into the top bit of just those bytes that are not zero.
     const Vector flags = hn::And(hn::Add(x, set(0x7F7F7F7F7F7F7F7FULL)), set(0x8080808080808080ULL));
+    const Vector rest = without_lowest_bit(flags);
+    const Vector lowest = hn::Xor(flags, rest);
+    // Two neighbouring characters exchanged: they differ by the same bits, those in which the query's two differ.
+    const Vector low_character = hn::Sub(lowest, hn::ShiftRight<7>(lowest));
+    const Vector unequal = hn::Or(hn::Xor(x, hn::ShiftRight<8>(x)), hn::Xor(x, set(query_ ^ (query_ >> 8))));
+    const Vector unswapped = hn::Or(hn::Xor(rest, hn::ShiftLeft<8>(lowest)), hn::And(unequal, low_character));
     Vector level =
         hn::IfThenElse(hn::Eq(hn::ShiftRight<40>(x), zero), at(PostcodeLevel::area), at(PostcodeLevel::other));
     level = hn::IfThenElse(hn::Eq(hn::ShiftRight<24>(x), zero), at(PostcodeLevel::district), level);
     level = hn::IfThenElse(hn::Eq(hn::ShiftRight<16>(x), zero), at(PostcodeLevel::sector), level);
-    level = hn::IfThenElse(hn::Eq(without_lowest_bit(flags), zero), at(PostcodeLevel::near), level);
+    level = hn::IfThenElse(hn::Eq(unswapped, zero), at(PostcodeLevel::near), level);
+    level = hn::IfThenElse(hn::Eq(rest, zero), at(PostcodeLevel::near), level);
     level = hn::IfThenElse(hn::Eq(x, zero), at(PostcodeLevel::exact), level);
     return hn::IfThenZeroElse(hn::Eq(b, zero), level);
   }

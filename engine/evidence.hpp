@@ -1,0 +1,59 @@
+// What an identity's values count for, once the file has been seen as a whole: values that are not its own, and how
+// common its date of birth and its postcode are.
+//
+// An NHS number that somebody else has the better claim to, and a date of birth that a system writes when it knows
+// none, are no evidence: they count as missing.  Agreement on a rare value is better evidence than on a common one
+// (term frequency: Winkler, Frequency-based matching in Fellegi-Sunter, US Bureau of the Census, 2000).
+#pragma once
+
+#include <cstdint>
+
+#include "engine/identity.hpp"
+
+namespace ligature {
+
+// How much rarer than the average a value is, in quarters of a bit about kAverageRarity: a value shared by half as many
+// people as the average has kAverageRarity + 4.
+using Rarity = std::uint8_t;
+inline constexpr unsigned kRarities = 128;
+inline constexpr Rarity kAverageRarity = 64;
+inline constexpr double kRaritiesPerBit = 4;
+
+// share: the probability that another person has the value; average: that two persons share a value.  Both positive.
+Rarity rarity_of(double share, double average) noexcept;
+// In bits, -16 to 15.75; negative for common values.
+constexpr double rarity_bits(Rarity rarity) noexcept {
+  return (static_cast<double>(rarity) - kAverageRarity) / kRaritiesPerBit;
+}
+
+struct Evidence {
+  enum Flag : std::uint8_t {
+    number_disowned = 1,  // a valid NHS number that others use with a better claim, or equally good
+    number_default = 2,   // an NHS number that a system writes for many people
+    birth_default = 4,    // a date of birth that a system writes when it knows none
+    number_thin = 8,      // a valid NHS number that one identity in one dataset has, and nothing else in the file
+  };
+  Rarity birth = kAverageRarity;
+  Rarity postcode = kAverageRarity;
+  std::uint8_t flags = 0;
+  std::uint8_t unused = 0;
+  [[nodiscard]] bool has(Flag flag) const noexcept { return (flags & flag) != 0; }
+};
+static_assert(sizeof(Evidence) == 4);
+
+// The identity as it counts in comparison: what is not evidence is missing, and the rarities are in its spare bits.
+// Not for one-time identities, which are never compared.
+Identity weighed(const Identity& identity, const Evidence& evidence) noexcept;
+
+// Of a weighed identity: a valid number that may be another's, where the file says that such numbers often are.
+constexpr bool is_thin(const Identity& identity) noexcept {
+  return (identity.first & 1) != 0;
+}
+constexpr Rarity birth_rarity(const Identity& identity) noexcept {
+  return static_cast<Rarity>(identity.second >> 7 & 0x7F);
+}
+constexpr Rarity postcode_rarity(const Identity& identity) noexcept {
+  return static_cast<Rarity>(identity.second & 0x7F);
+}
+
+}  // namespace ligature
