@@ -4,7 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <exception>
-#include <iterator>
+#include <functional>
 #include <optional>
 #include <set>
 #include <span>
@@ -34,58 +34,98 @@ void for_each_kind(std::string_view errors, const Visit& visit) {
   }
 }
 
+// The values of a row's group_ columns as one text, a line each: what tells combinations apart.
+void encode_groups(std::span<const std::string_view> values, std::string& text) {
+  text.clear();
+  for (const std::string_view value : values) {
+    text += value;
+    text += '\n';
+  }
+}
+
+// Calls visit with each line of a text that ends with a line end.
+template <typename Visit>
+void for_each_line(std::string_view text, const Visit& visit) {
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    visit(text.substr(0, end));
+    text.remove_prefix(end + 1);
+  }
+}
+
+// Texts in byte order, each once.  Few: metadata.
+using Names = std::set<std::string, std::less<>>;
+
+void insert_name(Names& names, std::string_view name) {
+  if (!names.contains(name)) names.emplace(name);
+}
+
 // What a first reading of the truth finds out.
 struct TruthSurvey {
-  std::uint64_t rows = 0;  // over all ranks
-  std::vector<std::string> error_kinds;
+  std::uint64_t rows = 0;
+  Names kinds;
+  Names combinations;  // as encode_groups has them
 };
 
-struct BlockSurvey {
-  std::uint64_t rows = 0;
-  std::set<std::string, std::less<>> kinds;
-};
+void check_limits(const TruthSurvey& survey, const std::string& where) {
+  if (survey.kinds.size() > kMaxErrorKinds) {
+    throw UsageError(fmt::format("{}: the column errors has more than {} kinds", where, kMaxErrorKinds));
+  }
+  if (survey.combinations.size() > kMaxCombinations) {
+    throw UsageError(fmt::format("{}: the columns group_... have more than {} different combinations of values", where,
+                                 kMaxCombinations));
+  }
+}
+
+void survey_block(const TruthFiles& truth, const TruthBlock& block, TruthSurvey& survey) {
+  std::string combination;
+  read_truth_block(truth, block, [&](const TruthRow& row) {
+    ++survey.rows;
+    for_each_kind(row.errors, [&](std::string_view kind) { insert_name(survey.kinds, kind); });
+    if (!row.groups.empty()) {
+      encode_groups(row.groups, combination);
+      insert_name(survey.combinations, combination);
+    }
+    check_limits(survey, truth.files[block.file].path);
+  });
+}
+
+// Collective.  The union over ranks of texts of lines_each lines, the last of which has a line end of its own or not.
+Names all_names(const Communicator& comm, const Names& mine, std::size_t lines_each, bool ends_line) {
+  std::string text;
+  for (const std::string& name : mine) text += ends_line ? name : name + '\n';
+  const std::vector<char> all = comm.all_gather(std::span<const char>(text));
+  Names names;
+  std::string name;
+  std::size_t lines = 0;
+  for_each_line({all.data(), all.size()}, [&](std::string_view line) {
+    name += line;
+    if (ends_line) name += '\n';
+    if (++lines % lines_each == 0) names.insert(std::exchange(name, {}));
+  });
+  return names;
+}
 
 // Collective.
 TruthSurvey survey(const Communicator& comm, const TruthFiles& truth, const std::vector<TruthBlock>& blocks) {
-  PerThread<BlockSurvey> surveys;
+  PerThread<TruthSurvey> surveys;
   std::optional<std::string> problem;
   try {
-    for_each_item(blocks.size(), [&](std::size_t i) {
-      BlockSurvey& mine = surveys.local();
-      read_truth_block(truth, blocks[i], [&](const TruthRow& row) {
-        ++mine.rows;
-        for_each_kind(row.errors, [&](std::string_view kind) {
-          if (!mine.kinds.contains(kind)) mine.kinds.emplace(kind);
-          if (mine.kinds.size() > kMaxErrorKinds) {
-            throw UsageError(fmt::format("{}: the column errors has more than {} kinds",
-                                         truth.files[blocks[i].file].path, kMaxErrorKinds));
-          }
-        });
-      });
-    });
+    for_each_item(blocks.size(), [&](std::size_t i) { survey_block(truth, blocks[i], surveys.local()); });
   } catch (const std::exception& failure) {
     problem = failure.what();
   }
   comm.agree(problem, kExitWrongUse);
   TruthSurvey result;
-  std::string names;  // of this rank, a line each
-  std::set<std::string, std::less<>> kinds;
-  surveys.for_each([&](const BlockSurvey& mine) {
+  surveys.for_each([&](const TruthSurvey& mine) {
     result.rows += mine.rows;
-    kinds.insert(mine.kinds.begin(), mine.kinds.end());
+    result.kinds.insert(mine.kinds.begin(), mine.kinds.end());
+    result.combinations.insert(mine.combinations.begin(), mine.combinations.end());
   });
-  for (const std::string& kind : kinds) names += kind + '\n';
-  const std::vector<char> all = comm.all_gather(std::span<const char>(names));
-  for (auto begin = all.begin(); begin != all.end();) {
-    const auto end = std::find(begin, all.end(), '\n');
-    kinds.emplace(begin, end);
-    begin = std::next(end);
-  }
-  result.error_kinds.assign(kinds.begin(), kinds.end());
-  if (result.error_kinds.size() > kMaxErrorKinds) {
-    throw UsageError(fmt::format("the column errors of the truth has more than {} kinds", kMaxErrorKinds));
-  }
   result.rows = comm.sum(result.rows);
+  result.kinds = all_names(comm, result.kinds, 1, false);
+  if (!truth.groups.empty()) result.combinations = all_names(comm, result.combinations, truth.groups.size(), true);
+  check_limits(result, "the truth");
   return result;
 }
 
@@ -99,13 +139,14 @@ struct Pass {
 class Join {
  public:
   Join(const Communicator& comm, const std::filesystem::path& secure, const std::vector<std::string>& datasets,
-       const TruthFiles& truth, const std::vector<TruthBlock>& blocks, const std::vector<std::string>& error_kinds)
+       const TruthFiles& truth, const std::vector<TruthBlock>& blocks, const TruthSurvey& survey)
       : comm_(comm),
         secure_(secure),
         datasets_(datasets),
         truth_(truth),
         blocks_(blocks),
-        error_kinds_(error_kinds),
+        error_kinds_(survey.kinds.begin(), survey.kinds.end()),
+        combinations_(survey.combinations.begin(), survey.combinations.end()),
         shards_(comm.size()) {}
 
   // Collective.  Rows join JoinedRows::rows at the owner of their found person.
@@ -150,9 +191,13 @@ class Join {
         const std::size_t count = std::min(at_once, blocks_.size() - done);
         std::vector<std::vector<TruthItem>> parts(count);
         for_each_item(count, [&](std::size_t i) {
+          std::string combination;
           read_truth_block(truth_, blocks_[done + i], [&](const TruthRow& row) {
             const Digest key = record_key(row.dataset, row.record_id);
-            if (pass.takes(key)) parts[i].push_back({key, person_key(row.person_id), kinds_of(row.errors)});
+            if (!pass.takes(key)) return;
+            encode_groups(row.groups, combination);
+            parts[i].push_back({key, text_key(row.person_id), kinds_of(row.errors), birth_group_of(row.birth_group),
+                                place_in(combinations_, combination)});
           });
         });
         done += count;
@@ -172,16 +217,20 @@ class Join {
     return items;
   }
 
-  static std::uint64_t person_key(std::string_view person_id) noexcept {
-    return digest(std::as_bytes(std::span(person_id))).high;
+  static std::uint64_t text_key(std::string_view text) noexcept { return digest(std::as_bytes(std::span(text))).high; }
+
+  // Birth groups are compared only among the rows of one found person: 32 bits tell them apart.
+  static std::uint32_t birth_group_of(std::string_view text) noexcept {
+    return text.empty() ? 0 : std::max(std::uint32_t{1}, static_cast<std::uint32_t>(text_key(text)));
   }
 
-  std::uint64_t kinds_of(std::string_view errors) const noexcept {
-    std::uint64_t bits = 0;
-    for_each_kind(errors, [&](std::string_view kind) {
-      const auto found = std::lower_bound(error_kinds_.begin(), error_kinds_.end(), kind);
-      bits |= std::uint64_t{1} << (found - error_kinds_.begin());
-    });
+  static std::uint64_t place_in(const std::vector<std::string>& names, std::string_view name) noexcept {
+    return static_cast<std::uint64_t>(std::lower_bound(names.begin(), names.end(), name) - names.begin());
+  }
+
+  std::uint32_t kinds_of(std::string_view errors) const noexcept {
+    std::uint32_t bits = 0;
+    for_each_kind(errors, [&](std::string_view kind) { bits |= std::uint32_t{1} << place_in(error_kinds_, kind); });
     return bits;
   }
 
@@ -190,7 +239,7 @@ class Join {
   const std::vector<std::string>& datasets_;
   const TruthFiles& truth_;
   const std::vector<TruthBlock>& blocks_;
-  const std::vector<std::string>& error_kinds_;
+  std::vector<std::string> error_kinds_, combinations_;  // in byte order
   ShardMap shards_;
 };
 
@@ -218,7 +267,8 @@ void join_items(std::vector<IndexItem>& index, std::vector<TruthItem>& truth, st
     return std::tie(a.key, a.found, a.dataset) < std::tie(b.key, b.found, b.dataset);
   });
   sort_items(truth.begin(), truth.end(), [](const TruthItem& a, const TruthItem& b) {
-    return std::tie(a.key, a.person, a.errors) < std::tie(b.key, b.person, b.errors);
+    return std::tie(a.key, a.person, a.errors, a.birth_group, a.groups) <
+           std::tie(b.key, b.person, b.errors, b.birth_group, b.groups);
   });
   std::size_t t = 0;
   for (std::size_t i = 0; i < index.size();) {
@@ -241,10 +291,17 @@ void join_items(std::vector<IndexItem>& index, std::vector<TruthItem>& truth, st
     if (truth[t].person != truth[truth_end - 1].person) {  // sorted by person: the first and the last tell
       counts.index_in_conflict += copies;
     } else {
-      std::uint32_t errors = 0;
-      for (std::size_t k = t; k < truth_end; ++k) errors |= static_cast<std::uint32_t>(truth[k].errors);
+      LabelledRow row;
+      row.truth = truth[t].person;
+      for (std::size_t k = t; k < truth_end; ++k) {
+        row.errors |= truth[k].errors;
+        row.birth_group = std::max(row.birth_group, truth[k].birth_group);
+        row.truth_groups = std::max(row.truth_groups, static_cast<std::uint16_t>(truth[k].groups));
+      }
       for (std::size_t k = i; k < index_end; ++k) {
-        rows.push_back({index[k].found, truth[t].person, errors, static_cast<std::uint16_t>(index[k].dataset), 0});
+        row.found = index[k].found;
+        row.dataset = static_cast<std::uint8_t>(index[k].dataset);
+        rows.push_back(row);
       }
       counts.joined += copies;
     }
@@ -263,16 +320,21 @@ JoinedRows join_with_truth(const Communicator& comm, const std::filesystem::path
                            const std::vector<std::string>& datasets, const TruthFiles& truth,
                            std::uint64_t items_at_once) {
   const std::vector<TruthBlock> blocks = truth_blocks(truth, comm.rank(), comm.size());
-  TruthSurvey found = survey(comm, truth, blocks);
+  const TruthSurvey found = survey(comm, truth, blocks);
   std::uint64_t index_rows = 0;
   read_secure_index(secure, comm.rank(), comm.size(), [&](const IndexRow&) { ++index_rows; });
   JoinedRows result;
-  result.error_kinds = std::move(found.error_kinds);
+  result.error_kinds.assign(found.kinds.begin(), found.kinds.end());
+  result.groups.names = truth.groups;
+  for (const std::string& combination : found.combinations) {
+    std::vector<std::string>& values = result.groups.combinations.emplace_back();
+    for_each_line(combination, [&](std::string_view value) { values.emplace_back(value); });
+  }
   JoinCounts counts;
   const std::uint64_t most = std::max(comm.sum(index_rows), found.rows);
   const std::uint64_t room = items_at_once * static_cast<std::uint64_t>(comm.size());
   const std::uint64_t passes = std::max<std::uint64_t>(1, (most + room - 1) / room);
-  Join join(comm, secure, datasets, truth, blocks, result.error_kinds);
+  Join join(comm, secure, datasets, truth, blocks, found);
   for (std::uint64_t pass = 0; pass < passes; ++pass) join.run({pass, passes}, result.rows, counts);
   std::array<std::uint64_t, kJoinCounters> sums = {0,
                                                    0,

@@ -2,7 +2,7 @@
 //
 // Record ids are partitioned by hash over the ranks and compared there as 128-bit digests.  What does not fit in memory
 // at once is done in several passes over the inputs, each taking a share of the hashes, so that only the joined rows
-// (24 bytes each, spread over all ranks) have to be held.
+// (32 bytes each, spread over all ranks) have to be held.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,8 @@
 #include <vector>
 
 #include "engine/linkage_key.hpp"
-#include "jobs/evaluate/metrics.hpp"
+#include "jobs/evaluate/groups.hpp"
+#include "jobs/evaluate/labelled_row.hpp"
 #include "jobs/evaluate/truth.hpp"
 #include "partition/communicator.hpp"
 
@@ -27,7 +28,9 @@ struct IndexItem {
 struct TruthItem {
   Digest key;
   std::uint64_t person = 0;
-  std::uint64_t errors = 0;
+  std::uint32_t errors = 0;
+  std::uint32_t birth_group = 0;
+  std::uint64_t groups = 0;  // LabelledRow::truth_groups
 };
 
 // The key of a record id: with its dataset if the truth names datasets, else dataset is empty.
@@ -54,10 +57,12 @@ struct JoinedRows {
   std::vector<LabelledRow> rows;         // of the found persons that this rank owns
   JoinCounts counts;                     // over all ranks
   std::vector<std::string> error_kinds;  // names of the bits of LabelledRow::errors, in byte order
+  TruthGroups groups;                    // what LabelledRow::truth_groups means
 };
 
 // Collective.  datasets: names by the index's dataset numbers.  items_at_once: of either side, a rank; tests make it
-// small. Throws UsageError for a truth that cannot be read or has more than 32 kinds of error.
+// small. Throws UsageError for a truth that cannot be read, or has more than 32 kinds of error or 4,096 combinations of
+// groups.
 JoinedRows join_with_truth(const Communicator& comm, const std::filesystem::path& secure,
                            const std::vector<std::string>& datasets, const TruthFiles& truth,
                            std::uint64_t items_at_once = 16U << 20);

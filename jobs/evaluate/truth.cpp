@@ -1,6 +1,9 @@
 #include "jobs/evaluate/truth.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <map>
+#include <set>
 #include <span>
 
 #include <fmt/format.h>
@@ -39,7 +42,10 @@ std::vector<char> read_range(const File& file, std::uint64_t begin, std::uint64_
   return bytes;
 }
 
-TruthFile read_header(const std::string& path) {
+using GroupColumns = std::map<std::string, std::size_t, std::less<>>;
+
+// groups: the columns that begin with "group_".
+TruthFile read_header(const std::string& path, GroupColumns& groups) {
   const File file = File::open_read(path);
   TruthFile truth;
   truth.path = path;
@@ -60,6 +66,10 @@ TruthFile read_header(const std::string& path) {
   truth.person_id = required_column(header, "person_id", path);
   truth.dataset = column_of(header, "dataset", path);
   truth.errors = column_of(header, "errors", path);
+  truth.birth_group = column_of(header, "birth_group", path);
+  for (const std::string_view name : header) {
+    if (name.starts_with("group_")) groups.emplace(name, column_of(header, name, path).value());
+  }
   return truth;
 }
 
@@ -76,10 +86,11 @@ std::size_t next_line_start(std::string_view text, std::size_t from) noexcept {
 
 TruthFiles find_truth(const std::vector<std::string>& patterns) {
   TruthFiles truth;
+  std::vector<GroupColumns> groups;  // of each file
   for (const std::string& pattern : patterns) {
     const std::vector<std::string> paths = expand_glob(pattern);
     if (paths.empty()) throw UsageError("no truth file matches " + pattern);
-    for (const std::string& path : paths) truth.files.push_back(read_header(path));
+    for (const std::string& path : paths) truth.files.push_back(read_header(path, groups.emplace_back()));
   }
   if (truth.files.empty()) throw UsageError("a truth file is needed");
   truth.has_dataset = truth.files.front().dataset.has_value();
@@ -87,6 +98,18 @@ TruthFiles find_truth(const std::vector<std::string>& patterns) {
     if (file.dataset.has_value() != truth.has_dataset) {
       throw UsageError(
           fmt::format("{} and {}: one has the column dataset, the other has not", truth.files.front().path, file.path));
+    }
+    truth.has_birth_group = truth.has_birth_group || file.birth_group.has_value();
+  }
+  std::set<std::string> names;
+  for (const GroupColumns& columns : groups) {
+    for (const auto& [name, column] : columns) names.insert(name);
+  }
+  truth.groups.assign(names.begin(), names.end());
+  for (std::size_t i = 0; i < truth.files.size(); ++i) {
+    for (const std::string& name : truth.groups) {
+      const auto found = groups[i].find(name);
+      truth.files[i].groups.push_back(found == groups[i].end() ? std::nullopt : std::optional(found->second));
     }
   }
   return truth;
@@ -121,6 +144,7 @@ void read_truth_block(const TruthFiles& truth, const TruthBlock& block,
   RecordTokenizer tokenizer(',', kLongestRow);
   tokenizer.attach(text.data(), text.size(), to == file.end);
   const std::size_t stop = block.end - from;
+  std::vector<std::string_view> groups(file.groups.size());
   const auto fail = [&](std::size_t at, const std::string& what) {
     throw UsageError(fmt::format("{}: the row at byte {} {}", file.path, from + at, what));
   };
@@ -131,12 +155,18 @@ void read_truth_block(const TruthFiles& truth, const TruthBlock& block,
       continue;
     }
     if (token.kind != Token::Kind::row) fail(at, "is not a row of a CSV file, or is longer than 64 KiB");
+    const std::string_view line = text.substr(at, token.next - at);
+    if (line.substr(0, line.find_last_not_of("\r\n")).find_first_of("\r\n") != std::string_view::npos) {
+      fail(at, "has a line end in a quoted field");
+    }
     const std::span<const std::string_view> fields = tokenizer.fields();
     if (fields.size() != file.columns) {
       fail(at, fmt::format("has {} columns, the header has {}", fields.size(), file.columns));
     }
-    visit({fields[file.record_id], fields[file.person_id], file.dataset ? fields[*file.dataset] : std::string_view(),
-           file.errors ? fields[*file.errors] : std::string_view()});
+    const auto field = [&](std::optional<std::size_t> column) { return column ? fields[*column] : std::string_view(); };
+    for (std::size_t i = 0; i < groups.size(); ++i) groups[i] = field(file.groups[i]);
+    visit({fields[file.record_id], fields[file.person_id], field(file.dataset), field(file.errors),
+           field(file.birth_group), groups});
     at = token.next;
   }
 }
