@@ -18,11 +18,11 @@ void resolve_small_components(benchmark::State& state) {
   for (std::uint64_t id = 0; id < identities; ++id) {
     nodes.push_back({id, id % 5 == 1 ? 0U : 9'434'765'919U});
     for (std::uint64_t other = 0; other < id; ++other) {
-      edges.push_back({other, id, static_cast<Weight>(20 * kWeightPerBit + other), 0});
+      edges.push_back({other, id, static_cast<Weight>(20 * kWeightPerBit + other), EdgeKind::link});
     }
   }
   ClusterCounts counts;
-  for (auto _ : state) benchmark::DoNotOptimize(resolve_component(nodes, edges, kMargin, counts));
+  for (auto _ : state) benchmark::DoNotOptimize(resolve_component(nodes, edges, {kMargin, false}, counts));
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(identities));
 }
 BENCHMARK(resolve_small_components)->ArgName("identities")->Arg(2)->Arg(3)->Arg(8);
@@ -36,11 +36,11 @@ void resolve_one_component(benchmark::State& state) {
   for (std::uint64_t id = 0; id < identities; ++id) {
     nodes.push_back({id, id % 3 == 0 ? 0 : 4'000'000'000 + random() % identities});
     for (int edge = 0; edge < 3 && id > 0; ++edge) {
-      edges.push_back({random() % id, id, static_cast<Weight>(random() % 30'000), 0});
+      edges.push_back({random() % id, id, static_cast<Weight>(random() % 30'000), EdgeKind::link});
     }
   }
   ClusterCounts counts;
-  for (auto _ : state) benchmark::DoNotOptimize(resolve_component(nodes, edges, kMargin, counts));
+  for (auto _ : state) benchmark::DoNotOptimize(resolve_component(nodes, edges, {kMargin, false}, counts));
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(edges.size()));
 }
 BENCHMARK(resolve_one_component)->ArgName("identities")->Arg(1'000)->Arg(100'000)->Unit(benchmark::kMillisecond);
@@ -53,7 +53,7 @@ void reduce_a_flood(benchmark::State& state) {
     EdgeReducer reducer;
     for (std::uint64_t a = 0; a < identities; ++a) {
       for (std::uint64_t b = a + 1; b < identities; ++b) {
-        reducer.add({a, b, kWeightPerBit, 0}, a % 2 * (a + 1), b % 2 * (b + 1));
+        reducer.add({a, b, kWeightPerBit, EdgeKind::link}, a % 2 * (a + 1), b % 2 * (b + 1));
       }
     }
     kept = reducer.take().size();

@@ -114,12 +114,13 @@ ColumnLayout lay_out_columns(const Header& header, const Extract& extract, const
   layout.postcode = find(columns.postcode);
   layout.gender = find(columns.gender);
   layout.extracted = find(columns.extracted);
-  find(columns.local_id);
+  layout.local_id = find(columns.local_id);
   for (const PayloadField& field : schema.fields) {
     std::optional<std::string> name = field.name;
     if (field.role == PayloadField::Role::event_date) name = columns.event_date;
     if (field.role == PayloadField::Role::provider) name = columns.provider;
     layout.payload.push_back(find(name));
+    if (field.role == PayloadField::Role::provider) layout.provider = layout.payload.back();
   }
   if (header.names.size() == 1 && !problems.empty()) {
     for (const char other : {',', ';', '|', '\t'}) {

@@ -108,6 +108,7 @@ struct RowBlock {
   std::vector<char> row_ids;              // the row ids back to back, empty if the extract has no row_id column
   std::vector<std::uint32_t> row_id_end;  // end of each kept row's id in row_ids
   std::vector<std::uint32_t> row_line;    // line of each kept row from the block's first; only if no row_id column
+  std::vector<std::uint64_t> local_keys;  // local_key of each kept row; empty if the extract's local ids are not used
   std::vector<std::vector<std::string>> dictionaries;  // per payload field; empty for fields without categories
   std::vector<QuarantinedRow> quarantined;
   RowCounts counts;

@@ -12,6 +12,7 @@
 
 #include "engine/error.hpp"
 #include "io/files.hpp"
+#include "io/model_section.hpp"
 #include "io/table_reader.hpp"
 #include "io/toml_precheck.hpp"
 
@@ -213,6 +214,10 @@ void match_dataset(const Extract& first, Extract& extract, TableReader& table) {
                     "extract of that dataset",
                     extract.dataset));
   }
+  if (first.screens != extract.screens) {
+    table.mistake(fmt::format("this extract of dataset '{}' must have the same [[extract.screen]] as its first extract",
+                              extract.dataset));
+  }
 }
 
 // For each dataset, the number of its first extract.
@@ -230,6 +235,7 @@ void read_extract(const ConfigNode* node, const Paths& paths, JobFile& job, Firs
   extract.extracted = table.date("extracted");
   read_columns(table.table("columns"), table, extract.columns, mistakes);
   read_keep(table, extract, mistakes);
+  read_screens(table, extract, mistakes);
   table.report_unknown_keys();
   if (dataset && !is_dataset_name(*dataset)) {
     table.mistake_at("dataset", fmt::format("dataset name '{}' must begin with a lower-case letter and hold only a-z, "
@@ -294,13 +300,6 @@ void read_consent(TableReader table, const Paths& paths, JobFile& job) {
   table.report_unknown_keys();
 }
 
-void read_model(TableReader table, JobFile& job) {
-  job.threshold_bits = table.number("threshold_bits", -100, 100);
-  job.margin_bits = table.number("margin_bits", 0, 100);
-  job.prior = table.number("prior", 1e-18, 0.5);
-  table.report_unknown_keys();
-}
-
 void read_publish(TableReader table, JobFile& job) {
   constexpr std::array<std::string_view, 3> kEventDates = {"day", "month", "year"};
   constexpr std::array<std::string_view, 2> kAreas = {"outward", "none"};
@@ -354,7 +353,7 @@ JobFile parse_job_file(std::string_view text, const fs::path& path, const std::v
   read_extracts_section(root, paths, job, mistakes);
   read_reference(section("reference"), paths, job);
   read_consent(section("consent"), paths, job);
-  read_model(section("model"), job);
+  read_model(section("model"), job, mistakes);
   read_publish(section("publish"), job);
   read_limits(section("limits"), job);
   root.report_unknown_keys();

@@ -15,6 +15,8 @@
 
 #include "engine/consent.hpp"
 #include "engine/date.hpp"
+#include "engine/model_settings.hpp"
+#include "io/screen_settings.hpp"
 
 namespace ligature {
 
@@ -40,6 +42,7 @@ struct Extract {
   std::optional<DayNumber> extracted;
   ExtractColumns columns;
   std::vector<KeptColumn> keep;
+  std::vector<ScreenRule> screens;  // the same in all extracts of a dataset
 };
 
 enum class EventDatePolicy : std::uint8_t { day, month, year };  // month and year: first day of it
@@ -62,6 +65,8 @@ struct JobFile {
   AfterOptOut after_opt_out = AfterOptOut::keep_earlier;
   // [model]: the first is measured in bits of match weight
   std::optional<double> threshold_bits, margin_bits, prior;
+  bool use_local_id = true;  // where an extract names one
+  ModelSettings model;
   // [publish]
   EventDatePolicy event_date = EventDatePolicy::day;
   AreaPolicy area = AreaPolicy::outward;

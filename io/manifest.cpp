@@ -64,6 +64,56 @@ void fields(Archive& archive, PassReport& pass) {
 }
 
 template <typename Archive>
+void fields(Archive& archive, NumberReport& numbers) {
+  archive("numbers", numbers.numbers);
+  archive("contested", numbers.contested);
+  archive("identities_disowned", numbers.identities_disowned);
+  archive("rows_disowned", numbers.rows_disowned);
+  archive("default_numbers", numbers.default_numbers);
+  archive("rows_default", numbers.rows_default);
+  archive("default_births", numbers.default_births);
+}
+
+template <typename Archive>
+void fields(Archive& archive, LocalIdReport& local_ids) {
+  archive("ids", local_ids.ids);
+  archive("default_ids", local_ids.default_ids);
+  archive("reused_ids", local_ids.reused_ids);
+}
+
+template <typename Archive>
+void fields(Archive& archive, DependenceReport& dependence) {
+  archive("first", dependence.first);
+  archive("second", dependence.second);
+  archive("agree", dependence.agree);
+  archive("first_disagrees", dependence.first_disagrees);
+  archive("second_disagrees", dependence.second_disagrees);
+  archive("disagree", dependence.disagree);
+  archive("log_odds_ratio", dependence.log_odds_ratio);
+  archive("standard_error", dependence.standard_error);
+}
+
+template <typename Archive>
+void fields(Archive& archive, ModelReport& report) {
+  archive("source", report.source);
+  archive("reason", report.reason);
+  archive("anchor_pairs", report.anchor_pairs);
+  archive("different_births", report.different_births);
+  archive("different_births_and_genders", report.different_births_and_genders);
+  archive("log_likelihood", report.log_likelihood);
+  archive("dependence", report.dependence);
+}
+
+template <typename Archive>
+void fields(Archive& archive, EstimatedGroup& group) {
+  archive("kind", group.kind);
+  archive("name", group.name);
+  archive("rows", group.rows);
+  archive("wrong_rows", group.wrong_rows);
+  archive("missed_rows", group.missed_rows);
+}
+
+template <typename Archive>
 void fields(Archive& archive, DatasetReport& dataset) {
   archive("name", dataset.name);
   archive("events", dataset.events);
@@ -74,6 +124,8 @@ void fields(Archive& archive, ClusterCounts& clusters) {
   archive("links_used", clusters.links_used);
   archive("vetoed_different_nhs", clusters.vetoed_different_nhs);
   archive("ambiguous_clusters", clusters.ambiguous_clusters);
+  archive("returned", clusters.returned);
+  archive("several_numbers", clusters.several_numbers);
 }
 
 template <typename Archive>
@@ -129,7 +181,31 @@ void fields(Archive& archive, ModelParameters& model) {
   level_fields<BirthLevel>(archive, "date_of_birth", model.birth);
   level_fields<PostcodeLevel>(archive, "postcode", model.postcode);
   level_fields<GenderLevel>(archive, "gender", model.gender);
+  archive.group("wrong_number", [&](auto& levels) {
+    for (std::size_t p = 0; p < kPostcodeLevels; ++p) {
+      levels.group(level_name(static_cast<PostcodeLevel>(p)), [&](auto& genders) {
+        for (std::size_t g = 0; g < kGenderLevels; ++g) {
+          genders(level_name(static_cast<GenderLevel>(g)), model.wrong_number[p][g]);
+        }
+      });
+    }
+  });
+  // By class of the postcode: how many bits rarer than the average it is at least.
+  archive.group("siblings_at_postcode", [&](auto& classes) {
+    for (std::size_t k = 0; k < kPostcodeClasses; ++k) {
+      classes.group(std::to_string(static_cast<int>(k) - static_cast<int>(kPostcodeClasses) / 2), [&](auto& genders) {
+        genders("missing", model.siblings_at_postcode[k][0]);
+        genders("different", model.siblings_at_postcode[k][1]);
+        genders("same", model.siblings_at_postcode[k][2]);
+      });
+    }
+  });
   archive("prior", model.prior);
+  archive("unnumbered", model.unnumbered);
+  archive("neighbours_twins", model.neighbours_twins);
+  archive("conflicting_number", model.conflicting_number);
+  archive("conflict_of_two", model.conflict_of_two);
+  archive("conflict_different_gender", model.conflict_different_gender);
   archive("threshold_bits", model.threshold_bits);
   archive("margin_bits", model.margin_bits);
 }
@@ -155,12 +231,17 @@ void fields(Archive& archive, Manifest& manifest) {
   archive("identities", manifest.identities);
   archive("linkable_identities", manifest.linkable_identities);
   archive("distinct_nhs", manifest.distinct_nhs);
+  archive("numbers", manifest.numbers);
+  archive("local_ids", manifest.local_ids);
   archive("passes", manifest.passes);
   archive("model", manifest.model);
+  archive("estimation", manifest.estimation);
+  archive("estimated", manifest.estimated);
   archive("components", manifest.components);
   archive("largest_component", manifest.largest_component);
   archive("component_rounds", manifest.component_rounds);
   archive("clusters", manifest.clusters);
+  archive("screens", manifest.screens);
   archive("persons", manifest.persons);
   archive("persons_by_id_type", manifest.persons_by_id_type);
   archive("rows_linked", manifest.rows_linked);

@@ -13,6 +13,7 @@
 #include "engine/clustering.hpp"
 #include "engine/model.hpp"
 #include "io/intake.hpp"
+#include "io/manifest_screens.hpp"
 
 namespace ligature {
 
@@ -26,6 +27,49 @@ struct StageTime {
 struct PassReport {
   std::string name;  // "nhs_number", "date_of_birth", "postcode"
   std::uint64_t identities = 0, groups = 0, largest_group = 0, pairs_compared = 0, pairs_vetoed = 0, edges = 0;
+};
+
+// Whether errors of two identifiers come together in a record (dependence.hpp): pairs of records of one number, without
+// those whose dates of birth have nothing in common.
+struct DependenceReport {
+  std::string first, second;
+  std::uint64_t agree = 0, first_disagrees = 0, second_disagrees = 0, disagree = 0;
+  double log_odds_ratio = 0, standard_error = 0;
+};
+
+// How the model's parameters were found.
+struct ModelReport {
+  std::string source;              // "documented", "anchored" or "em"
+  std::string reason;              // why
+  std::uint64_t anchor_pairs = 0;  // pairs of records that share a valid NHS number
+  std::uint64_t different_births = 0, different_births_and_genders = 0;  // among them (anchored_estimate.hpp)
+  std::vector<double> log_likelihood;                                    // one for each iteration of the estimate
+  std::vector<DependenceReport> dependence;
+};
+
+// What became of NHS numbers that several persons use.
+struct NumberReport {
+  std::uint64_t numbers = 0;              // different valid NHS numbers
+  std::uint64_t contested = 0;            // ... used by identities that cannot be one person
+  std::uint64_t identities_disowned = 0;  // whose number counts as missing: others have the better claim
+  std::uint64_t rows_disowned = 0;
+  std::uint64_t default_numbers = 0;  // used by many and owned by nobody
+  std::uint64_t rows_default = 0;
+  std::uint64_t default_births = 0;  // dates of birth that systems write when they know none
+};
+
+// What became of local patient ids, where they are used.
+struct LocalIdReport {
+  std::uint64_t ids = 0;          // different ones, each with its provider
+  std::uint64_t default_ids = 0;  // ... written for so many identities that they are nobody's
+  std::uint64_t reused_ids = 0;   // ... of identities most of which cannot be one person with the others
+};
+
+// How many rows of a group the model expects to be with the wrong person, and away from their own.
+struct EstimatedGroup {
+  std::string kind, name;  // "all", "match_rank", "birth_decade", "gender", "area", "dataset"; and which
+  std::uint64_t rows = 0;
+  double wrong_rows = 0, missed_rows = 0;
 };
 
 struct DatasetReport {
@@ -45,10 +89,15 @@ struct Manifest {
   std::vector<DatasetReport> datasets;
   RowCounts rows;  // over all files
   std::uint64_t identities = 0, linkable_identities = 0, distinct_nhs = 0;
+  NumberReport numbers;
+  LocalIdReport local_ids;
   std::vector<PassReport> passes;
   ModelParameters model;
+  ModelReport estimation;
+  std::vector<EstimatedGroup> estimated;  // by match rank and group
   std::uint64_t components = 0, largest_component = 0, component_rounds = 0;
   ClusterCounts clusters;
+  ScreenReport screens;
   std::uint64_t persons = 0;
   std::vector<std::uint64_t> persons_by_id_type;  // index: id_type
   std::uint64_t rows_linked = 0;                  // rows of persons with two rows or more
@@ -63,7 +112,7 @@ struct Manifest {
 enum class IdType : std::uint8_t {
   nhs_number = 1,  // owns a valid NHS number
   contested = 2,   // has a valid NHS number that another person has the better claim to
-  other = 3,       // no valid NHS number; date of birth and postcode, or an invalid number
+  other = 3,       // no valid NHS number; date of birth and postcode, an invalid number, or a shared local id
   ambiguous = 4,   // as other, and left apart because no candidate led
   one_time = 5,    // a single row whose identifiers cannot tell people apart; never linkable
 };

@@ -9,6 +9,8 @@
 #include <optional>
 #include <utility>
 
+#include "engine/local_id.hpp"
+
 namespace ligature {
 
 namespace {
@@ -127,6 +129,7 @@ RowParser::RowParser(const FileContext& file, std::size_t expected_bytes)
   } else {
     block_.row_line.reserve(rows);
   }
+  if (file_.layout.local_id != kNoColumn) block_.local_keys.reserve(rows);
 }
 
 void RowParser::row(Fields fields, std::uint64_t offset, std::uint64_t lines) {
@@ -188,6 +191,7 @@ void RowParser::add_row(Fields fields, std::uint64_t offset) {
   ++block_.counts.kept;
   count_identifiers(identity);
   add_payload(fields);
+  if (layout.local_id != kNoColumn) block_.local_keys.push_back(local_key_of(fields));
   if (file_.schema->has_row_id) {
     const std::string_view id = field_at(fields, layout.row_id);
     block_.row_ids.insert(block_.row_ids.end(), id.begin(), id.end());
@@ -195,6 +199,13 @@ void RowParser::add_row(Fields fields, std::uint64_t offset) {
   } else {
     block_.row_line.push_back(static_cast<std::uint32_t>(block_.lines));
   }
+}
+
+// A number means nothing without who gave it: a row of an extract with a provider column that does not say is left out.
+std::uint64_t RowParser::local_key_of(Fields fields) const {
+  const std::string_view id = field_at(fields, file_.layout.local_id);
+  return file_.layout.provider == kNoColumn ? local_key(LocalIdScope::dataset, file_.schema->name, id)
+                                            : local_key(LocalIdScope::provider, fields[file_.layout.provider], id);
 }
 
 // Differs between rows that are not one row sent twice.  Texts are length-prefixed, so no two lists of them run

@@ -64,6 +64,7 @@ class RowParser final : public RecordSink {
   void add_row(Fields fields, std::uint64_t offset);
   DayNumber extract_date(Fields fields);
   std::uint64_t row_digest(Fields fields, std::uint64_t offset, const Identity& identity) const;
+  std::uint64_t local_key_of(Fields fields) const;
   void count_identifiers(const IdentityFields& identity);
   void add_payload(Fields fields);
 

@@ -18,6 +18,7 @@ RowStore::RowStore(const Inputs& inputs, std::filesystem::path scratch, std::uin
     : inputs_(inputs),
       max_categories_(max_categories),
       budget_(memory),
+      local_keys_(scratch, budget_),
       row_ids_(scratch, budget_),
       quarantined_(scratch, budget_) {
   for (std::size_t dataset = 0; dataset < inputs.datasets.size(); ++dataset) payload_.emplace_back(scratch, budget_);
@@ -30,6 +31,7 @@ void RowStore::restart() {
   dictionaries_.clear();
   for (const DatasetSchema& dataset : inputs_.datasets) dictionaries_.emplace_back(dataset.fields.size());
   for (Spool& spool : payload_) spool.clear();
+  local_keys_.clear();
   row_ids_.clear();
   quarantined_.clear();
 }
@@ -61,6 +63,8 @@ void RowStore::add(RowBlock&& block) {
     }
   }
   payload_[dataset].append(block.payload);
+  const bool has_local_keys = rows > 0 && !block.local_keys.empty();
+  if (has_local_keys) local_keys_.append(std::as_bytes(std::span(block.local_keys)));
 
   const std::vector<std::uint32_t>& positions = schema.has_row_id ? block.row_id_end : block.row_line;
   row_ids_.append(std::as_bytes(std::span(positions)));
@@ -74,13 +78,25 @@ void RowStore::add(RowBlock&& block) {
     quarantined_.append(std::as_bytes(std::span(&record, 1)));
   }
   block.identities.shrink_to_fit();  // they stay until intake is over: no slack
-  blocks_.push_back({block.file, dataset, block.lines, rows_, rows, std::move(block.identities)});
+  blocks_.push_back({block.file, dataset, block.lines, rows_, rows, has_local_keys, std::move(block.identities)});
   rows_ += rows;
 }
 
 void RowStore::read_payload(const StoredBlock& block, std::vector<std::byte>& payload) {
   payload.resize(block.rows * inputs_.datasets[block.dataset].payload_bytes);
   payload_[block.dataset].read(payload);
+}
+
+void RowStore::for_each_local_keys(
+    const std::function<void(const StoredBlock&, std::span<const std::uint64_t>)>& visit) {
+  local_keys_.rewind();
+  std::vector<std::uint64_t> keys;
+  for (const StoredBlock& block : blocks_) {
+    if (!block.has_local_keys) continue;
+    keys.resize(block.rows);
+    local_keys_.read(std::as_writable_bytes(std::span(keys)));
+    visit(block, keys);
+  }
 }
 
 std::vector<std::uint64_t> RowStore::first_lines(std::uint64_t lines_before_first_file) const {

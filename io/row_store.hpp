@@ -1,4 +1,5 @@
-// The rows of this rank between intake and publication: identities in memory, payload and row ids in spools.
+// The rows of this rank between intake and publication: identities in memory, all else (payload, local keys, row ids)
+// in spools.
 //
 // Blocks are kept in input order, so everything is read back in the order in which it was read.
 #pragma once
@@ -6,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -32,12 +34,13 @@ struct StoredBlock {
   std::uint64_t lines = 0;
   std::uint64_t first_row = 0;  // on this rank
   std::uint64_t rows = 0;
+  bool has_local_keys = false;
   std::vector<Identity> identities;  // emptied once they are collapsed
 };
 
 class RowStore {
  public:
-  // memory: bytes that payload and row ids may take before they go to disk under scratch.
+  // memory: bytes that payload, local keys and row ids may take before they go to disk under scratch.
   RowStore(const Inputs& inputs, std::filesystem::path scratch, std::uint64_t memory, std::uint64_t max_categories);
 
   void restart();              // forgets all rows
@@ -51,6 +54,11 @@ class RowStore {
 
   // Reads a block's payload.  Blocks of one dataset in their order, each once.
   void read_payload(const StoredBlock& block, std::vector<std::byte>& payload);
+
+  // Calls visit(block, keys) for every block with local keys, in input order; keys: one a row, 0 for none.
+  void for_each_local_keys(const std::function<void(const StoredBlock&, std::span<const std::uint64_t>)>& visit);
+  [[nodiscard]] std::uint64_t local_keys() const noexcept { return local_keys_.size() / sizeof(std::uint64_t); }
+  void release_local_keys() { local_keys_.clear(); }
 
   // Calls visit(row on this rank, dataset, row id) for every row, in input order.
   void for_each_row_id(std::uint64_t lines_before_first_file,
@@ -75,6 +83,7 @@ class RowStore {
   std::vector<StoredBlock> blocks_;
   std::vector<std::vector<LocalDictionary>> dictionaries_;
   std::vector<Spool> payload_;  // by dataset
+  Spool local_keys_;            // of the blocks that have them
   Spool row_ids_;               // of every block: byte count, ends or lines, characters
   Spool quarantined_;
 };

@@ -1,4 +1,4 @@
-// The secure index and the list of identities: framed, checksummed parts that any number of ranks can read.
+// The secure index: framed, checksummed parts that any number of ranks can read.
 //
 // All numbers are little-endian, as the machines that this program runs on (docs/dataset.md, "The secure folder").
 #include "io/secure_index.hpp"
@@ -25,8 +25,12 @@ namespace {
 constexpr std::size_t kBlockBytes = std::size_t{1} << 20;
 constexpr std::array<char, 8> kIndexMagic{'L', 'I', 'G', 'I', 'N', 'D', 'E', 'X'};
 constexpr std::array<char, 8> kFooterMagic{'L', 'I', 'G', 'I', 'X', 'E', 'N', 'D'};
-constexpr std::array<char, 8> kIdentityMagic{'L', 'I', 'G', 'I', 'D', 'E', 'N', 'T'};
-constexpr std::size_t kIdentitiesPerPiece = std::size_t{1} << 16;
+
+struct PartHeader {
+  std::array<char, 8> magic = kIndexMagic;
+  std::uint64_t version = 2;  // 2: rows name their identity
+};
+static_assert(sizeof(PartHeader) == 16);
 
 struct BlockHeader {
   std::uint64_t rows = 0;
@@ -36,10 +40,11 @@ struct BlockHeader {
 
 struct RowHeader {
   Pseudonym person;
+  IdentityId identity = 0;
   std::uint32_t dataset = 0;
   std::uint32_t id_bytes = 0;  // of the row id that follows
 };
-static_assert(sizeof(RowHeader) == 24);
+static_assert(sizeof(RowHeader) == 32);
 
 // The end of a part; before it lie the offsets of its blocks.
 struct IndexFooter {
@@ -120,7 +125,7 @@ SecureIndexWriter::SecureIndexWriter(const std::filesystem::path& secure, int ra
   make_private_directory(state_->folder);
   state_->part = File::create(partial_part_path(state_->folder, state_->rank), 0600);
   state_->block.reserve(kBlockBytes + (std::size_t{1} << 16));
-  state_->append(bytes_of(kIndexMagic));
+  state_->append(bytes_of(PartHeader{}));
 }
 
 SecureIndexWriter::~SecureIndexWriter() {
@@ -130,7 +135,7 @@ SecureIndexWriter::~SecureIndexWriter() {
 
 void SecureIndexWriter::add(const IndexRow& row) {
   if (row.row_id.size() > std::numeric_limits<std::uint32_t>::max()) throw Error("a row id is longer than 4 GiB");
-  const RowHeader header{row.person, row.dataset, static_cast<std::uint32_t>(row.row_id.size())};
+  const RowHeader header{row.person, row.identity, row.dataset, static_cast<std::uint32_t>(row.row_id.size())};
   const auto header_bytes = bytes_of(header), id = std::as_bytes(std::span(row.row_id));
   state_->block.insert(state_->block.end(), header_bytes.begin(), header_bytes.end());
   state_->block.insert(state_->block.end(), id.begin(), id.end());
@@ -181,12 +186,13 @@ struct IndexPart {
 IndexPart open_part(const std::filesystem::path& path) {
   IndexPart part{File::open_read(path), {}, 0};
   const std::uint64_t bytes = part.file.size();
-  std::array<char, 8> magic{};
-  if (bytes < sizeof magic + sizeof(IndexFooter)) damaged(path, "too short");
-  part.file.read_exactly_at(0, std::as_writable_bytes(std::span(magic)));
+  PartHeader header;
+  if (bytes < sizeof header + sizeof(IndexFooter)) damaged(path, "too short");
+  part.file.read_exactly_at(0, std::as_writable_bytes(std::span(&header, 1)));
   part.file.read_exactly_at(bytes - sizeof(IndexFooter), std::as_writable_bytes(std::span(&part.footer, 1)));
-  if (magic != kIndexMagic || part.footer.magic != kFooterMagic) damaged(path, "not a part of an index");
-  const std::uint64_t room = bytes - sizeof magic - sizeof(IndexFooter);
+  if (header.magic != kIndexMagic || part.footer.magic != kFooterMagic) damaged(path, "not a part of an index");
+  if (header.version != PartHeader{}.version) damaged(path, "another version of the program wrote it");
+  const std::uint64_t room = bytes - sizeof header - sizeof(IndexFooter);
   if (part.footer.blocks > room / sizeof(std::uint64_t)) damaged(path, "impossible number of blocks");
   part.footer_start = bytes - sizeof(IndexFooter) - part.footer.blocks * sizeof(std::uint64_t);
   return part;
@@ -204,7 +210,7 @@ void visit_block(const IndexPart& part, std::uint64_t offset, std::uint64_t end,
                  const std::function<void(const IndexRow&)>& visit) {
   const std::filesystem::path& path = part.file.path();
   BlockHeader header;
-  if (offset < sizeof kIndexMagic || offset > end || end - offset < sizeof header) damaged(path, "impossible block");
+  if (offset < sizeof(PartHeader) || offset > end || end - offset < sizeof header) damaged(path, "impossible block");
   part.file.read_exactly_at(offset, std::as_writable_bytes(std::span(&header, 1)));
   if (header.bytes != end - offset - sizeof header) damaged(path, "impossible block length");
   bytes.resize(header.bytes);
@@ -220,7 +226,7 @@ void visit_block(const IndexPart& part, std::uint64_t offset, std::uint64_t end,
     std::string_view id;
     if (row.id_bytes > 0) id = {reinterpret_cast<const char*>(bytes.data() + at), row.id_bytes};
     at += row.id_bytes;
-    visit({row.dataset, id, row.person});
+    visit({row.dataset, id, row.person, row.identity});
   }
   if (at != bytes.size()) damaged(path, "a block has more bytes than rows");
 }
@@ -289,114 +295,6 @@ void read_secure_index(const std::filesystem::path& secure, int rank, int ranks,
   SecureIndexReader reader(secure, rank, ranks);
   while (reader.next_block(visit)) {
   }
-}
-
-namespace {
-
-struct IdentityHeader {
-  std::array<char, 8> magic{};
-  std::uint64_t part = 0, parts = 0, count = 0;
-};
-static_assert(sizeof(IdentityHeader) == 32);
-
-[[noreturn]] void damaged_identities(const std::filesystem::path& part, const std::string& what) {
-  throw Error("the list of identities is damaged: " + part.string() + ": " + what);
-}
-
-}  // namespace
-
-void write_identities(const Communicator& comm, const std::filesystem::path& secure,
-                      std::span<const Identity> identities) {
-  const std::filesystem::path folder = secure / "identities";
-  const auto rank = static_cast<std::uint64_t>(comm.rank());
-  agreed_step(comm, [&] {
-    make_private_directory(folder);
-    const IdentityHeader header{kIdentityMagic, rank, static_cast<std::uint64_t>(comm.size()), identities.size()};
-    Checksum checksum;
-    checksum.add(bytes_of(header));
-    checksum.add(std::as_bytes(identities));
-    const std::uint64_t value = checksum.value();
-    File part = File::create(partial_part_path(folder, rank), 0600);
-    part.write_at(0, bytes_of(header));
-    part.write_at(sizeof header, std::as_bytes(identities));
-    part.write_at(sizeof header + identities.size_bytes(), bytes_of(value));
-    part.sync();
-    part.close();
-  });
-  name_parts(comm, folder);
-}
-
-struct IdentityReader::State {
-  std::filesystem::path folder;
-  std::uint64_t parts = 1, step = 1;
-  std::uint64_t next_part = 0;
-  // The part being read.
-  File file;
-  IdentityHeader header;
-  std::uint64_t done = 0;
-  std::unique_ptr<Checksum> checksum;
-  std::vector<Identity> piece;
-
-  [[nodiscard]] File open(std::uint64_t number, IdentityHeader& into) const {
-    File opened = File::open_read(part_path(folder, number));
-    const std::uint64_t bytes = opened.size();
-    if (bytes < sizeof into + sizeof(std::uint64_t)) damaged_identities(opened.path(), "too short");
-    opened.read_exactly_at(0, std::as_writable_bytes(std::span(&into, 1)));
-    const std::uint64_t room = bytes - sizeof into - sizeof(std::uint64_t);
-    if (into.magic != kIdentityMagic || into.part != number || room % sizeof(Identity) != 0 ||
-        into.count != room / sizeof(Identity)) {
-      damaged_identities(opened.path(), "it is not this part, or not whole");
-    }
-    return opened;
-  }
-  void check_end() const {
-    std::uint64_t stored = 0;
-    file.read_exactly_at(sizeof header + header.count * sizeof(Identity),
-                         std::as_writable_bytes(std::span(&stored, 1)));
-    if (stored != checksum->value()) damaged_identities(file.path(), "wrong checksum");
-  }
-};
-
-IdentityReader::IdentityReader(const std::filesystem::path& secure, int rank, int ranks)
-    : state_(std::make_unique<State>()) {
-  state_->folder = secure / "identities";
-  state_->step = static_cast<std::uint64_t>(ranks);
-  state_->next_part = static_cast<std::uint64_t>(rank);
-  IdentityHeader first;
-  const File opened = state_->open(0, first);
-  state_->parts = first.parts;
-}
-
-IdentityReader::~IdentityReader() = default;
-
-std::span<const Identity> IdentityReader::next_piece() {
-  State& state = *state_;
-  for (;;) {
-    if (!state.file.is_open()) {
-      if (state.next_part >= state.parts) return {};
-      state.file = state.open(state.next_part, state.header);
-      if (state.header.parts != state.parts) damaged_identities(state.file.path(), "it belongs to another run");
-      state.next_part += state.step;
-      state.done = 0;
-      state.checksum = std::make_unique<Checksum>();
-      state.checksum->add(bytes_of(state.header));
-    }
-    if (state.done < state.header.count) {
-      state.piece.resize(std::min<std::uint64_t>(kIdentitiesPerPiece, state.header.count - state.done));
-      const auto bytes = std::as_writable_bytes(std::span(state.piece));
-      state.file.read_exactly_at(sizeof state.header + state.done * sizeof(Identity), bytes);
-      state.checksum->add(bytes);
-      state.done += state.piece.size();
-      return state.piece;
-    }
-    state.check_end();
-    state.file = File();
-  }
-}
-
-void read_identities(const std::filesystem::path& secure, const std::function<void(std::span<const Identity>)>& visit) {
-  IdentityReader reader(secure, 0, 1);
-  for (std::span<const Identity> piece = reader.next_piece(); !piece.empty(); piece = reader.next_piece()) visit(piece);
 }
 
 }  // namespace ligature

@@ -9,12 +9,9 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
-#include "engine/identity.hpp"
+#include "engine/provenance.hpp"
 #include "engine/pseudonym.hpp"
 #include "partition/communicator.hpp"
 
@@ -24,6 +21,7 @@ struct IndexRow {
   std::uint32_t dataset = 0;  // index into the manifest's datasets
   std::string_view row_id;    // of the extract, or "file:line" where it names none
   Pseudonym person;
+  IdentityId identity = 0;  // number of the row's identity (identity_records.hpp)
 };
 
 class SecureIndexWriter {
@@ -60,29 +58,5 @@ class SecureIndexReader {
 // All rows of the share.
 void read_secure_index(const std::filesystem::path& secure, int rank, int ranks,
                        const std::function<void(const IndexRow&)>& visit);
-
-// The distinct identities of the run, kept so that verify can search what was published for them:
-// secure/identities/part-00000 ..., one a rank: 8 bytes "LIGIDENT", part, parts, count, the identities, XXH3-64 of all.
-// Collective.  Replaces the parts of an earlier run.
-void write_identities(const Communicator& comm, const std::filesystem::path& secure,
-                      std::span<const Identity> identities);
-// Reads the parts that fall to one of several ranks, in pieces of bounded size; each part falls to one rank.  Not
-// collective.  Throws Error on a bad checksum or a missing part.
-class IdentityReader {
- public:
-  IdentityReader(const std::filesystem::path& secure, int rank, int ranks);
-  ~IdentityReader();
-  IdentityReader(const IdentityReader&) = delete;
-  IdentityReader& operator=(const IdentityReader&) = delete;
-  // The next piece; empty when there is none.  Valid until the next call.
-  std::span<const Identity> next_piece();
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
-};
-
-// All parts, on one rank.
-void read_identities(const std::filesystem::path& secure, const std::function<void(std::span<const Identity>)>& visit);
 
 }  // namespace ligature

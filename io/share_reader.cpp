@@ -145,6 +145,7 @@ std::shared_ptr<const FileContext> ShareReader::context_of(std::uint32_t file, H
   std::vector<std::string> problems;
   context->layout = lay_out_columns(header, *context->extract, *context->schema, problems);
   if (!problems.empty()) fail_changed(input.path);
+  if (!job_.use_local_id) context->layout.local_id = kNoColumn;
   context->header = std::move(header);
   return context;
 }

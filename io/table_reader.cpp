@@ -92,15 +92,29 @@ std::optional<std::int64_t> TableReader::integer(std::string_view key, std::int6
   return node->integer;
 }
 
+std::optional<double> TableReader::any_number(const ConfigNode& node, std::string_view key) {
+  if (node.kind == Kind::integer) return static_cast<double>(node.integer);
+  if (node.kind == Kind::number) return node.number;
+  wrong_type(node, key, "a number");
+  return std::nullopt;
+}
+
+std::optional<double> TableReader::probability(std::string_view key) {
+  const ConfigNode* const node = find(key);
+  if (node == nullptr) return std::nullopt;
+  const std::optional<double> value = any_number(*node, key);
+  if (value && !(*value > 0 && *value < 1)) {
+    mistakes_.add(node->place, full(key) + " must be greater than 0 and less than 1");
+    return std::nullopt;
+  }
+  return value;
+}
+
 std::optional<double> TableReader::number(std::string_view key, double least, double most) {
   const ConfigNode* const node = find(key);
   if (node == nullptr) return std::nullopt;
-  if (node->kind != Kind::integer && node->kind != Kind::number) {
-    wrong_type(*node, key, "a number");
-    return std::nullopt;
-  }
-  const double value = node->kind == Kind::integer ? static_cast<double>(node->integer) : node->number;
-  if (!(value >= least && value <= most)) {
+  const std::optional<double> value = any_number(*node, key);
+  if (value && !(*value >= least && *value <= most)) {
     mistakes_.add(node->place, fmt::format("{} must be from {} to {}", full(key), least, most));
     return std::nullopt;
   }
@@ -125,6 +139,16 @@ std::optional<DayNumber> TableReader::date(std::string_view key) {
                   fmt::format("{} must be a date from 1895-01-01 to 2074-06-05, such as 2014-04-01", full(key)));
   }
   return day;
+}
+
+std::optional<bool> TableReader::boolean(std::string_view key) {
+  const ConfigNode* const node = find(key);
+  if (node == nullptr) return std::nullopt;
+  if (node->kind != Kind::boolean) {
+    wrong_type(*node, key, "true or false");
+    return std::nullopt;
+  }
+  return node->boolean;
 }
 
 std::optional<std::uint64_t> TableReader::bytes(std::string_view key, std::uint64_t least, std::uint64_t most,
@@ -171,17 +195,59 @@ std::optional<std::vector<std::string>> TableReader::texts(std::string_view key)
   return result;
 }
 
-std::optional<std::size_t> TableReader::one_of(std::string_view key, std::span<const std::string_view> words) {
-  const std::optional<std::string> value = text(key);
-  if (!value) return std::nullopt;
-  if (const auto found = std::find(words.begin(), words.end(), *value); found != words.end()) {
+std::optional<std::size_t> TableReader::word(const ConfigNode& node, std::string_view key,
+                                             std::span<const std::string_view> words) {
+  if (!usable_text(node, full(key))) return std::nullopt;
+  if (const auto found = std::find(words.begin(), words.end(), node.text); found != words.end()) {
     return static_cast<std::size_t>(found - words.begin());
   }
-  const auto near = nearest_name(*value, words);
-  mistake_at(key, fmt::format("{} must be {}\"{}\"{}", full(key), words.size() > 2 ? "one of " : "",
-                              fmt::join(words, words.size() > 2 ? "\", \"" : "\" or \""),
-                              near ? fmt::format("; did you mean \"{}\"?", *near) : ""));
+  const auto near = nearest_name(node.text, words);
+  mistakes_.add(node.place, fmt::format("{} must be {}\"{}\"{}", full(key), words.size() > 2 ? "one of " : "",
+                                        fmt::join(words, words.size() > 2 ? "\", \"" : "\" or \""),
+                                        near ? fmt::format("; did you mean \"{}\"?", *near) : ""));
   return std::nullopt;
+}
+
+std::optional<std::size_t> TableReader::one_of(std::string_view key, std::span<const std::string_view> words) {
+  const ConfigNode* const node = find(key);
+  if (node == nullptr) return std::nullopt;
+  if (is_text(*node)) return word(*node, key, words);
+  wrong_type(*node, key, "text");
+  return std::nullopt;
+}
+
+std::optional<std::size_t> TableReader::required_one_of(std::string_view key, std::span<const std::string_view> words) {
+  if (!has(key)) mistake(fmt::format("{} is required: one of \"{}\"", full(key), fmt::join(words, "\", \"")));
+  return one_of(key, words);
+}
+
+std::optional<std::vector<std::size_t>> TableReader::some_of(std::string_view key,
+                                                             std::span<const std::string_view> words) {
+  const ConfigNode* const node = find(key);
+  if (node == nullptr) return std::nullopt;
+  if (!is_text(*node) && node->kind != Kind::array) {
+    wrong_type(*node, key, "text or an array of texts");
+    return std::nullopt;
+  }
+  const std::span<const ConfigNode> items = is_text(*node) ? std::span(node, 1) : std::span(node->children);
+  if (items.empty()) {
+    mistakes_.add(node->place,
+                  fmt::format("{} must name at least one of \"{}\"", full(key), fmt::join(words, "\", \"")));
+  }
+  std::vector<std::size_t> result;
+  for (const ConfigNode& item : items) {
+    if (!is_text(item)) {
+      wrong_type(item, key, "text or an array of texts");
+    } else if (const auto found = word(item, key, words)) {
+      if (std::find(result.begin(), result.end(), *found) == result.end()) {
+        result.push_back(*found);
+      } else {
+        mistakes_.add(item.place, fmt::format("{} names \"{}\" twice", full(key), item.text));
+      }
+    }
+  }
+  if (result.empty()) return std::nullopt;
+  return result;
 }
 
 const ConfigNode* TableReader::table(std::string_view key) {

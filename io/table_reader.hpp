@@ -26,7 +26,10 @@ class TableReader {
   std::optional<std::string> required_text(std::string_view key, std::string_view example);
   std::optional<std::int64_t> integer(std::string_view key, std::int64_t least, std::int64_t most);
   std::optional<double> number(std::string_view key, double least, double most);
+  // Greater than 0 and less than 1.
+  std::optional<double> probability(std::string_view key);
   std::optional<DayNumber> date(std::string_view key);
+  std::optional<bool> boolean(std::string_view key);
   // Bytes: a whole number or a text such as "12GiB".  0 is allowed where zero_is_allowed, whatever the least.
   std::optional<std::uint64_t> bytes(std::string_view key, std::uint64_t least, std::uint64_t most,
                                      bool zero_is_allowed);
@@ -34,6 +37,9 @@ class TableReader {
   std::optional<std::vector<std::string>> texts(std::string_view key);
   // The index into words of a text that must be one of them.
   std::optional<std::size_t> one_of(std::string_view key, std::span<const std::string_view> words);
+  std::optional<std::size_t> required_one_of(std::string_view key, std::span<const std::string_view> words);
+  // The indices into words of a text or an array of texts, each one of them and none twice.  Not empty if present.
+  std::optional<std::vector<std::size_t>> some_of(std::string_view key, std::span<const std::string_view> words);
   // A table, or nullptr.
   const ConfigNode* table(std::string_view key);
   // The tables of an array of tables; empty if absent.  header: how each begins, "[[extract]]".
@@ -53,6 +59,9 @@ class TableReader {
  private:
   [[nodiscard]] const ConfigNode* look_up(std::string_view key) const;
   const ConfigNode* find(std::string_view key);
+  std::optional<double> any_number(const ConfigNode& node, std::string_view key);
+  std::optional<std::size_t> word(const ConfigNode& node, std::string_view key,
+                                  std::span<const std::string_view> words);
   bool usable_text(const ConfigNode& node, const std::string& what);
   void wrong_type(const ConfigNode& node, std::string_view key, std::string_view expected);
   [[nodiscard]] std::string full(std::string_view key) const;

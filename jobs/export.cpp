@@ -1,24 +1,38 @@
-// The secure index as CSV (RFC 4180): one line a kept row, saying which person it was put to.  Secure use only.
+// The secure index as CSV (RFC 4180): one line a kept row, saying which person it was put to, and on demand why.
+// Secure use only.
 //
 // Every rank formats its share of the index twice, first to know its size and so where its lines begin, then to write
-// them in place: nothing is gathered, and the lines are in input order whatever the number of ranks.
+// them in place: nothing is gathered, and the lines are in input order whatever the number of ranks.  Why a row is
+// where it is, is kept by identity: every rank holds a range of them (16 bytes each) and answers for those.
+#include <algorithm>
+#include <functional>
+#include <iterator>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/error.hpp"
 #include "engine/pseudonym.hpp"
 #include "io/files.hpp"
+#include "io/identity_records.hpp"
 #include "io/manifest.hpp"
 #include "io/part_files.hpp"
 #include "io/secure_index.hpp"
 #include "jobs/jobs.hpp"
+#include "jobs/provenance_text.hpp"
+#include "jobs/secure_output.hpp"
+#include "partition/shuffle.hpp"
 
 namespace ligature {
 
 namespace {
 
-constexpr std::string_view kHeader = "dataset,row_id,person\n";
+constexpr std::string_view kHeader = "dataset,row_id,person";
+constexpr std::string_view kProvenanceHeader = ",how,rank,weight_bits,lead_bits,flags";
 constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
+constexpr std::size_t kBatchRows = std::size_t{1} << 18;
 
 // A field as RFC 4180 has it: quoted where it holds a comma, a quote or a line end.
 void append_field(std::string& line, std::string_view text) {
@@ -34,69 +48,189 @@ void append_field(std::string& line, std::string_view text) {
   line += '"';
 }
 
-// Calls visit(line) for every row of this rank's share.
-template <typename Visit>
-void for_each_line(const Communicator& comm, const std::filesystem::path& secure, const Manifest& manifest,
-                   const Visit& visit) {
-  std::string line;
-  read_secure_index(secure, comm.rank(), comm.size(), [&](const IndexRow& row) {
-    if (row.dataset >= manifest.datasets.size()) throw Error("the secure index names a dataset that the run has not");
-    line.clear();
-    append_field(line, manifest.datasets[row.dataset].name);
-    line += ',';
-    append_field(line, row.row_id);
-    line += ',';
-    line += hex(row.person);
-    line += '\n';
-    visit(line);
-  });
+// What is exported of an identity's provenance.
+struct RowProvenance {
+  Weight weight = 0;
+  Weight lead = kNoRival;
+  LinkKind kind = LinkKind::alone;
+  MatchRank rank = MatchRank::unmatched;
+  std::uint8_t flags = 0;
+  std::uint8_t linked = 0;  // whether there is a weight
+  std::uint32_t unused = 0;
+};
+static_assert(sizeof(RowProvenance) == 16);
+
+RowProvenance row_provenance(const IdentityRecord& record) {
+  const Provenance& from = record.provenance;
+  const bool linked = from.kind != LinkKind::alone && from.kind != LinkKind::one_time;
+  return {from.weight, from.lead, from.kind, from.rank, record.evidence.flags, linked, 0};
 }
 
-// The folder's real path, with links resolved and a slash at its end: one lies in another if it begins with it.
-std::string real_folder(const std::filesystem::path& folder) {
-  return std::filesystem::weakly_canonical(std::filesystem::absolute(folder)).string() + "/";
+// Every rank's range of identities, and the way to ask for any.
+class ProvenanceTable {
+ public:
+  // Collective.
+  ProvenanceTable(const Communicator& comm, const std::filesystem::path& secure) {
+    agreed_step(comm, [&] {
+      IdentityRecordReader reader(secure, comm.rank(), comm.size());
+      for (auto piece = reader.next_piece(); !piece.empty(); piece = reader.next_piece()) {
+        std::transform(piece.begin(), piece.end(), std::back_inserter(own_), row_provenance);
+      }
+    });
+    // Readers share the identities out in the order of ranks.
+    first_of_rank_.assign(1, 0);
+    for (const std::uint64_t count : comm.all_gather(std::uint64_t{own_.size()})) {
+      first_of_rank_.push_back(first_of_rank_.back() + count);
+    }
+    first_ = first_of_rank_[static_cast<std::size_t>(comm.rank())];
+  }
+
+  [[nodiscard]] std::uint64_t total() const noexcept { return first_of_rank_.back(); }
+
+  // Collective.  Of each id, all below total(); consumed.
+  [[nodiscard]] std::vector<RowProvenance> ask(const Communicator& comm, std::vector<IdentityId>&& ids) const {
+    ReturnRoute route;
+    const Received<IdentityId> asked = shuffle(
+        comm, std::move(ids),
+        [&](IdentityId id) {
+          const auto after = std::upper_bound(first_of_rank_.begin(), first_of_rank_.end() - 1, id);
+          return static_cast<int>(after - first_of_rank_.begin()) - 1;
+        },
+        route);
+    std::vector<RowProvenance> answers;
+    answers.reserve(asked.items.size());
+    for (const IdentityId id : asked.items) answers.push_back(own_[id - first_]);
+    return route.reply<RowProvenance>(comm, answers);
+  }
+
+ private:
+  std::vector<RowProvenance> own_;
+  std::vector<std::uint64_t> first_of_rank_;  // ranks + 1 entries
+  IdentityId first_ = 0;
+};
+
+void append_provenance(std::string& line, const RowProvenance& row) {
+  line += ',';
+  line += link_kind_name(row.kind);
+  line += ',';
+  line += match_rank_name(row.rank);
+  line += ',';
+  if (row.linked != 0) line += bits_text(row.weight, 3);
+  line += ',';
+  if (row.linked != 0 && row.lead != kNoRival) line += bits_text(row.lead, 3);
+  line += ',';
+  const std::size_t begin = line.size();
+  for (const std::string_view flag : evidence_flag_names(row.flags)) {
+    if (line.size() > begin) line += ' ';
+    line += flag;
+  }
+}
+
+// Rows of the index, copied out of its blocks so that all ranks can ask about theirs together.
+struct Batch {
+  std::string row_ids;
+  std::vector<std::size_t> row_id_end;
+  std::vector<std::uint32_t> datasets;
+  std::vector<Pseudonym> persons;
+  std::vector<IdentityId> identities;
+
+  void clear() {
+    row_ids.clear();
+    row_id_end.clear();
+    datasets.clear();
+    persons.clear();
+    identities.clear();
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return persons.size(); }
+  void add(const IndexRow& row) {
+    row_ids += row.row_id;
+    row_id_end.push_back(row_ids.size());
+    datasets.push_back(row.dataset);
+    persons.push_back(row.person);
+    identities.push_back(row.identity);
+  }
+  [[nodiscard]] std::string_view row_id(std::size_t row) const {
+    const std::size_t begin = row == 0 ? 0 : row_id_end[row - 1];
+    return std::string_view(row_ids).substr(begin, row_id_end[row] - begin);
+  }
+};
+
+// Collective.  Calls visit(line) for every row of this rank's share; all ranks fail together.
+void for_each_line(const Communicator& comm, const std::filesystem::path& secure, const Manifest& manifest,
+                   const ProvenanceTable* provenance, const std::function<void(const std::string&)>& visit) {
+  std::optional<SecureIndexReader> reader;
+  agreed_step(comm, [&] { reader.emplace(secure, comm.rank(), comm.size()); });
+  Batch batch;
+  std::string line;
+  for (;;) {
+    batch.clear();
+    agreed_step(comm, [&] {
+      const auto take = [&](const IndexRow& row) {
+        if (row.dataset >= manifest.datasets.size()) {
+          throw Error("the secure index names a dataset that the run has not");
+        }
+        if (provenance != nullptr && row.identity >= provenance->total()) {
+          throw Error("the secure index names an identity that the run has not");
+        }
+        batch.add(row);
+      };
+      while (batch.size() < kBatchRows && reader->next_block(take)) {
+      }
+    });
+    if (!comm.any(batch.size() > 0)) return;
+    std::vector<RowProvenance> answers;
+    if (provenance != nullptr) answers = provenance->ask(comm, std::move(batch.identities));
+    agreed_step(comm, [&] {
+      for (std::size_t row = 0; row < batch.size(); ++row) {
+        line.clear();
+        append_field(line, manifest.datasets[batch.datasets[row]].name);
+        line += ',';
+        append_field(line, batch.row_id(row));
+        line += ',';
+        line += hex(batch.persons[row]);
+        if (provenance != nullptr) append_provenance(line, answers[row]);
+        line += '\n';
+        visit(line);
+      }
+    });
+  }
 }
 
 }  // namespace
 
-int export_index(const Communicator& comm, const std::filesystem::path& run, const std::filesystem::path& out) {
-  const std::filesystem::path publish = find_run(run);
+int export_index(const Communicator& comm, const ExportArguments& arguments) {
+  const std::filesystem::path publish = find_run(arguments.run);
   const Manifest manifest = read_manifest(publish);
   const std::filesystem::path secure = secure_folder(manifest, publish);
-  const std::filesystem::path target = std::filesystem::absolute(out);
-  std::error_code ignored;
-  if (target.filename().empty() || std::filesystem::is_directory(target, ignored)) {
-    throw UsageError("--index names a folder; give the file to write: " + out.string());
-  }
-  // The row ids of an extract are not for publication.  The folder decides: the file's own name, were it a link, is
-  // replaced by the rename.
-  if (real_folder(target.parent_path()).starts_with(real_folder(publish))) {
-    throw UsageError("--index must not lie in the publish folder: " + out.string());
-  }
-  if (!std::filesystem::is_directory(target.parent_path(), ignored)) {
-    throw UsageError("--index: there is no folder " + target.parent_path().string());
-  }
+  const std::filesystem::path target = secure_output_path(publish, arguments.index, "--index");
+
+  std::optional<ProvenanceTable> table;
+  if (arguments.provenance) table.emplace(comm, secure);
+  const ProvenanceTable* const provenance = table ? &*table : nullptr;
+  std::string header(kHeader);
+  if (arguments.provenance) header += kProvenanceHeader;
+  header += '\n';
 
   const std::filesystem::path partial = target.string() + ".partial";
   std::uint64_t bytes = 0;
-  agreed_step(comm,
-              [&] { for_each_line(comm, secure, manifest, [&](const std::string& line) { bytes += line.size(); }); });
-  std::uint64_t offset = kHeader.size() + comm.exclusive_sum(bytes);
+  for_each_line(comm, secure, manifest, provenance, [&](const std::string& line) { bytes += line.size(); });
+  std::uint64_t offset = header.size() + comm.exclusive_sum(bytes);
   agreed_step(comm, [&] {
-    if (comm.is_root()) File::create(partial, 0600).write_at(0, std::as_bytes(std::span(kHeader)));
+    if (comm.is_root()) File::create(partial, 0600).write_at(0, std::as_bytes(std::span(header)));
+  });
+  File file;
+  agreed_step(comm, [&] { file = File::open_update(partial); });
+  std::string piece;
+  const auto write_piece = [&] {
+    file.write_at(offset, std::as_bytes(std::span(piece)));
+    offset += piece.size();
+    piece.clear();
+  };
+  for_each_line(comm, secure, manifest, provenance, [&](const std::string& line) {
+    piece += line;
+    if (piece.size() >= kPieceBytes) write_piece();
   });
   agreed_step(comm, [&] {
-    File file = File::open_update(partial);
-    std::string piece;
-    const auto write_piece = [&] {
-      file.write_at(offset, std::as_bytes(std::span(piece)));
-      offset += piece.size();
-      piece.clear();
-    };
-    for_each_line(comm, secure, manifest, [&](const std::string& line) {
-      piece += line;
-      if (piece.size() >= kPieceBytes) write_piece();
-    });
     write_piece();
     file.sync();
     file.close();

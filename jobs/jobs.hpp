@@ -25,7 +25,21 @@ struct EvaluateArguments {
 };
 int evaluate(const Communicator& comm, const EvaluateArguments& arguments);
 
-int export_index(const Communicator& comm, const std::filesystem::path& run, const std::filesystem::path& out);
+struct ExportArguments {
+  std::filesystem::path run;
+  std::filesystem::path index;  // the file to write
+  bool provenance = false;      // with columns that say how each row came to its person
+};
+int export_index(const Communicator& comm, const ExportArguments& arguments);
+
+struct ExplainArguments {
+  std::filesystem::path run;
+  std::vector<std::string> rows;  // one or two: a row id, or dataset:row id
+  bool values = false;            // show the identifiers themselves
+  std::optional<std::filesystem::path> json;
+};
+int explain(const Communicator& comm, const ExplainArguments& arguments);
+
 int digest_run(const Communicator& comm, const std::filesystem::path& run);
 int verify(const Communicator& comm, const std::filesystem::path& run);
 

@@ -45,6 +45,9 @@ struct CommandLine {
   std::string index;
   std::vector<std::string> truth;
   std::string json;
+  bool provenance = false;
+  std::string row, other_row;
+  bool values = false;
   ligature::SynthArguments synth;
   std::function<int(const Communicator&)> job;
 };
@@ -127,8 +130,28 @@ void add_jobs(CLI::App& app, CommandLine& command) {
   export_index->add_option("--index", command.index, "The CSV file to write: dataset,row_id,person")
       ->type_name("FILE")
       ->required();
+  export_index->add_flag("--provenance", command.provenance,
+                         "Adds columns that say how each row came to its person: how,rank,weight_bits,lead_bits,flags");
   export_index->callback([&command] {
-    command.job = [&](const Communicator& world) { return ligature::export_index(world, command.run, command.index); };
+    command.job = [&](const Communicator& world) {
+      return ligature::export_index(world, {command.run, command.index, command.provenance});
+    };
+  });
+
+  CLI::App* const explain =
+      add_job(app, "explain", "Says why two rows are one person or two, or why a row is where it is (secure use)");
+  add_run_option(*explain, command);
+  explain->add_option("ROW", command.row, "A row id, or dataset:row_id where ids repeat")->required();
+  explain->add_option("OTHER_ROW", command.other_row, "Another; without it, ROW's own place is explained");
+  explain->add_flag("--values", command.values, "Shows the identifiers themselves, not only how they agree");
+  explain->add_option("--json", command.json, "Also writes the explanation to this file as JSON")->type_name("FILE");
+  explain->callback([&command] {
+    command.job = [&](const Communicator& world) {
+      ligature::ExplainArguments arguments{command.run, {command.row}, command.values, std::nullopt};
+      if (!command.other_row.empty()) arguments.rows.push_back(command.other_row);
+      if (!command.json.empty()) arguments.json = command.json;
+      return ligature::explain(world, arguments);
+    };
   });
 
   CLI::App* const digest = add_job(app, "digest", "Prints the content digest of the published dataset, one line");

@@ -145,7 +145,11 @@ Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& in
     result.input_bytes += bytes;
     result.rows += scale * static_cast<double>(sums[1]);
     result.kept += scale * static_cast<double>(sums[2]);
-    result.payload_bytes += scale * static_cast<double>(sums[2] * (inputs.datasets[d].payload_bytes + 16));
+    const bool local_ids = std::any_of(job.extracts.begin(), job.extracts.end(), [&](const Extract& extract) {
+      return job.use_local_id && extract.dataset == inputs.datasets[d].name && extract.columns.local_id;
+    });
+    const std::uint64_t row_bytes = inputs.datasets[d].payload_bytes + 16 + (local_ids ? sizeof(std::uint64_t) : 0);
+    result.payload_bytes += scale * static_cast<double>(sums[2] * row_bytes);
     sampled_rows += sums[2];
   }
 

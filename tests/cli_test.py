@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 LIGATURE = MPIEXEC = None
-JOBS = ["synth", "plan", "rebuild", "evaluate", "export", "digest", "verify"]
+JOBS = ["synth", "plan", "rebuild", "evaluate", "export", "explain", "digest", "verify"]
 JOB_FILE = """[job]
 secure = "run/secure"
 publish = "run/publish"
@@ -77,6 +77,8 @@ class WrongCommand(unittest.TestCase):
         self.refused("rebuild", "a.toml", "--set", message="--set")
         self.refused("evaluate", "run", message="--truth is required")
         self.refused("export", "run", message="--index is required")
+        self.refused("explain", "run", message="ROW is required")
+        self.refused("explain", "run", "a", "b", "c", message="c")
         self.refused("digest", message="RUN is required")
         self.refused("verify", message="RUN is required")
         self.refused("synth", message="--out is required")

@@ -29,7 +29,7 @@ struct Resolved {
 
 Resolved resolve(const Component& component, Weight margin = kMargin) {
   Resolved resolved;
-  resolved.results = resolve_component(component.nodes, component.edges, margin, resolved.counts);
+  resolved.results = resolve_component(component.nodes, component.edges, {margin, false}, resolved.counts);
   return resolved;
 }
 

@@ -168,26 +168,34 @@ def test_quality_on_a_synthetic_population():
 
 
 def test_no_two_numbers_in_one_person():
+    """Two numbers in use are two persons.  A row that carries another's number is known as such, and owns none."""
     folder = population(people=20_000, seed=5)
     job = folder / "job.toml"
     run("rebuild", job, ranks=2)
-    people = export(job)
-    current = {}
+    why = folder / "why.csv"
+    run("export", job, "--index", why, "--provenance", ranks=2)
+    with open(why, newline="") as file:
+        rows = {(row["dataset"], row["row_id"]): row for row in csv.DictReader(file)}
     with open(folder / "superseded.csv", newline="") as file:
         current = {row["old_nhs_number"]: row["new_nhs_number"] for row in csv.DictReader(file)}
-    numbers = {}
+    numbers, disowned = {}, 0
     for path in sorted(folder.glob("gp/*.csv")):
         with open(path, newline="") as file:
             for row in csv.DictReader(file):
                 number = row["nhs_number"].replace(" ", "").replace("-", "")
-                person = people.get(("gp", row["record_id"]))
-                if person and valid_nhs_number(number):
-                    while number in current:
-                        number = current[number]
-                    numbers.setdefault(person, set()).add(number)
-    assert numbers, "no row has a valid number"
+                found = rows.get(("gp", row["record_id"]))
+                if not found or not valid_nhs_number(number):
+                    continue
+                while number in current:
+                    number = current[number]
+                flags = set(found["flags"].split())
+                disowned += "number_disowned" in flags
+                if not flags & {"number_disowned", "number_default", "number_thin"}:
+                    numbers.setdefault(found["person"], set()).add(number)
+    assert len(numbers) > 10_000, "hardly any row owns a valid number"
+    assert 0 < disowned < len(numbers) / 20, f"{disowned} rows carry another's number"
     mixed = {person for person, found in numbers.items() if len(found) > 1}
-    assert not mixed, f"{len(mixed)} persons hold two valid NHS numbers"
+    assert not mixed, f"{len(mixed)} persons hold two valid NHS numbers in use"
 
 
 def valid_nhs_number(text):
@@ -358,6 +366,68 @@ def test_plan_tells_what_a_run_needs():
     text = run("plan", folder / "job.toml", ranks=2)
     for word in ("rows", "identities", "pairs", "memory", "disk", "seconds"):
         assert word in text, text
+
+
+
+def test_links_are_explained():
+    """Every row says how it came to its person, and explain says why two rows are together or apart."""
+    folder = population(people=5_000, seed=13)
+    job = folder / "job.toml"
+    run("rebuild", job, ranks=2)
+    run("verify", job)
+    people = export(job)
+    texts = set()
+    for ranks in (1, 3):
+        run("export", job, "--index", folder / "why.csv", "--provenance", ranks=ranks)
+        texts.add((folder / "why.csv").read_text())
+    assert len(texts) == 1, "the number of ranks shows in the export"
+    with open(folder / "why.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["dataset"], row["row_id"]): row["person"] for row in rows} == people
+    for row in rows:
+        assert (row["weight_bits"] == "") == (row["how"] in ("alone", "one_time")), row
+        assert row["rank"] in ("1A", "1B", "2", "3", "4", "5", "6", "7", "8", "unranked", "unmatched"), row
+    sizes = {}
+    for row in rows:
+        sizes[row["person"]] = sizes.get(row["person"], 0) + 1
+    assert all((row["rank"] == "unmatched") == (sizes[row["person"]] == 1) for row in rows)
+
+    def told(*chosen, ranks=1):
+        names = [f"{row['dataset']}:{row['row_id']}" for row in chosen]
+        text = run("explain", job, *names, "--json", folder / "why.json", ranks=ranks)
+        return text, json.loads((folder / "why.json").read_text())
+
+    numbers = {}
+    for path in folder.glob("*/*-*.csv"):
+        with open(path, newline="") as file:
+            for row in csv.reader(file, delimiter="|" if path.parent.name == "ae" else ","):
+                numbers[row[0]] = row[3].replace(" ", "").replace("-", "")
+    assert sum(map(valid_nhs_number, numbers.values())) > len(numbers) / 2, "these are no NHS numbers"
+    # One row of each kind of link, with every other row of its person: the links between them are those of the export.
+    of_person = {}
+    for row in rows:
+        of_person.setdefault(row["person"], []).append(row)
+    linked = {row["how"]: row for row in rows if row["how"] in ("same_number", "other_identifiers")}
+    assert len(linked) == 2, linked
+    for row in linked.values():
+        for other in of_person[row["person"]]:
+            text, figures = told(row, other)
+            assert figures["same_person"] and "One person." in text, text
+            assert figures["reasons"] in (["linked"], ["same_identity"]), figures
+            assert (figures["reasons"] == ["linked"]) == (len(figures["path"]) > 0), figures
+            assert text == told(row, other, ranks=3)[0]
+            for secret in (numbers[row["row_id"]], numbers[other["row_id"]]):
+                assert not secret or secret not in text.replace(" ", ""), "the number itself is shown"
+    # Rows of different persons, and what each weight is made of.
+    first = rows[0]
+    others = [row for row in rows if row["person"] != first["person"]]
+    for other in random.Random(1).sample(others, 5):
+        text, figures = told(first, other)
+        assert not figures["same_person"] and "Two persons." in text and figures["reasons"], text
+        for comparison in figures["comparisons"]:
+            assert sum(part["bits"] for part in comparison["parts"]) == comparison["total_bits"], comparison
+    message = run("explain", job, "no such row", ranks=2, expect=2)
+    assert "is the id of no row" in message, message
 
 
 if TEST not in globals() or not TEST.startswith("test_"):

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "engine/error.hpp"
+#include "engine/evidence.hpp"
 #include "io/files.hpp"
 #include "io/secure_index.hpp"
 #include "jobs/jobs.hpp"
@@ -39,7 +40,7 @@ std::string line_of(const std::string& dataset, const std::string& row_id, const
 
 TEST_F(ExportIndex, has_one_line_a_kept_row_in_input_order) {
   const std::filesystem::path out = folder_.path() / "index.csv";
-  EXPECT_EQ(export_index(world_, run_.publish, out), kExitDone);
+  EXPECT_EQ(export_index(world_, {run_.publish, out}), kExitDone);
   std::string expected = "dataset,row_id,person\n";
   for (const TinyDataset& dataset : run_.datasets) {
     for (const TinyEvent& event : dataset.events) {
@@ -49,11 +50,48 @@ TEST_F(ExportIndex, has_one_line_a_kept_row_in_input_order) {
   EXPECT_EQ(read_small_file(out), expected);
 }
 
+TEST_F(ExportIndex, says_on_demand_how_each_row_came_to_its_person) {
+  const SharedFolder folder(world_);
+  TinyRun run(folder.path());
+  run.persons[0].provenance = {7, -1536, kNoRival, LinkKind::returned, MatchRank::r1b, 0, 0, 0};
+  run.persons[1].provenance = {1, 5 * kWeightPerBit / 2, 1, LinkKind::apart, MatchRank::unranked, 0, 0, 0};
+  run.persons[2].provenance = {2, 99, kNoRival, LinkKind::one_time, MatchRank::unmatched, 0, 0, 0};
+  run.persons[3].flags = Evidence::number_disowned | Evidence::birth_default;
+  run.write(world_);
+  const std::filesystem::path out = folder.path() / "index.csv";
+  EXPECT_EQ(export_index(world_, {run.publish, out, true}), kExitDone);
+  std::string expected = "dataset,row_id,person,how,rank,weight_bits,lead_bits,flags\n";
+  for (const TinyDataset& dataset : run.datasets) {
+    for (const TinyEvent& event : dataset.events) {
+      std::string line = line_of(dataset.name, event.row_id, run.persons[event.person].pseudonym);
+      line.pop_back();
+      line += event.person == 0   ? ",returned,1B,-1.500,,"
+              : event.person == 1 ? ",apart,unranked,2.500,0.001,"
+              : event.person == 2 ? ",one_time,unmatched,,,"
+              : event.person == 3 ? ",alone,unmatched,,,number_disowned birth_default"
+                                  : ",alone,unmatched,,,";
+      expected += line + '\n';
+    }
+  }
+  EXPECT_EQ(read_small_file(out), expected);
+}
+
+TEST_F(ExportIndex, row_of_an_identity_that_the_run_has_not_ends_it_only_where_it_is_asked_for) {
+  const SharedFolder folder(world_);
+  TinyRun run(folder.path());
+  run.write(world_);
+  SecureIndexWriter index(run.secure, world_.rank());
+  if (world_.rank() == world_.size() - 1) index.add({0, "r", {}, 300});
+  index.finish(world_);
+  EXPECT_EQ(export_index(world_, {run.publish, folder.path() / "index.csv"}), kExitDone);
+  EXPECT_THROW(export_index(world_, {run.publish, folder.path() / "more.csv", true}), Error);
+}
+
 TEST_F(ExportIndex, is_for_its_owner_alone_and_leaves_nothing_beside_it) {
   const std::filesystem::path out = folder_.path() / "index.csv";
   if (world_.is_root()) write_file_durably(out, "an earlier export that is longer than nothing", 0644);
   world_.barrier();
-  export_index(world_, folder_.path(), out);
+  export_index(world_, {folder_.path(), out});
   struct stat status {};
   ASSERT_EQ(::stat(out.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777U, 0600U);
@@ -70,14 +108,14 @@ TEST_F(ExportIndex, is_refused_anywhere_in_the_publish_folder) {
   for (const std::filesystem::path& out :
        {run_.publish / "index.csv", run_.publish / "inner/index.csv", folder_.path() / "link/index.csv",
         folder_.path() / "secure/../publish/index.csv"}) {
-    EXPECT_THROW(export_index(world_, run_.publish, out), UsageError) << out;
+    EXPECT_THROW(export_index(world_, {run_.publish, out}), UsageError) << out;
     EXPECT_FALSE(std::filesystem::exists(out)) << out;
   }
 }
 
 TEST_F(ExportIndex, place_that_is_no_file_is_a_wrong_use) {
-  EXPECT_THROW(export_index(world_, run_.publish, folder_.path()), UsageError);
-  EXPECT_THROW(export_index(world_, run_.publish, folder_.path() / "nowhere/index.csv"), UsageError);
+  EXPECT_THROW(export_index(world_, {run_.publish, folder_.path()}), UsageError);
+  EXPECT_THROW(export_index(world_, {run_.publish, folder_.path() / "nowhere/index.csv"}), UsageError);
 }
 
 TEST_F(ExportIndex, damaged_index_ends_it_on_every_rank) {
@@ -87,7 +125,7 @@ TEST_F(ExportIndex, damaged_index_ends_it_on_every_rank) {
     File::open_update(run_.secure / "index/part-00000").write_at(60, std::as_bytes(std::span(damage)));
   }
   world_.barrier();
-  EXPECT_THROW(export_index(world_, run_.publish, folder_.path() / "index.csv"), Error);
+  EXPECT_THROW(export_index(world_, {run_.publish, folder_.path() / "index.csv"}), Error);
   EXPECT_FALSE(std::filesystem::exists(folder_.path() / "index.csv"));
 }
 

@@ -112,8 +112,10 @@ TEST(Identity, linkable_means_that_equals_may_be_one_person) {
   EXPECT_TRUE(is_linkable(fields_of("4010232138", "1970-12-31", "", "")));
   EXPECT_FALSE(is_linkable(fields_of("", "1970-12-31", "", "1")));
   EXPECT_FALSE(is_linkable(fields_of("", "", "SW1A 1AA", "1")));
-  EXPECT_FALSE(is_linkable(fields_of("4010232138", "", "SW1A 1AA", "1"))) << "an invalid number needs a birthday";
-  EXPECT_FALSE(is_linkable(fields_of("4010232138", "1900-01-01", "SW1A 1AA", "1"))) << "a placeholder is no birthday";
+  EXPECT_TRUE(is_linkable(fields_of("4010232138", "", "SW1A 1AA", "1"))) << "a misspelt number at one address";
+  EXPECT_TRUE(is_linkable(fields_of("4010232138", "1900-01-01", "SW1A 1AA", "1")));
+  EXPECT_FALSE(is_linkable(fields_of("4010232138", "", "", "1"))) << "an invalid number needs something beside it";
+  EXPECT_FALSE(is_linkable(fields_of("4010232138", "1900-01-01", "ZZ99 3VZ", "1"))) << "a placeholder is no birthday";
   EXPECT_FALSE(is_linkable(fields_of("", "1970-12-31", "ZZ99 3VZ", "1"))) << "a pseudo postcode is no address";
   EXPECT_FALSE(is_linkable(fields_of("1234567890", "", "", ""))) << "a filler is no number";
 }

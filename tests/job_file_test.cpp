@@ -11,28 +11,15 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include "engine/comparison.hpp"
 #include "engine/error.hpp"
 #include "io/nearest_name.hpp"
 #include "io/quantity.hpp"
 #include "io/toml_precheck.hpp"
+#include "tests/job_file_texts.hpp"
 
 namespace ligature {
 namespace {
-
-const std::string kShortest = R"([job]
-secure = "run/secure"
-publish = "run/publish"
-key = "england.key"
-[[extract]]
-dataset = "all"
-files = "people.csv"
-[extract.columns]
-row_id = "record_id"
-nhs_number = "nhs_number"
-date_of_birth = "date_of_birth"
-postcode = "postcode"
-gender = "gender"
-)";
 
 const std::string kWhole = R"([job]
 name = "england-2014-04"
@@ -78,6 +65,26 @@ after_opt_out = "withdraw"
 threshold_bits = 4
 margin_bits = 1.5
 prior = 1e-8
+use_local_id = false
+estimate = "em"
+passes = ["postcode", "nhs_number"]
+term_frequency = false
+number_ownership = false
+returns = false
+near_numbers = false
+default_values = false
+conflicts = false
+twins = false
+rivals = false
+[[model.level]]
+identifier = "postcode"
+level = "near"
+m = 0.01
+u = 0.0001
+[[model.level]]
+identifier = "date_of_birth"
+level = "two_parts"
+merge = "other"
 [publish]
 event_date = "month"
 area = "none"
@@ -86,33 +93,6 @@ max_quarantined_share = 0.01
 max_record_bytes = "128KiB"
 max_categories = 1000
 )";
-
-JobFile parse(const std::string& text, const std::vector<std::string>& overrides = {}) {
-  return parse_job_file(text, "/jobs/england.toml", overrides);
-}
-
-// What is wrong with a job file, as its user reads it; empty if nothing is.
-std::string mistakes(const std::string& text, const std::vector<std::string>& overrides = {}) {
-  try {
-    parse(text, overrides);
-    return {};
-  } catch (const UsageError& error) {
-    return error.what();
-  }
-}
-
-void expect_mistake(const std::string& text, const std::string& message,
-                    const std::vector<std::string>& overrides = {}) {
-  EXPECT_NE(mistakes(text, overrides).find(message), std::string::npos)
-      << "expected: " << message << "\nfound: " << mistakes(text, overrides) << "\nin:\n"
-      << text;
-}
-
-std::string replaced(std::string text, const std::string& from, const std::string& to) {
-  const std::size_t at = text.find(from);
-  EXPECT_NE(at, std::string::npos) << from;
-  return text.replace(at, from.size(), to);
-}
 
 std::string extract_of(const std::string& dataset, const std::string& more) {
   return "[[extract]]\ndataset = \"" + dataset + "\"\nfiles = \"a.csv\"\ncolumns = { gender = \"sex\" }\n" + more;
@@ -139,6 +119,12 @@ TEST(JobFile, the_shortest_job_file_is_enough) {
   EXPECT_FALSE(job.extracts[0].columns.event_date);
   EXPECT_TRUE(job.extracts[0].keep.empty());
   EXPECT_EQ(job.memory, 0U);
+  EXPECT_TRUE(job.use_local_id);
+  EXPECT_EQ(job.model.estimate, EstimateChoice::automatic);
+  EXPECT_EQ(job.model.passes, (ChosenPasses{true, true, true}));
+  EXPECT_TRUE(job.model.term_frequency && job.model.number_ownership && job.model.returns && job.model.near_numbers);
+  EXPECT_TRUE(job.model.default_values && job.model.conflicts && job.model.twins && job.model.rivals);
+  EXPECT_TRUE(job.model.levels.empty());
   EXPECT_EQ(job.threads, 0);
   EXPECT_EQ(job.after_opt_out, AfterOptOut::keep_earlier);
   EXPECT_EQ(job.event_date, EventDatePolicy::day);
@@ -174,6 +160,17 @@ TEST(JobFile, every_key_is_read) {
   EXPECT_EQ(job.threshold_bits, 4.0);
   EXPECT_EQ(job.margin_bits, 1.5);
   EXPECT_EQ(job.prior, 1e-8);
+  EXPECT_FALSE(job.use_local_id);
+  EXPECT_EQ(job.model.estimate, EstimateChoice::em);
+  EXPECT_EQ(job.model.passes, (ChosenPasses{true, false, true}));
+  EXPECT_FALSE(job.model.term_frequency || job.model.number_ownership || job.model.returns || job.model.near_numbers);
+  EXPECT_FALSE(job.model.default_values || job.model.conflicts || job.model.twins || job.model.rivals);
+  const auto near = static_cast<std::uint8_t>(PostcodeLevel::near);
+  const auto two_parts = static_cast<std::uint8_t>(BirthLevel::two_parts);
+  const auto other = static_cast<std::uint8_t>(BirthLevel::other);
+  EXPECT_EQ(job.model.levels, (std::vector<LevelOverride>{
+                                  {LinkageIdentifier::postcode, near, 0.01, 0.0001, std::nullopt},
+                                  {LinkageIdentifier::date_of_birth, two_parts, std::nullopt, std::nullopt, other}}));
   EXPECT_EQ(job.event_date, EventDatePolicy::month);
   EXPECT_EQ(job.area, AreaPolicy::none);
   EXPECT_EQ(job.max_quarantined_share, 0.01);
@@ -228,6 +225,23 @@ TEST(JobFile, a_value_of_the_wrong_type_or_range_is_refused) {
       {"[model]\nprior = 0", "'prior' in [model] must be from"},
       {"[model]\nthreshold_bits = nan", "'threshold_bits' in [model] must be from"},
       {"[model]\nmargin_bits = -1", "'margin_bits' in [model] must be from"},
+      {"[model]\nuse_local_id = 1", "'use_local_id' in [model] must be true or false"},
+      {"[model]\nestimate = \"EM\"", "'estimate' in [model] must be one of \"auto\", \"anchored\", \"em\", \"docu"},
+      {"[model]\nestimate = \"anchord\"", "did you mean \"anchored\"?"},
+      {"[model]\nestimate = 1", "/jobs/england.toml:2:12: 'estimate' in [model] must be text, not a whole number"},
+      {"[model]\npasses = []", "'passes' in [model] must name at least one of \"nhs_number\""},
+      {"[model]\npasses = [\"postcode\", \"post_code\"]",
+       "/jobs/england.toml:2:23: 'passes' in [model] must be one of"},
+      {"[model]\npasses = [\"postcode\", \"postcode\"]",
+       "/jobs/england.toml:2:23: 'passes' in [model] names \"postcod"},
+      {"[model]\npasses = [1]", "'passes' in [model] must be text or an array of texts"},
+      {"[model]\npasses = [[\"postcode\"]]", "'passes' in [model] must be text or an array of texts, not an array"},
+      {"[model]\npasses = [\"\"]", "'passes' in [model] must not be empty"},
+      {"[model]\npasses = {}", "'passes' in [model] must be text or an array of texts"},
+      {"[model]\ntwins = \"no\"", "/jobs/england.toml:2:9: 'twins' in [model] must be true or false, not text"},
+      {"[model]\nrival = true", "/jobs/england.toml:2:1: unknown key 'rival' in [model]; did you mean 'rivals'?"},
+      {"[model]\nlevel = 1", "[[model.level]]"},
+      {"[model.level]\nm = 0.1", "[[model.level]]"},
       {"[publish]\nevent_date = \"week\"", "must be one of \"day\", \"month\", \"year\""},
       {"[publish]\narea = \"full\"", "must be \"outward\" or \"none\""},
       {"[limits]\nmax_quarantined_share = 1.01", "must be from 0 to 1"},
@@ -335,6 +349,16 @@ TEST(Override, it_replaces_or_adds_any_key) {
   EXPECT_EQ(job.max_categories, 7U);
   EXPECT_EQ(job.after_opt_out, AfterOptOut::keep_earlier);
   EXPECT_EQ(parse(kShortest, {"model.threshold_bits=-2.5"}).threshold_bits, -2.5);
+  EXPECT_FALSE(parse(kShortest, {"model.use_local_id=false"}).use_local_id);
+  EXPECT_FALSE(parse(kShortest, {"model.term_frequency=false"}).model.term_frequency);
+  EXPECT_TRUE(parse(kWhole, {"model.twins=true"}).model.twins);
+  EXPECT_EQ(parse(kShortest, {"model.estimate=documented"}).model.estimate, EstimateChoice::documented);
+  EXPECT_EQ(parse(kShortest, {"model.passes=nhs_number"}).model.passes, (ChosenPasses{true, false, false}));
+  EXPECT_EQ(parse(kShortest, {"model.passes=[\"date_of_birth\", \"postcode\"]"}).model.passes,
+            (ChosenPasses{false, true, true}));
+  EXPECT_EQ(parse(kWhole, {"model.level.0.m=0.25"}).model.levels.at(0).m, 0.25);
+  const JobFile added = parse(kShortest, {"model.level=[{identifier=\"gender\", level=\"same\", u=0.5}]"});
+  EXPECT_EQ(added.model.levels.at(0).u, 0.5);
 }
 
 TEST(Override, a_text_may_look_like_a_number_or_a_date) {
@@ -347,6 +371,11 @@ TEST(Override, its_mistakes_name_it) {
   expect_mistake(kShortest, "--set job.threds: unknown key 'threds' in [job]; did you mean 'threads'?",
                  {"job.threds=1"});
   expect_mistake(kShortest, "--set job.threads: 'threads' in [job] must be from 0 to 4096", {"job.threads=99999"});
+  expect_mistake(kShortest, "--set model.twin: unknown key 'twin' in [model]; did you mean 'twins'?",
+                 {"model.twin=false"});
+  expect_mistake(kShortest, "--set model.twins: 'twins' in [model] must be true or false", {"model.twins=0"});
+  expect_mistake(kShortest, "--set model.passes: 'passes' in [model] must be one of", {"model.passes=all"});
+  expect_mistake(kWhole, "--set model.level.0.m: 'm' in [[model.level]] must be greater than 0", {"model.level.0.m=2"});
   expect_mistake(kShortest, "--set extract.1.files: 'extract' has no item 1", {"extract.1.files=a.csv"});
   expect_mistake(kShortest, "must be the number of an item", {"extract.first.files=a.csv"});
   expect_mistake(kShortest, "'job.key' is text, not a table", {"job.key.x=1"});

@@ -142,7 +142,6 @@ std::vector<FileFrequencies> extreme_files() {
     for (const std::uint64_t both : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1'000'000'000}, kMost}) {
       for (const std::uint64_t same : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{100}, both / 2, both, kMost}) {
         FileFrequencies file = file_of(persons);
-        file.different_pairs = both;
         file.different_pairs_both_births = file.different_pairs_both_postcodes = both;
         file.different_pairs_same_birth = file.different_pairs_same_postcode = same;
         files.push_back(file);
@@ -170,10 +169,20 @@ void expect_sound(const std::array<LevelProbabilities, Count>& levels) {
   }
 }
 
+// The levels of NHS numbers that differ are a distribution of their own: pairs that share one are another kind.
+void expect_sound_of_different_numbers(const std::array<LevelProbabilities, kNhsLevels>& levels) {
+  const LevelProbabilities &other = levels[static_cast<std::size_t>(NhsLevel::other)],
+                           &near = levels[static_cast<std::size_t>(NhsLevel::near)];
+  EXPECT_NEAR(other.m + near.m, 1, 1e-12);
+  EXPECT_NEAR(other.u + near.u, 1, 1e-12);
+  EXPECT_GT(near.u, 0);
+  EXPECT_GE(near.m, near.u);
+}
+
 TEST(DocumentedModel, is_finite_and_sound_for_any_counts_whatever) {
   for (const FileFrequencies& file : extreme_files()) {
     const ModelParameters parameters = documented_model(file);
-    expect_sound(parameters.nhs);
+    expect_sound_of_different_numbers(parameters.nhs);
     expect_sound(parameters.birth);
     expect_sound(parameters.postcode);
     expect_sound(parameters.gender);
@@ -190,7 +199,7 @@ TEST(DocumentedModel, is_finite_and_sound_for_any_counts_whatever) {
 TEST(LinkageModel, weight_is_the_prior_plus_one_term_for_each_identifier_that_both_sides_have) {
   ModelParameters parameters;
   parameters.prior = 1.0 / 3;  // odds of 1/2: -1 bit
-  parameters.nhs.back() = {0.5, 0.125};
+  parameters.nhs[static_cast<std::size_t>(NhsLevel::near)] = {0.5, 0.125};
   parameters.birth.back() = {1, 1.0 / 1024};
   parameters.postcode[1] = {0.25, 0.5};
   parameters.gender.back() = {1, 0.5};
@@ -199,8 +208,8 @@ TEST(LinkageModel, weight_is_the_prior_plus_one_term_for_each_identifier_that_bo
     return static_cast<double>(model.weight(pattern_of(levels))) / kWeightPerBit;
   };
   EXPECT_EQ(bits({}), -1);
-  EXPECT_EQ(bits({Nhs::exact, Birth::missing, Postal::missing, Sex::missing}), -1 + 2);
-  EXPECT_EQ(bits({Nhs::exact, Birth::exact, Postal::other, Sex::same}), -1 + 2 + 10 - 1 + 1);
+  EXPECT_EQ(bits({Nhs::near, Birth::missing, Postal::missing, Sex::missing}), -1 + 2);
+  EXPECT_EQ(bits({Nhs::near, Birth::exact, Postal::other, Sex::same}), -1 + 2 + 10 - 1 + 1);
 }
 
 TEST(LinkageModel, copes_with_probabilities_that_are_none) {

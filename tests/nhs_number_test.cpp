@@ -6,7 +6,10 @@
 #include <cstdint>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -134,6 +137,43 @@ TEST(NhsNumber, range_is_a_flag_and_never_a_refusal) {
   // Some numbers of 3xx xxx xxxx are current in England.
   EXPECT_EQ(status_of("3150000009"), NhsStatus::valid);
   EXPECT_EQ(nhs_range(3'150'000'009ULL), NhsRange::not_in_use);
+}
+
+TEST(NhsNumber, neighbours_are_exactly_the_valid_numbers_one_wrong_digit_or_one_exchange_away_each_once) {
+  // Every number that one mistake can make, by writing the mistakes out on the digits as text.
+  std::mt19937_64 random(10);
+  std::uniform_int_distribution<std::uint64_t> any(0, 9'999'999'999ULL);
+  std::size_t neighbours = 0;
+  constexpr std::size_t kNumbers = 3'000;
+  for (std::size_t i = 0; i < kNumbers; ++i) {
+    // Runs of equal digits and leading zeros, where an exchange changes nothing, are tried too.
+    const std::uint64_t number = i % 4 == 0 ? any(random) % 1'000 * 1'000'100 : any(random);
+    const std::string text = ten_digits(number);
+    std::set<std::uint64_t> expected;
+    const auto add = [&](const std::string& mistaken) {
+      if (mistaken != text && check_digit_by_the_standard(mistaken)) expected.insert(std::stoull(mistaken));
+    };
+    for (std::size_t place = 0; place < 10; ++place) {
+      for (char digit = '0'; digit <= '9'; ++digit) {
+        std::string mistaken = text;
+        mistaken[place] = digit;
+        add(mistaken);
+      }
+      std::string exchanged = text;
+      if (place < 9) std::swap(exchanged[place], exchanged[place + 1]);
+      add(exchanged);
+    }
+    std::vector<std::uint64_t> visited;
+    for_each_valid_neighbour(number, [&](std::uint64_t neighbour) { visited.push_back(neighbour); });
+    const std::set<std::uint64_t> distinct(visited.begin(), visited.end());
+    ASSERT_EQ(distinct.size(), visited.size()) << "a neighbour was visited twice";
+    ASSERT_EQ(distinct, expected);
+    neighbours += visited.size();
+    const bool is_valid = check_digit_by_the_standard(text);
+    ASSERT_FALSE(is_valid && !visited.empty()) << "the check digit catches every such mistake";
+  }
+  EXPECT_LT(neighbours, kNumbers * 12) << "an eleventh of some hundred";
+  EXPECT_GT(neighbours, kNumbers * 6);
 }
 
 TEST(NhsNumber, binary_coded_digits_read_like_the_number) {

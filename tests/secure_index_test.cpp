@@ -1,7 +1,6 @@
-// The secure index and the list of identities: read back whole by any number of ranks, or refused.
+// The secure index: read back whole by any number of ranks, or refused.
 #include "io/secure_index.hpp"
 
-#include <set>
 #include <string>
 #include <vector>
 
@@ -18,19 +17,22 @@ namespace {
 
 // A row as plain text, for comparison.
 std::string text_of(const IndexRow& row) {
-  return std::to_string(row.dataset) + "|" + std::string(row.row_id) + "|" + hex(row.person);
+  return std::to_string(row.dataset) + "|" + std::string(row.row_id) + "|" + hex(row.person) + "|" +
+         std::to_string(row.identity);
 }
 
 struct TestRow {
   std::uint32_t dataset;
   std::string row_id;
   Pseudonym person;
+  IdentityId identity;
 };
 
 TestRow row_number(std::uint64_t row) {
   std::string id = row % 13 == 0 ? std::string() : "row " + std::to_string(row);
   if (row % 1000 == 7) id += std::string(3000, 'x') + "\"\n,";
-  return {static_cast<std::uint32_t>(row % 3), std::move(id), {row * 0x9E3779B97F4A7C15U, row}};
+  return {
+      static_cast<std::uint32_t>(row % 3), std::move(id), {row * 0x9E3779B97F4A7C15U, row}, row * 0xC2B2AE3D27D4EB4FU};
 }
 
 // Collective.  Writes rows 0 .. count, each rank its share in order.
@@ -39,7 +41,7 @@ void write_rows(const Communicator& comm, const std::filesystem::path& secure, s
   const Range share = share_of(count, comm.rank(), comm.size());
   for (std::uint64_t r = share.begin; r < share.end; ++r) {
     const TestRow row = row_number(r);
-    index.add({row.dataset, row.row_id, row.person});
+    index.add({row.dataset, row.row_id, row.person, row.identity});
   }
   index.finish(comm);
 }
@@ -66,7 +68,7 @@ TEST(SecureIndex, any_number_of_ranks_reads_the_rows_in_their_order) {
   std::vector<std::string> expected;
   for (std::uint64_t r = 0; r < kRows; ++r) {
     const TestRow row = row_number(r);
-    expected.push_back(text_of({row.dataset, row.row_id, row.person}));
+    expected.push_back(text_of({row.dataset, row.row_id, row.person, row.identity}));
   }
   for (const int ranks : {1, 2, 3, 7}) EXPECT_EQ(read_all(folder.path(), ranks), expected) << ranks;
 }
@@ -110,7 +112,7 @@ TEST(SecureIndex, unfinished_index_leaves_the_earlier_one_alone) {
   write_rows(world, folder.path(), 10);
   {
     SecureIndexWriter index(folder.path(), world.rank());
-    index.add({1, "another run", {}});
+    index.add({1, "another run", {}, 7});
   }
   world.barrier();
   EXPECT_EQ(read_all(folder.path(), 1).size(), 10U);
@@ -134,6 +136,22 @@ TEST(SecureIndex, any_changed_byte_is_noticed) {
   }
 }
 
+TEST(SecureIndex, part_of_another_version_is_refused) {
+  const Communicator world = Communicator::world();
+  const SharedFolder folder(world);
+  write_rows(world, folder.path(), 20);
+  if (world.is_root()) {
+    const std::uint64_t version = 1;
+    File::open_update(folder.path() / "index/part-00000").write_at(8, std::as_bytes(std::span(&version, 1)));
+    try {
+      read_all(folder.path(), 1);
+      FAIL() << "it was read";
+    } catch (const Error& error) {
+      EXPECT_NE(std::string_view(error.what()).find("another version"), std::string_view::npos) << error.what();
+    }
+  }
+}
+
 TEST(SecureIndex, missing_or_foreign_part_is_noticed) {
   const Communicator world = Communicator::world();
   const SharedFolder folder(world);
@@ -150,80 +168,6 @@ TEST(SecureIndex, missing_or_foreign_part_is_noticed) {
     std::filesystem::remove(folder.path() / "a" / last);
     EXPECT_THROW(read_all(folder.path() / "a", 2), Error);
     EXPECT_THROW(read_all(folder.path() / "nowhere", 1), Error);
-  }
-}
-
-Identity identity_number(std::uint64_t i) {
-  return {i * 3, ~i};
-}
-
-std::vector<Identity> identities_of(const std::filesystem::path& secure, int ranks) {
-  std::vector<Identity> all;
-  for (int rank = 0; rank < ranks; ++rank) {
-    IdentityReader reader(secure, rank, ranks);
-    for (auto piece = reader.next_piece(); !piece.empty(); piece = reader.next_piece()) {
-      all.insert(all.end(), piece.begin(), piece.end());
-    }
-  }
-  return all;
-}
-
-void write_numbers(const Communicator& comm, const std::filesystem::path& secure, std::uint64_t count) {
-  std::vector<Identity> own;
-  const Range share = share_of(count, comm.rank(), comm.size());
-  for (std::uint64_t i = share.begin; i < share.end; ++i) own.push_back(identity_number(i));
-  write_identities(comm, secure, own);
-}
-
-TEST(IdentityList, every_identity_is_read_once_by_any_number_of_ranks) {
-  const Communicator world = Communicator::world();
-  const SharedFolder folder(world);
-  constexpr std::uint64_t kIdentities = 200'000;  // several pieces a part
-  write_numbers(world, folder.path(), kIdentities);
-  std::vector<Identity> in_order;
-  read_identities(folder.path(), [&](std::span<const Identity> piece) {
-    in_order.insert(in_order.end(), piece.begin(), piece.end());
-  });
-  ASSERT_EQ(in_order.size(), kIdentities);
-  for (std::uint64_t i = 0; i < kIdentities; ++i) ASSERT_EQ(in_order[i], identity_number(i));
-  for (const int ranks : {2, 3, 9}) {
-    const std::vector<Identity> all = identities_of(folder.path(), ranks);
-    EXPECT_EQ(all.size(), kIdentities);
-    EXPECT_EQ(std::set<Identity>(all.begin(), all.end()).size(), kIdentities);
-  }
-}
-
-TEST(IdentityList, without_identities_is_a_list) {
-  const Communicator world = Communicator::world();
-  const SharedFolder folder(world);
-  write_numbers(world, folder.path(), 0);
-  EXPECT_TRUE(identities_of(folder.path(), 1).empty());
-}
-
-TEST(IdentityList, any_changed_byte_is_noticed) {
-  const Communicator world = Communicator::world();
-  const SharedFolder folder(world);
-  write_numbers(world, folder.path(), 5 * static_cast<std::uint64_t>(world.size()));
-  if (world.is_root()) {
-    const File part = File::open_update(folder.path() / "identities/part-00000");
-    for (std::uint64_t at = 0; at < part.size(); ++at) {
-      std::byte was{};
-      part.read_exactly_at(at, std::span(&was, 1));
-      const std::byte changed = was ^ std::byte{0x41};
-      part.write_at(at, std::span(&changed, 1));
-      EXPECT_THROW(identities_of(folder.path(), 1), Error) << "byte " << at;
-      part.write_at(at, std::span(&was, 1));
-    }
-  }
-}
-
-TEST(IdentityList, missing_part_is_noticed) {
-  const Communicator world = Communicator::world();
-  const SharedFolder folder(world);
-  write_numbers(world, folder.path(), 100);
-  if (world.is_root()) {
-    std::filesystem::remove(folder.path() / ("identities/part-0000" + std::to_string(world.size() - 1)));
-    EXPECT_THROW(identities_of(folder.path(), 1), Error);
   }
 }
 

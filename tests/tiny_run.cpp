@@ -10,6 +10,7 @@
 #include "engine/nhs_number.hpp"
 #include "io/content_digest.hpp"
 #include "io/files.hpp"
+#include "io/identity_records.hpp"
 #include "io/secure_index.hpp"
 #include "partition/shard_map.hpp"
 
@@ -145,6 +146,7 @@ TinyRun::TinyRun(const std::filesystem::path& folder, std::size_t count)
   }
   std::sort(persons.begin(), persons.end(),
             [](const TinyPerson& a, const TinyPerson& b) { return a.pseudonym < b.pseudonym; });
+  for (std::size_t p = 0; p < count; ++p) persons[p].provenance.linked_to = p;
 
   datasets = {{"gp", {"A01", "B12", "C33", "nausea, mild"}, {}}, {"ae", {"10", "20"}, {}}};
   for (std::size_t p = 0; p < count; ++p) {
@@ -221,6 +223,22 @@ std::unique_ptr<DatasetWriter> TinyRun::write_columns(const Communicator& comm, 
   return writer;
 }
 
+IdentityRecord TinyRun::record_of(std::size_t person) const {
+  IdentityRecord record;
+  record.identity = persons[person].identity;
+  record.evidence.flags = persons[person].flags;
+  for (std::uint32_t d = 0; d < datasets.size(); ++d) {
+    for (const TinyEvent& event : datasets[d].events) {
+      if (event.person != person) continue;
+      ++record.rows;
+      record.datasets |= 1U << d;
+    }
+  }
+  record.person = persons[person].pseudonym;
+  record.provenance = persons[person].provenance;
+  return record;
+}
+
 void TinyRun::write(const Communicator& comm) {
   Digest content;
   const std::unique_ptr<DatasetWriter> writer = write_columns(comm, content);
@@ -283,7 +301,7 @@ void TinyRun::write(const Communicator& comm) {
   std::vector<IndexRow> rows;
   for (std::uint32_t d = 0; d < datasets.size(); ++d) {
     for (const TinyEvent& event : datasets[d].events) {
-      rows.push_back({d, event.row_id, persons[event.person].pseudonym});
+      rows.push_back({d, event.row_id, persons[event.person].pseudonym, event.person});
     }
   }
   rows.resize(rows.size() - indexed_less);
@@ -292,10 +310,13 @@ void TinyRun::write(const Communicator& comm) {
   for (std::uint64_t row = share.begin; row < share.end; ++row) index.add(rows[row]);
   index.finish(comm);
 
-  std::vector<Identity> identities;
   const Range own = share_of(persons.size(), comm.rank(), comm.size());
-  for (std::uint64_t p = own.begin; p < own.end; ++p) identities.push_back(persons[p].identity);
-  write_identities(comm, secure, identities);
+  IdentityRecordWriter records(secure, comm.rank(), own.begin);
+  for (std::uint64_t p = own.begin; p < own.end; ++p) {
+    const IdentityRecord record = record_of(p);
+    records.add(std::span(&record, 1));
+  }
+  records.finish(comm);
   if (comm.is_root()) {
     std::string list = "file,line,reason\n";
     for (std::uint64_t q = 0; q < quarantined; ++q) list += "/extracts/gp.csv," + std::to_string(q + 2) + ",nul_byte\n";

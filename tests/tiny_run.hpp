@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "engine/identity.hpp"
+#include "engine/provenance.hpp"
 #include "io/dataset.hpp"
+#include "io/identity_records.hpp"
 #include "io/manifest.hpp"
 #include "partition/communicator.hpp"
 
@@ -26,6 +28,8 @@ struct TinyPerson {
   std::uint8_t link_quality = 100;
   std::uint8_t id_type = 1;
   Identity identity;
+  std::uint8_t flags = 0;  // Evidence::Flag
+  Provenance provenance;   // each person is one identity, numbered as the persons are, and linked to itself
 };
 
 struct TinyEvent {
@@ -62,6 +66,8 @@ struct TinyRun {
 
   // Collective.  Writes and digests the columns of this rank's persons, but gives the dataset no name yet.
   [[nodiscard]] std::unique_ptr<DatasetWriter> write_columns(const Communicator& comm, Digest& content) const;
+  // What the secure folder says of a person's identity.
+  [[nodiscard]] IdentityRecord record_of(std::size_t person) const;
   // Collective.  The whole run: dataset, manifest, index, identities, quarantine.
   void write(const Communicator& comm);
 };

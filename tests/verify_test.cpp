@@ -237,11 +237,12 @@ TEST_F(Verify, quarantine_list_of_another_length_is_found) {
 }
 
 TEST_F(Verify, wrong_count_in_the_manifest_is_found) {
-  EXPECT_EQ(failures_after([](const TinyRun& run) {
-              const std::string kept = "\"kept\": " + std::to_string(run.manifest.rows.kept);
-              change_manifests(run, kept, "\"kept\": " + std::to_string(run.manifest.rows.kept - 1));
-            }),
-            Names{"all files: rows read = kept + quarantined + opted out"});
+  EXPECT_EQ(
+      failures_after([](const TinyRun& run) {
+        const std::string kept = "\"kept\": " + std::to_string(run.manifest.rows.kept);
+        change_manifests(run, kept, "\"kept\": " + std::to_string(run.manifest.rows.kept - 1));
+      }),
+      (Names{"all files: rows read = kept + quarantined + opted out", "rows of the identity records = rows kept"}));
   EXPECT_EQ(failures_after([](const TinyRun& run) { change_manifests(run, "\"persons\": 300", "\"persons\": 301"); }),
             Names{"persons of the manifest = rows of /persons"});
 }
@@ -262,9 +263,14 @@ TEST_F(Verify, unfinished_file_is_found) {
       Names{kFolders});
 }
 
-TEST_F(Verify, damaged_list_of_identities_is_found) {
+TEST_F(Verify, link_to_an_identity_beyond_the_run_is_found) {
+  EXPECT_EQ(failures([](TinyRun& run) { run.persons[7].provenance.linked_to = 300; }),
+            Names{"identities are linked to identities of the run"});
+}
+
+TEST_F(Verify, damaged_identity_records_are_found) {
   EXPECT_EQ(failures_after([](const TinyRun& run) { overwrite(run.secure / "identities/part-00000", 40, "?????"); }),
-            Names{"list of identities is whole"});
+            Names{"identity records are whole"});
 }
 
 // Identifiers where they must not be.

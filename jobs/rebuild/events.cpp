@@ -18,7 +18,8 @@ constexpr std::uint64_t kBatchRows = std::uint64_t{1} << 20;
 constexpr std::uint64_t kBucketBytes = std::uint64_t{96} << 20;
 constexpr std::size_t kRowsPerTask = 1U << 15;
 
-// An event travels as the number of its person on the receiving rank, then its payload.
+// An event travels as the number of its person on the receiving rank, then its payload with the exact date, then, if
+// the quality screens ask for it, the number of its identity.
 constexpr std::size_t kPersonBytes = sizeof(std::uint32_t);
 
 template <typename T>
@@ -80,11 +81,18 @@ class Buckets {
 // Takes this rank's rows of a dataset in batches, ready to be sent.
 class EventSource {
  public:
-  EventSource(const JobFile& job, const DatasetSchema& schema, const EventTable& table, RowStore& rows,
-              const Identities& identities, const Persons& persons)
-      : job_(job), schema_(schema), table_(table), rows_(rows), identities_(identities), persons_(persons) {}
+  EventSource(const DatasetSchema& schema, const EventTable& table, RowStore& rows, const Identities& identities,
+              const Persons& persons, bool with_identity)
+      : schema_(schema),
+        table_(table),
+        rows_(rows),
+        identities_(identities),
+        persons_(persons),
+        with_identity_(with_identity) {}
 
-  [[nodiscard]] std::size_t event_bytes() const noexcept { return kPersonBytes + schema_.payload_bytes; }
+  [[nodiscard]] std::size_t event_bytes() const noexcept {
+    return kPersonBytes + schema_.payload_bytes + (with_identity_ ? sizeof(IdentityId) : 0);
+  }
   [[nodiscard]] bool exhausted() const noexcept { return block_ == rows_.blocks().size(); }
 
   // Fills events by destination rank; first has ranks + 1 byte offsets.  Returns the number of rows.
@@ -121,7 +129,8 @@ class EventSource {
 
  private:
   int make_event(std::uint64_t row, const std::byte* payload, std::byte* event) const {
-    const std::uint64_t person = persons_.of_local[identities_.local_of_row[row]].row;
+    const std::uint32_t local = identities_.local_of_row[row];
+    const std::uint64_t person = persons_.of_local[local].row;
     const int rank = persons_.owner(person);
     store(event, static_cast<std::uint32_t>(person - persons_.first_row_of_rank[static_cast<std::size_t>(rank)]));
     std::byte* out = event + kPersonBytes;
@@ -129,22 +138,21 @@ class EventSource {
     std::memcpy(out, payload, schema_.payload_bytes);
     for (std::size_t f = 0; f < schema_.fields.size(); ++f) {
       const PayloadField& field = schema_.fields[f];
-      if (field.role == PayloadField::Role::event_date) {
-        store(out + field.offset, keep_date(load<DayNumber>(out + field.offset), job_.event_date));
-      } else if (field.type == ColumnType::category) {
+      if (field.type == ColumnType::category) {
         const auto code = load<std::uint32_t>(out + field.offset);
         if (code != kMissingCategory) store(out + field.offset, table_.recode[f][code]);
       }
     }
+    if (with_identity_) store(out + schema_.payload_bytes, persons_.id_of_local[local]);
     return rank;
   }
 
-  const JobFile& job_;
   const DatasetSchema& schema_;
   const EventTable& table_;
   RowStore& rows_;
   const Identities& identities_;
   const Persons& persons_;
+  bool with_identity_;
   std::size_t block_ = 0;
   std::vector<std::byte> payload_;
 };
@@ -152,18 +160,25 @@ class EventSource {
 // The events of one bucket, sorted by person, then date, then content, and written as columns.
 class BucketWriter {
  public:
-  BucketWriter(const DatasetSchema& schema, const EventTable& table, const Persons& persons, DatasetWriter& writer,
-               ContentDigest& digest)
-      : schema_(schema), table_(table), persons_(persons), writer_(writer), digest_(digest) {
+  BucketWriter(const DatasetSchema& schema, const EventTable& table, const Persons& persons, std::size_t event_bytes,
+               EventDatePolicy date_policy, EventScreens& screens, DatasetWriter& writer, ContentDigest& digest)
+      : schema_(schema),
+        table_(table),
+        persons_(persons),
+        event_bytes_(event_bytes),
+        date_policy_(date_policy),
+        screens_(screens),
+        writer_(writer),
+        digest_(digest) {
     for (const PayloadField& field : schema.fields) {
       if (field.role == PayloadField::Role::event_date) date_offset_ = kPersonBytes + field.offset;
     }
   }
 
   // events: of this bucket's persons, in any order.  first_row: row of the bucket's first event in the dataset.
-  void write(const Buckets& buckets, std::size_t bucket, Range own_shards, std::span<const std::byte> events,
+  void write(const Buckets& buckets, std::size_t bucket, Range own_shards, std::span<std::byte> events,
              std::uint64_t first_row) {
-    const std::size_t stride = kPersonBytes + schema_.payload_bytes;
+    const std::size_t stride = event_bytes_;
     const std::uint64_t rows = events.size() / stride;
     const Range people = buckets.persons(bucket);
 
@@ -181,6 +196,9 @@ class BucketWriter {
             static_cast<std::uint32_t>(row);
       }
     }
+    // The screens see exact dates; the order of what is published must not tell more than its dates do.
+    screens_.take(table_.dataset, {events, stride, kPersonBytes, people.begin, start, order});
+    coarsen_dates(events);
     const auto earlier = [&](std::uint32_t x, std::uint32_t y) {
       const std::byte *a = events.data() + x * stride, *b = events.data() + y * stride;
       if (date_offset_ != 0) {
@@ -213,6 +231,16 @@ class BucketWriter {
   }
 
  private:
+  void coarsen_dates(std::span<std::byte> events) const {
+    if (date_offset_ == 0 || date_policy_ == EventDatePolicy::day) return;
+    for_blocks(events.size() / event_bytes_, kRowsPerTask, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t row = begin; row < end; ++row) {
+        std::byte* at = events.data() + row * event_bytes_ + date_offset_;
+        store(at, keep_date(load<DayNumber>(at), date_policy_));
+      }
+    });
+  }
+
   void write_persons_and_offsets(const Buckets& buckets, std::size_t bucket, Range own_shards,
                                  std::span<const std::uint64_t> start, std::uint64_t first_row) {
     const Range people = buckets.persons(bucket);
@@ -261,6 +289,9 @@ class BucketWriter {
   const DatasetSchema& schema_;
   const EventTable& table_;
   const Persons& persons_;
+  std::size_t event_bytes_;
+  EventDatePolicy date_policy_;
+  EventScreens& screens_;
   DatasetWriter& writer_;
   ContentDigest& digest_;
   std::size_t date_offset_ = 0;
@@ -269,11 +300,12 @@ class BucketWriter {
 }  // namespace
 
 void publish_events(const Communicator& comm, const JobFile& job, const Inputs& inputs, const EventTable& table,
-                    RowStore& rows, const Identities& identities, const Persons& persons, SpoolBudget& budget,
-                    DatasetWriter& writer, ContentDigest& digest, const std::function<void(std::uint64_t)>& progress) {
+                    RowStore& rows, const Identities& identities, const Persons& persons, EventScreens& screens,
+                    SpoolBudget& budget, DatasetWriter& writer, ContentDigest& digest,
+                    const std::function<void(std::uint64_t)>& progress) {
   const DatasetSchema& schema = inputs.datasets[table.dataset];
   const Range own_shards = ShardMap(comm.size()).shards_of(comm.rank());
-  EventSource source(job, schema, table, rows, identities, persons);
+  EventSource source(schema, table, rows, identities, persons, screens.compares_rows(table.dataset));
   const std::size_t stride = source.event_bytes();
   const Buckets buckets(persons, own_shards, table.rows / static_cast<std::uint64_t>(comm.size()), stride);
   std::vector<Spool> spools;
@@ -303,7 +335,7 @@ void publish_events(const Communicator& comm, const JobFile& job, const Inputs& 
   for (const Spool& spool : spools) local_rows += spool.size() / stride;
   std::uint64_t row = comm.exclusive_sum(local_rows);
   if (comm.sum(local_rows) != table.rows) throw Error("rows were lost on the way to their persons");
-  BucketWriter bucket_writer(schema, table, persons, writer, digest);
+  BucketWriter bucket_writer(schema, table, persons, stride, job.event_date, screens, writer, digest);
   std::vector<std::byte> events;
   for (std::size_t b = 0; b < spools.size(); ++b) {
     events.resize(spools[b].size());

@@ -14,6 +14,7 @@
 #include "io/row_store.hpp"
 #include "io/spool.hpp"
 #include "jobs/rebuild/dictionaries.hpp"
+#include "jobs/rebuild/event_screens.hpp"
 #include "jobs/rebuild/identities.hpp"
 #include "jobs/rebuild/persons.hpp"
 #include "partition/communicator.hpp"
@@ -40,7 +41,8 @@ struct EventTable {
 
 // Collective.  Routes and writes the events of one dataset.  Throws Error if a row is lost on the way.
 void publish_events(const Communicator& comm, const JobFile& job, const Inputs& inputs, const EventTable& table,
-                    RowStore& rows, const Identities& identities, const Persons& persons, SpoolBudget& budget,
-                    DatasetWriter& writer, ContentDigest& digest, const std::function<void(std::uint64_t)>& progress);
+                    RowStore& rows, const Identities& identities, const Persons& persons, EventScreens& screens,
+                    SpoolBudget& budget, DatasetWriter& writer, ContentDigest& digest,
+                    const std::function<void(std::uint64_t)>& progress);
 
 }  // namespace ligature

@@ -7,119 +7,52 @@
 #include "engine/linkage_key.hpp"
 #include "engine/pair_kernel.hpp"
 #include "engine/parallel.hpp"
-#include "partition/shard_map.hpp"
-#include "partition/shuffle.hpp"
+#include "jobs/rebuild/rounds.hpp"
 #include "partition/tiles.hpp"
 
 namespace ligature {
 
 namespace {
 
-// A pass goes over its shards in rounds of about this many identities a rank, so that its copies stay bounded.
-constexpr std::uint64_t kIdentitiesPerRound = std::uint64_t{1} << 24;
-
 // The value that a pass groups by; 0 where the identity takes no part in the pass.
 std::uint64_t pass_value(Pass pass, const Identity& identity) noexcept {
-  if (identity.nhs_status() == NhsStatus::one_time) return 0;
-  switch (pass) {
-    case Pass::nhs_number:
-      return identity.nhs();
-    case Pass::date_of_birth:
-      return identity.date_of_birth();
-    case Pass::postcode:
-      return identity.postcode();
-  }
-  return 0;
+  return pass == Pass::date_of_birth ? std::uint64_t{identity.date_of_birth()} : identity.postcode();
 }
 
-// Groups are adjacent, and in a group the identities with a valid number come first, ordered by it.
+// Two different numbers of such identities can never be one person.
+bool is_vetoed_kind(const Identity& identity) noexcept {
+  return identity.has_valid_nhs() && !is_thin(identity);
+}
+
+// Groups are adjacent, and in a group the identities with a valid number in use come first, ordered by it.
 struct PassOrder {
-  Pass pass;
   bool operator()(const PassItem& a, const PassItem& b) const noexcept {
     if (a.key != b.key) return a.key < b.key;
-    const std::uint64_t value_a = pass_value(pass, a.identity), value_b = pass_value(pass, b.identity);
-    if (value_a != value_b) return value_a < value_b;
-    const bool valid_a = a.identity.has_valid_nhs(), valid_b = b.identity.has_valid_nhs();
-    if (valid_a != valid_b) return valid_a;
-    return a.identity < b.identity;
+    const bool first_a = is_vetoed_kind(a.identity), first_b = is_vetoed_kind(b.identity);
+    if (first_a != first_b) return first_a;
+    if (a.identity != b.identity) return a.identity < b.identity;
+    return a.id < b.id;  // identities may be alike once what is not evidence is gone
   }
 };
-
-// Sorts items by PassOrder: first into runs of neighbouring shards that fit in cache, then each run.
-std::vector<PassItem> sort_by_shard(std::vector<PassItem>&& items, Pass pass) {
-  constexpr std::uint32_t kRunShift = 64 - 14;
-  std::vector<std::uint64_t> start((std::size_t{1} << 14) + 1, 0);
-  for (const PassItem& item : items) ++start[(item.key >> kRunShift) + 1];
-  for (std::size_t run = 1; run < start.size(); ++run) start[run] += start[run - 1];
-  std::vector<PassItem> sorted(items.size());
-  {
-    std::vector<std::uint64_t> next(start.begin(), start.end() - 1);
-    for (const PassItem& item : items) sorted[next[item.key >> kRunShift]++] = item;
-  }
-  items = {};
-  for_each_item(start.size() - 1, [&](std::size_t run) {
-    std::sort(sorted.begin() + static_cast<std::ptrdiff_t>(start[run]),
-              sorted.begin() + static_cast<std::ptrdiff_t>(start[run + 1]), PassOrder{pass});
-  });
-  return sorted;
-}
-
-// The runs of two and more items with one value.
-std::vector<Range> groups_of(std::span<const PassItem> items, Pass pass) {
-  std::vector<Range> groups;
-  for (std::uint64_t begin = 0; begin < items.size();) {
-    const std::uint64_t value = pass_value(pass, items[begin].identity);
-    std::uint64_t end = begin + 1;
-    while (end < items.size() && items[end].key == items[begin].key && pass_value(pass, items[end].identity) == value) {
-      ++end;
-    }
-    if (end - begin > 1) groups.push_back({begin, end});
-    begin = end;
-  }
-  return groups;
-}
-
-// Collective.  Calls visit(items, groups) with this rank's sorted items of each round of a pass.
-void for_each_round(const Communicator& comm, Pass pass, const Identities& identities,
-                    const std::function<void(std::vector<PassItem>&&, std::span<const Range>)>& visit) {
-  // The number of rounds follows from a global count, so all ranks agree and nothing else depends on it.
-  const std::uint64_t rounds = std::min<std::uint64_t>(
-      kShards, 1 + identities.total / (kIdentitiesPerRound * static_cast<std::uint64_t>(comm.size())));
-  // Rounds cut the linkage keys crosswise to ranks: each round has an equal share of every rank's shards.
-  const auto round_of = [&](std::uint64_t key) { return key % rounds; };
-  const ShardMap shard_map(comm.size());
-  for (std::uint64_t round = 0; round < rounds; ++round) {
-    std::vector<PassItem> items;
-    for (std::uint64_t i = 0; i < identities.owned.size(); ++i) {
-      const Identity& identity = identities.owned[i].identity;
-      const std::uint64_t value = pass_value(pass, identity);
-      if (value == 0) continue;
-      const std::uint64_t key = linkage_key(value);
-      if (round_of(key) == round) items.push_back({identity, identities.first_id + i, key});
-    }
-    Received<PassItem> received =
-        shuffle(comm, std::move(items), [&](const PassItem& item) { return shard_map.owner(shard_of(item.key)); });
-    std::vector<PassItem> sorted = sort_by_shard(std::move(received.items), pass);
-    const std::vector<Range> groups = groups_of(sorted, pass);
-    visit(std::move(sorted), groups);
-  }
-}
 
 std::uint64_t pairs_of(std::uint64_t items) noexcept {
   return items == 0 ? 0 : items * (items - 1) / 2;
 }
 
 // What becomes of a compared pair, by its pattern.
-enum class Fate : std::uint8_t { count, link, other_pass };
+enum class Fate : std::uint8_t { count, weigh, near_number, other_pass };
 
-std::array<Fate, kPatterns> fates(Pass pass, const LinkageModel& model) {
+std::array<Fate, kPatterns> fates(Pass pass, const ChosenPasses& chosen, const LinkageModel& model) {
   std::array<Fate, kPatterns> table{};
   for (std::size_t p = 0; p < kPatterns; ++p) {
     const auto pattern = static_cast<Pattern>(p);
     const Levels levels = levels_of(pattern);
-    const bool of_nhs_pass = levels.nhs == NhsLevel::exact, of_birth_pass = levels.birth == BirthLevel::exact;
-    const bool earlier = (pass != Pass::nhs_number && of_nhs_pass) || (pass == Pass::postcode && of_birth_pass);
-    table[p] = earlier ? Fate::other_pass : model.links(pattern) ? Fate::link : Fate::count;
+    const bool of_birth_pass = chosen.date_of_birth && levels.birth == BirthLevel::exact;
+    const bool earlier = levels.nhs == NhsLevel::exact || (pass == Pass::postcode && of_birth_pass);
+    table[p] = earlier                        ? Fate::other_pass
+               : levels.nhs == NhsLevel::near ? Fate::near_number
+               : model.may_matter(pattern)    ? Fate::weigh
+                                              : Fate::count;
   }
   return table;
 }
@@ -128,7 +61,8 @@ std::array<Fate, kPatterns> fates(Pass pass, const LinkageModel& model) {
 struct Findings {
   PatternCounts counts{};
   EdgeReducer edges;
-  std::uint64_t vetoed = 0;
+  std::vector<Edge> conflicts;
+  std::uint64_t vetoed = 0, links = 0;
   // Reused from tile to tile.
   IdentityColumns left, right;
   std::vector<Identity> identities;
@@ -138,8 +72,8 @@ struct Findings {
 // Compares the pairs of tiles and keeps what each thread finds.
 class TileComparer {
  public:
-  TileComparer(Pass pass, const Work& work, const LinkageModel& model)
-      : pass_(pass), work_(work), model_(model), fate_(fates(pass, model)) {}
+  TileComparer(Pass pass, const ChosenPasses& chosen, const Work& work, const LinkageModel& model)
+      : work_(work), model_(model), fate_(fates(pass, chosen, model)) {}
 
   // Returns the number of pairs that the tile holds.
   std::uint64_t compare_tile(const Tile& tile, Findings& found) const {
@@ -151,10 +85,10 @@ class TileComparer {
     const IdentityColumns& others = inside ? found.left : found.right;
     found.patterns.resize((right.size() + 31) / 16 * 16);
 
-    // Identities with a valid number come first in a segment.  In the NHS pass they share it; elsewhere two of them
-    // either share it, and met in the NHS pass, or differ in it, and can never link.
-    const std::uint64_t valid_left = pass_ == Pass::nhs_number ? 0 : valid_prefix(left);
-    const std::uint64_t valid_right = pass_ == Pass::nhs_number ? 0 : inside ? valid_left : valid_prefix(right);
+    // Identities with a valid number in use come first in a segment.  Two of them either share it, and were settled
+    // with it, or differ in it, and can never link.
+    const std::uint64_t valid_left = valid_prefix(left);
+    const std::uint64_t valid_right = inside ? valid_left : valid_prefix(right);
     found.vetoed += inside ? pairs_of(valid_left) : valid_left * valid_right;
     for (std::uint64_t query = 0; query < left.size(); ++query) {
       std::uint64_t begin = inside ? query + 1 : 0;
@@ -173,7 +107,7 @@ class TileComparer {
 
   std::uint64_t valid_prefix(const Range& segment) const {
     std::uint64_t i = segment.begin;
-    while (i < segment.end && work_.items[i].identity.has_valid_nhs()) ++i;
+    while (i < segment.end && is_vetoed_kind(work_.items[i].identity)) ++i;
     return i - segment.begin;
   }
 
@@ -186,59 +120,73 @@ class TileComparer {
       const Pattern pattern = found.patterns[i];
       const Fate fate = fate_[pattern];
       if (fate == Fate::other_pass) continue;
+      const PassItem &a = work_.items[item], &b = work_.items[right.begin + begin + i];
+      // A misspelt number and the one that is meant have met with the number.
+      if (fate == Fate::near_number && a.identity.has_valid_nhs() != b.identity.has_valid_nhs()) continue;
       ++found.counts[pattern];
-      if (fate == Fate::link) add_edge(work_.items[item], work_.items[right.begin + begin + i], pattern, found);
+      if (fate != Fate::count) weigh(a, b, pattern, found);
     }
   }
 
-  void add_edge(const PassItem& x, const PassItem& y, Pattern pattern, Findings& found) const {
+  void weigh(const PassItem& x, const PassItem& y, Pattern pattern, Findings& found) const {
+    const Weight weight = model_.weight(pattern, x.identity, y.identity);
+    // Short of a link, a person with a number is still a rival for one without.
+    const bool links = weight >= model_.threshold();
+    const bool is_rival =
+        x.identity.has_valid_nhs() != y.identity.has_valid_nhs() && weight >= model_.rival_threshold();
+    if (!links && !is_rival) return;
+    found.links += links;
     const PassItem &a = x.id < y.id ? x : y, &b = x.id < y.id ? y : x;
-    found.edges.add({a.id, b.id, model_.weight(pattern), 0}, a.identity.valid_nhs(), b.identity.valid_nhs());
+    if (x.identity.has_valid_nhs() && y.identity.has_valid_nhs()) {
+      if (links) found.conflicts.push_back({a.id, b.id, weight, EdgeKind::conflict});
+      return;
+    }
+    found.edges.add({a.id, b.id, weight, EdgeKind::link}, a.identity.valid_nhs(), b.identity.valid_nhs());
   }
 
-  Pass pass_;
   const Work& work_;
   const LinkageModel& model_;
   std::array<Fate, kPatterns> fate_;
 };
 
-// How many identities share a postcode, over all ranks: pairs among identities with a valid number.
-struct ValueCount {
-  std::uint64_t value = 0;
-  std::uint64_t count = 0;
-};
+// Counts the pairs of records of tiles.
+class RecordCounter {
+ public:
+  RecordCounter(Pass pass, const Work& work) : pass_(pass), work_(work) {}
 
-// Collective.  The number of pairs of identities with valid NHS numbers that share a value of a pass.
-std::uint64_t pairs_sharing(const Communicator& comm, Pass pass, const Identities& identities) {
-  std::vector<ValueCount> counts;
-  {
-    std::vector<std::uint64_t> values;
-    for (const CountedIdentity& counted : identities.owned) {
-      const std::uint64_t value = pass_value(pass, counted.identity);
-      if (counted.identity.has_valid_nhs() && value != 0) values.push_back(value);
-    }
-    sort_items(values.begin(), values.end(), std::less<>());
-    for (const std::uint64_t value : values) {
-      if (counts.empty() || counts.back().value != value) counts.push_back({value, 0});
-      ++counts.back().count;
-    }
-  }
-  const ShardMap shard_map(comm.size());
-  Received<ValueCount> received = shuffle(comm, std::move(counts), [&](const ValueCount& item) {
-    return shard_map.owner(shard_of(linkage_key(item.value)));
-  });
-  std::sort(received.items.begin(), received.items.end(),
-            [](const ValueCount& a, const ValueCount& b) { return a.value < b.value; });
-  std::uint64_t pairs = 0, of_value = 0;
-  for (std::size_t i = 0; i < received.items.size(); ++i) {
-    of_value += received.items[i].count;
-    if (i + 1 == received.items.size() || received.items[i + 1].value != received.items[i].value) {
-      pairs += pairs_of(of_value);
-      of_value = 0;
+  void count_tile(const Tile& tile, Findings& found) const {
+    const Range left = work_.segments[tile.left], right = work_.segments[tile.right];
+    const bool inside = tile.left == tile.right;
+    load(left, found.left, found.identities);
+    if (!inside) load(right, found.right, found.identities);
+    const IdentityColumns& others = inside ? found.left : found.right;
+    found.patterns.resize((right.size() + 31) / 16 * 16);
+    for (std::uint64_t query = 0; query < left.size(); ++query) {
+      const std::uint64_t begin = inside ? query + 1 : 0;
+      if (begin >= right.size()) continue;
+      compare_one_to_many(found.left, query, others, begin, right.size(), found.patterns.data());
+      const PassItem& a = work_.items[left.begin + query];
+      for (std::uint64_t i = begin; i < right.size(); ++i) {
+        const PassItem& b = work_.items[right.begin + i];
+        if (a.identity.has_valid_nhs() && b.identity.has_valid_nhs()) continue;
+        const Pattern pattern = found.patterns[i - begin];
+        const bool of_birth_pass = levels_of(pattern).birth == BirthLevel::exact;
+        if (pass_ == Pass::postcode && of_birth_pass) continue;
+        found.counts[pattern] += a.id * b.id;
+      }
     }
   }
-  return comm.sum(pairs);
-}
+
+ private:
+  void load(const Range& segment, IdentityColumns& columns, std::vector<Identity>& identities) const {
+    identities.clear();
+    for (std::uint64_t i = segment.begin; i < segment.end; ++i) identities.push_back(work_.items[i].identity);
+    columns.assign(identities);
+  }
+
+  Pass pass_;
+  const Work& work_;
+};
 
 }  // namespace
 
@@ -254,79 +202,32 @@ std::string_view pass_name(Pass pass) noexcept {
   return "";
 }
 
-FileFrequencies measure_frequencies(const Communicator& comm, const Identities& identities) {
-  // Counts over identities with a valid number; "same" pairs share the number and are taken off at the end.
-  std::uint64_t linkable = 0, valid = 0, valid_birth = 0, valid_postcode = 0;
-  for (const CountedIdentity& counted : identities.owned) {
-    const Identity& identity = counted.identity;
-    linkable += identity.nhs_status() != NhsStatus::one_time;
-    if (!identity.has_valid_nhs()) continue;
-    ++valid;
-    valid_birth += identity.date_of_birth() != kMissingDay;
-    valid_postcode += identity.postcode() != 0;
-  }
-  std::uint64_t distinct = 0, same = 0, same_both_births = 0, same_birth = 0, same_both_postcodes = 0,
-                same_postcode = 0;
-  for_each_round(comm, Pass::nhs_number, identities, [&](std::vector<PassItem>&& items, std::span<const Range>) {
-    std::vector<std::uint64_t> births, postcodes;
-    const auto close_group = [&](std::uint64_t size) {
-      ++distinct;
-      same += pairs_of(size);
-      same_both_births += pairs_of(births.size());
-      same_both_postcodes += pairs_of(postcodes.size());
-      for (auto* values : {&births, &postcodes}) {
-        std::sort(values->begin(), values->end());
-        std::uint64_t& agreeing = values == &births ? same_birth : same_postcode;
-        for (auto run = values->begin(); run != values->end();) {
-          const auto end = std::upper_bound(run, values->end(), *run);
-          agreeing += pairs_of(static_cast<std::uint64_t>(end - run));
-          run = end;
-        }
-        values->clear();
-      }
-    };
-    std::uint64_t size = 0;
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      const Identity& identity = items[i].identity;
-      if (!identity.has_valid_nhs()) continue;
-      ++size;
-      if (identity.date_of_birth() != kMissingDay) births.push_back(identity.date_of_birth());
-      if (identity.postcode() != 0) postcodes.push_back(identity.postcode());
-      if (i + 1 == items.size() || items[i + 1].identity.valid_nhs() != identity.valid_nhs()) {
-        close_group(size);
-        size = 0;
-      }
-    }
-  });
-  std::array<std::uint64_t, 10> sums{linkable,         valid,      valid_birth,         valid_postcode, distinct, same,
-                                     same_both_births, same_birth, same_both_postcodes, same_postcode};
-  comm.sum(sums);
-
-  FileFrequencies file;
-  file.identities = sums[0];
-  file.distinct_nhs = sums[4];
-  file.different_pairs = pairs_of(sums[1]) - sums[5];
-  file.different_pairs_both_births = pairs_of(sums[2]) - sums[6];
-  file.different_pairs_same_birth = pairs_sharing(comm, Pass::date_of_birth, identities) - sums[7];
-  file.different_pairs_both_postcodes = pairs_of(sums[3]) - sums[8];
-  file.different_pairs_same_postcode = pairs_sharing(comm, Pass::postcode, identities) - sums[9];
-  return file;
-}
-
-PassResult run_pass(const Communicator& comm, Pass pass, const Identities& identities, const LinkageModel& model,
+PassResult run_pass(const Communicator& comm, Pass pass, const ChosenPasses& chosen, const Identities& identities,
+                    std::span<const Evidence> evidence, const LinkageModel& model,
                     const std::function<void(std::uint64_t)>& progress) {
   // Tiles of tiny groups are handed to threads by the hundred.
   constexpr std::size_t kTilesPerTask = 256;
   PassResult result;
   result.report.name = pass_name(pass);
-  std::uint64_t items_seen = 0, vetoed = 0;
-  for_each_round(comm, pass, identities, [&](std::vector<PassItem>&& items, std::span<const Range> groups) {
+  std::uint64_t items_seen = 0, vetoed = 0, links = 0;
+  const std::uint64_t rounds = rounds_for(comm, identities);
+  for (std::uint64_t round = 0; round < rounds; ++round) {
+    std::vector<PassItem> items = bring_together<PassItem>(
+        comm, identities, round, rounds,
+        [&](std::uint64_t i, const auto& add) {
+          if (identities.owned[i].identity.nhs_status() == NhsStatus::one_time) return;
+          const Identity identity = weighed(identities.owned[i].identity, evidence[i]);
+          const std::uint64_t value = pass_value(pass, identity);
+          if (value != 0) add({identity, identities.first_id + i, linkage_key(value)});
+        },
+        PassOrder{});
     items_seen += items.size();
+    const std::vector<Range> groups = groups_of(std::span<const PassItem>(items), 2);
     const Work work = balance_tiles(comm, std::move(items), groups);
     result.report.groups += work.groups;
     result.report.largest_group = std::max(result.report.largest_group, work.largest_group);
     PerThread<Findings> findings;
-    const TileComparer comparer(pass, work, model);
+    const TileComparer comparer(pass, chosen, work, model);
     for_blocks(work.tiles.size(), kTilesPerTask, [&](std::size_t begin, std::size_t end) {
       Findings& found = findings.local();
       std::uint64_t pairs = 0;
@@ -336,18 +237,49 @@ PassResult run_pass(const Communicator& comm, Pass pass, const Identities& ident
     findings.for_each([&](Findings& found) {
       for (std::size_t p = 0; p < kPatterns; ++p) result.counts[p] += found.counts[p];
       vetoed += found.vetoed;
-      const std::vector<Edge> edges = found.edges.take();
+      links += found.links;
+      const std::vector<Edge> edges = found.edges.take(model.threshold());
       result.edges.insert(result.edges.end(), edges.begin(), edges.end());
+      result.edges.insert(result.edges.end(), found.conflicts.begin(), found.conflicts.end());
     });
-  });
+  }
   comm.sum(result.counts);
   result.report.identities = comm.sum(items_seen);
   result.report.pairs_vetoed = comm.sum(vetoed);
-  for (std::size_t p = 0; p < kPatterns; ++p) {
-    result.report.pairs_compared += result.counts[p];
-    if (model.links(static_cast<Pattern>(p))) result.report.edges += result.counts[p];
-  }
+  result.report.edges = comm.sum(links);
+  for (const std::uint64_t count : result.counts) result.report.pairs_compared += count;
   return result;
+}
+
+PatternCounts count_pass(const Communicator& comm, Pass pass, const Identities& identities, const Survey& survey) {
+  constexpr std::size_t kTilesPerTask = 256;
+  PatternCounts counts{};
+  const std::uint64_t rounds = rounds_for(comm, identities);
+  for (std::uint64_t round = 0; round < rounds; ++round) {
+    std::vector<PassItem> items = bring_together<PassItem>(
+        comm, identities, round, rounds,
+        [&](std::uint64_t i, const auto& add) {
+          if (identities.owned[i].identity.nhs_status() == NhsStatus::one_time) return;
+          const Identity identity = weighed(identities.owned[i].identity, survey.evidence[i]);
+          const std::uint64_t value = pass_value(pass, identity);
+          // The number of records travels in place of the identity's, which is not needed here.
+          if (value != 0) add({identity, survey.records_of(identities.owned[i]), linkage_key(value)});
+        },
+        PassOrder{});
+    const std::vector<Range> groups = groups_of(std::span<const PassItem>(items), 2);
+    const Work work = balance_tiles(comm, std::move(items), groups);
+    PerThread<Findings> findings;
+    const RecordCounter counter(pass, work);
+    for_blocks(work.tiles.size(), kTilesPerTask, [&](std::size_t begin, std::size_t end) {
+      Findings& found = findings.local();
+      for (std::size_t t = begin; t < end; ++t) counter.count_tile(work.tiles[t], found);
+    });
+    findings.for_each([&](const Findings& found) {
+      for (std::size_t p = 0; p < kPatterns; ++p) counts[p] += found.counts[p];
+    });
+  }
+  comm.sum(counts);
+  return counts;
 }
 
 }  // namespace ligature

@@ -1,8 +1,9 @@
-// Three passes of pairs: every two identities that agree on NHS number, date of birth or postcode are compared.
+// The passes over pairs: every two identities that agree on date of birth or on postcode are compared.  (Those that
+// share an NHS number have met before: jobs/rebuild/numbers.hpp.)
 //
 // One agreeing identifier is enough to be compared, so no blocking rule can miss what the evidence would link.  A pair
 // that agrees on several identifiers belongs to the first pass that brings it together, and is counted once.  Two
-// valid, different NHS numbers can never link, so such pairs are counted by group sizes and not compared.
+// numbers with different owners can never link, so such pairs are counted by group sizes and not compared.
 #pragma once
 
 #include <cstdint>
@@ -13,19 +14,17 @@
 
 #include "engine/clustering.hpp"
 #include "engine/comparison.hpp"
+#include "engine/evidence.hpp"
 #include "engine/model.hpp"
 #include "io/manifest.hpp"
 #include "jobs/rebuild/identities.hpp"
+#include "jobs/rebuild/survey.hpp"
 #include "partition/communicator.hpp"
 
 namespace ligature {
 
 enum class Pass : std::uint8_t { nhs_number, date_of_birth, postcode };
-inline constexpr Pass kPasses[] = {Pass::nhs_number, Pass::date_of_birth, Pass::postcode};
 std::string_view pass_name(Pass pass) noexcept;
-
-// Collective.  What the file says before any model: exact counts of identities and of pairs known to differ.
-FileFrequencies measure_frequencies(const Communicator& comm, const Identities& identities);
 
 struct PassResult {
   std::vector<Edge> edges;  // found on this rank
@@ -33,8 +32,16 @@ struct PassResult {
   PassReport report;        // over all ranks
 };
 
-// Collective.  Compares the pairs of one pass.  progress(pairs) is told of pairs as they are done, from any thread.
-PassResult run_pass(const Communicator& comm, Pass pass, const Identities& identities, const LinkageModel& model,
+// Collective.  Compares the pairs of one pass, date_of_birth or postcode.  chosen: those that the job runs, which
+// decides what belongs to an earlier one.  evidence: by owned identity. progress(pairs) is told of pairs as they are
+// done, from any thread.
+PassResult run_pass(const Communicator& comm, Pass pass, const ChosenPasses& chosen, const Identities& identities,
+                    std::span<const Evidence> evidence, const LinkageModel& model,
                     const std::function<void(std::uint64_t)>& progress);
+
+// Collective.  The pairs of records that a pass brings together, by pattern, over all ranks, without scoring them: an
+// identity seen in several sources is as many records.  Pairs that an earlier pass counts, and those with two valid NHS
+// numbers, are left out.
+PatternCounts count_pass(const Communicator& comm, Pass pass, const Identities& identities, const Survey& survey);
 
 }  // namespace ligature

@@ -13,16 +13,24 @@ namespace ligature {
 
 namespace {
 
-// Several clusters can hold one NHS number (a stranger's row carries it by mistake): the one with most rows owns it.
+// Several clusters can carry one NHS number (a stranger's row has it by mistake).  The owner of the number is named by
+// it; where none was found, the one with the most rows is.
 struct Claim {
   std::uint64_t nhs = 0;
+  std::uint64_t is_owner = 0;
   std::uint64_t rows = 0;
   IdentityId cluster = 0;
 };
 
+// The NHS number that may name the person, 0 if none.
+std::uint64_t number_of(const PersonDraft& draft) noexcept {
+  return draft.valid_nhs != 0 ? draft.valid_nhs : draft.disowned_nhs;
+}
+
 struct MemberPlace {
   IdentityId id = 0;
   PersonPlace place;
+  Provenance provenance;
 };
 
 ShardId person_shard(const Pseudonym& pseudonym) noexcept {
@@ -33,7 +41,7 @@ ShardId person_shard(const Pseudonym& pseudonym) noexcept {
 std::vector<std::uint8_t> settle_ownership(const Communicator& comm, std::span<const PersonDraft> drafts) {
   std::vector<Claim> claims;
   for (const PersonDraft& draft : drafts) {
-    if (draft.valid_nhs != 0) claims.push_back({draft.valid_nhs, draft.rows, draft.cluster});
+    if (number_of(draft) != 0) claims.push_back({number_of(draft), draft.valid_nhs != 0, draft.rows, draft.cluster});
   }
   const ShardMap shard_map(comm.size());
   ReturnRoute route;
@@ -45,6 +53,7 @@ std::vector<std::uint8_t> settle_ownership(const Communicator& comm, std::span<c
   sort_items(order.begin(), order.end(), [&](std::uint32_t x, std::uint32_t y) {
     const Claim &a = received.items[x], &b = received.items[y];
     if (a.nhs != b.nhs) return a.nhs < b.nhs;
+    if (a.is_owner != b.is_owner) return a.is_owner > b.is_owner;
     if (a.rows != b.rows) return a.rows > b.rows;
     return a.cluster < b.cluster;
   });
@@ -56,14 +65,14 @@ std::vector<std::uint8_t> settle_ownership(const Communicator& comm, std::span<c
   std::vector<std::uint8_t> owns(drafts.size(), 0);
   std::size_t next = 0;
   for (std::size_t d = 0; d < drafts.size(); ++d) {
-    if (drafts[d].valid_nhs != 0) owns[d] = replies[next++];
+    if (number_of(drafts[d]) != 0) owns[d] = replies[next++];
   }
   return owns;
 }
 
 IdType id_type_of(const PersonDraft& draft, bool owns_number) noexcept {
-  if (draft.smallest.nhs_status() == NhsStatus::one_time) return IdType::one_time;
-  if (draft.valid_nhs != 0) return owns_number ? IdType::nhs_number : IdType::contested;
+  if (draft.smallest.nhs_status() == NhsStatus::one_time && !draft.linked) return IdType::one_time;
+  if (number_of(draft) != 0) return owns_number ? IdType::nhs_number : IdType::contested;
   return draft.ambiguous ? IdType::ambiguous : IdType::other;
 }
 
@@ -77,7 +86,7 @@ std::vector<Person> name_drafts(std::span<const PersonDraft> drafts, std::span<c
       const PersonDraft& draft = drafts[i];
       Person& person = persons[i];
       person.pseudonym =
-          owns[i] != 0 ? pseudonymiser.of_nhs_number(draft.valid_nhs) : pseudonymiser.of_identity(draft.smallest);
+          owns[i] != 0 ? pseudonymiser.of_nhs_number(number_of(draft)) : pseudonymiser.of_identity(draft.smallest);
       person.rows = draft.rows;
       person.datasets = draft.datasets;
       person.outward = draft.outward;
@@ -157,22 +166,32 @@ Persons name_persons(const Communicator& comm, const Identities& identities, Per
   places.reserve(drafts.members.size());
   for (std::size_t d = 0; d < pseudonyms.size(); ++d) {
     for (std::uint64_t m = drafts.first_member[d]; m < drafts.first_member[d + 1]; ++m) {
-      places.push_back({drafts.members[m], {row_of_draft[d], pseudonyms[d]}});
+      places.push_back({drafts.members[m], {row_of_draft[d], pseudonyms[d]}, drafts.provenance[m]});
     }
   }
   drafts = {};
   pseudonyms = {};
-  std::vector<PersonPlace> of_owned(identities.owned.size());
+  result.of_owned.resize(identities.owned.size());
+  result.provenance.resize(identities.owned.size());
   {
     const Received<MemberPlace> received =
         shuffle(comm, std::move(places), [&](const MemberPlace& member) { return identities.owner(member.id); });
-    for (const MemberPlace& member : received.items) of_owned[member.id - identities.first_id] = member.place;
+    for (const MemberPlace& member : received.items) {
+      result.of_owned[member.id - identities.first_id] = member.place;
+      result.provenance[member.id - identities.first_id] = member.provenance;
+    }
   }
   std::vector<PersonPlace> of_received;
+  std::vector<IdentityId> id_of_received;
   of_received.reserve(identities.owned_of_received.size());
-  for (const std::uint32_t index : identities.owned_of_received) of_received.push_back(of_owned[index]);
-  of_owned = {};
+  id_of_received.reserve(identities.owned_of_received.size());
+  for (const std::uint32_t index : identities.owned_of_received) {
+    of_received.push_back(result.of_owned[index]);
+    id_of_received.push_back(identities.first_id + index);
+  }
   result.of_local = identities.route.reply<PersonPlace>(comm, of_received);
+  of_received = {};
+  result.id_of_local = identities.route.reply<IdentityId>(comm, id_of_received);
   return result;
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/provenance.hpp"
 #include "engine/pseudonym.hpp"
 #include "io/manifest.hpp"
 #include "jobs/rebuild/clusters.hpp"
@@ -39,6 +40,9 @@ struct Persons {
   std::uint64_t first_row = 0;
   std::vector<std::uint64_t> first_row_of_rank;      // ranks + 1 entries; the last is the number of persons
   std::vector<PersonPlace> of_local;                 // by different identity of this rank (Identities::local_of_row)
+  std::vector<IdentityId> id_of_local;               // likewise: the identity's number
+  std::vector<PersonPlace> of_owned;                 // by owned identity
+  std::vector<Provenance> provenance;                // by owned identity
   std::array<std::uint64_t, kIdTypes> by_id_type{};  // over all ranks
   std::uint64_t rows_linked = 0;                     // rows of persons with two rows or more, over all ranks
 

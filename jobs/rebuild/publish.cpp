@@ -10,6 +10,7 @@
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "jobs/rebuild/dictionaries.hpp"
+#include "jobs/rebuild/event_screens.hpp"
 #include "jobs/rebuild/events.hpp"
 #include "partition/shard_map.hpp"
 
@@ -248,9 +249,12 @@ PublishedContent write_content(const Communicator& comm, const JobFile& job, con
   ContentDigest digest(layout.columns.size());
   write_persons(layout, persons, *result.writer, digest);
   SpoolBudget budget(memory);
+  EventScreens screens(job, inputs, layout.dictionaries, persons, budget);
   for (const EventTable& table : layout.tables) {
-    publish_events(comm, job, inputs, table, rows, identities, persons, budget, *result.writer, digest, progress);
+    publish_events(comm, job, inputs, table, rows, identities, persons, screens, budget, *result.writer, digest,
+                   progress);
   }
+  result.screens = screens.finish(comm);
   result.content = digest.combine(comm, layout.columns, layout.dictionaries);
   return result;
 }

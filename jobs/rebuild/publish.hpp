@@ -11,6 +11,7 @@
 #include "io/dataset.hpp"
 #include "io/job_file.hpp"
 #include "io/manifest.hpp"
+#include "io/manifest_screens.hpp"
 #include "io/row_store.hpp"
 #include "jobs/rebuild/identities.hpp"
 #include "jobs/rebuild/persons.hpp"
@@ -23,9 +24,11 @@ struct PublishedContent {
   std::unique_ptr<DatasetWriter> writer;
   Digest content;
   std::vector<std::string> providers;  // the different provider codes of all datasets, sorted
+  ScreenReport screens;
 };
 
 // Collective.  Lays out publish/dataset.h5, writes /persons, /events and /dictionaries, and digests them.
+// Also writes secure/screens.csv.
 PublishedContent write_content(const Communicator& comm, const JobFile& job, const Inputs& inputs,
                                const IntakeReport& intake, RowStore& rows, const Identities& identities,
                                const Persons& persons, std::uint64_t memory,

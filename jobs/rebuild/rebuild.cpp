@@ -12,6 +12,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "engine/anchored_estimate.hpp"
+#include "engine/dependence.hpp"
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
@@ -22,12 +24,18 @@
 #include "io/secure_index.hpp"
 #include "jobs/jobs.hpp"
 #include "jobs/rebuild/clusters.hpp"
+#include "jobs/rebuild/estimates.hpp"
+#include "jobs/rebuild/expectation.hpp"
 #include "jobs/rebuild/identities.hpp"
+#include "jobs/rebuild/local_ids.hpp"
+#include "jobs/rebuild/number_groups.hpp"
+#include "jobs/rebuild/numbers.hpp"
 #include "jobs/rebuild/passes.hpp"
 #include "jobs/rebuild/persons.hpp"
 #include "jobs/rebuild/publish.hpp"
 #include "jobs/rebuild/secure_files.hpp"
 #include "jobs/rebuild/summary.hpp"
+#include "jobs/rebuild/survey.hpp"
 
 namespace ligature {
 
@@ -181,11 +189,50 @@ void identify_run(const JobFile& job, const Inputs& inputs, std::span<const std:
           .substr(0, 16);
 }
 
-ModelParameters choose_model(const JobFile& job, const FileFrequencies& file) {
-  ModelParameters model = documented_model(file);
+// Collective.  The model: m from pairs that share a number where there are enough of them, else from all pairs of the
+// file, else as documented; then what the job file says.
+ModelParameters choose_model(const Communicator& comm, const JobFile& job, const Identities& identities,
+                             const Survey& survey, ModelReport& report) {
+  const ModelParameters documented = documented_model(survey.file);
+  const AnchoredEstimate anchored = estimate_anchored(documented, survey.same_number);
+  report.anchor_pairs = anchored.pairs;
+  report.different_births = anchored.different_births;
+  report.different_births_and_genders = anchored.different_births_and_genders;
+  report.log_likelihood = anchored.log_likelihood;
+  ModelParameters model = documented;
+  const EstimateChoice wanted = job.model.estimate;
+  if (anchored.usable && (wanted == EstimateChoice::automatic || wanted == EstimateChoice::anchored)) {
+    model = anchored.parameters;
+    report.source = "anchored";
+    report.reason = "enough records share a valid NHS number";
+  } else if (wanted == EstimateChoice::documented || wanted == EstimateChoice::anchored) {
+    report.source = "documented";
+    report.reason =
+        wanted == EstimateChoice::documented ? "the job file says so" : "too few records share a valid number";
+  } else {
+    const ExpectationResult expectation = estimate_from_pairs(comm, identities, survey, anchored.parameters);
+    report.log_likelihood = expectation.log_likelihood;
+    report.source = expectation.usable ? "em" : "documented";
+    report.reason = expectation.usable ? "over all pairs of the file"
+                    : wanted == EstimateChoice::automatic
+                        ? "too few records share a valid number, and: " + expectation.problem
+                        : expectation.problem;
+    if (expectation.usable) model = expectation.parameters;
+  }
+  for (const Dependence& dependence : measure_dependence(survey.same_number)) {
+    const Association& errors = dependence.alike;
+    report.dependence.push_back({std::string(dependence.first), std::string(dependence.second), errors.agree,
+                                 errors.first_disagrees, errors.second_disagrees, errors.disagree,
+                                 errors.log_odds_ratio, errors.standard_error});
+  }
   if (job.threshold_bits) model.threshold_bits = *job.threshold_bits;
   if (job.margin_bits) model.margin_bits = *job.margin_bits;
   if (job.prior) model.prior = *job.prior;
+  if (!job.model.twins) {
+    model.siblings_at_postcode = {};
+    model.unnumbered = 0.5;
+  }
+  apply_levels(job.model, model);
   return model;
 }
 
@@ -250,20 +297,34 @@ int rebuild(const Communicator& comm, const JobFile& job) {
 
   // Rows to identities.
   Identities identities = collapse_identities(comm, rows);
-  write_identity_list(comm, job, identities);
   manifest.identities = identities.total;
   clock.end("identities", manifest.rows.kept, "rows");
 
   // Identities to pairs to edges.
-  const FileFrequencies frequencies = measure_frequencies(comm, identities);
-  const LinkageModel model(choose_model(job, frequencies));
+  NumberGroups numbers(comm, identities);
+  Survey survey = survey_file(comm, identities, numbers, job.model);
+  const LinkageModel model(choose_model(comm, job, identities, survey, manifest.estimation), job.model.rivals);
+  if (!job.model.conflicts || !model.conflicts_may_link()) survey.trust_thin_numbers();
+  clock.end("survey", manifest.identities, "identities");
   std::vector<Edge> edges;
   {
     Progress progress(comm, "pairs", 0, "pairs");
-    for (const Pass pass : kPasses) {
-      PassResult found = run_pass(comm, pass, identities, model, [&](std::uint64_t pairs) { progress.add(pairs); });
+    const auto take = [&](PassResult&& found) {
       edges.insert(edges.end(), found.edges.begin(), found.edges.end());
       manifest.passes.push_back(found.report);
+    };
+    manifest.numbers.default_births = survey.default_births;
+    if (job.model.passes.nhs_number) {
+      take(settle_numbers(comm, identities, numbers, model, job.model, survey, manifest.numbers));
+    }
+    numbers.release();
+    const auto count = [&](std::uint64_t pairs) { progress.add(pairs); };
+    for (const Pass pass : {Pass::date_of_birth, Pass::postcode}) {
+      if (!(pass == Pass::postcode ? job.model.passes.postcode : job.model.passes.date_of_birth)) continue;
+      take(run_pass(comm, pass, job.model.passes, identities, survey.evidence, model, count));
+    }
+    if (uses_local_ids(job)) {
+      take(link_local_ids(comm, rows, identities, survey.evidence, model, manifest.local_ids, count));
     }
   }
   std::uint64_t pairs = 0;
@@ -272,12 +333,16 @@ int rebuild(const Communicator& comm, const JobFile& job) {
 
   // Edges to clusters.
   ClusterReport clusters;
-  PersonDrafts drafts = resolve_clusters(comm, identities, std::move(edges), model, clusters);
+  PersonDrafts drafts = resolve_clusters(comm, identities, survey.evidence, std::move(edges), model, clusters);
   clock.end("clusters", manifest.identities, "identities");
 
   // Clusters to persons.
   const Persons persons = name_persons(comm, identities, std::move(drafts), key);
   clock.end("persons", persons.total(), "persons");
+
+  std::vector<std::string> dataset_names;
+  for (const DatasetSchema& dataset : inputs.datasets) dataset_names.push_back(dataset.name);
+  manifest.estimated = estimate_quality(comm, identities, survey.evidence, persons, model.parameters(), dataset_names);
 
   // Persons and their rows to the dataset, and what stays behind to secure/.
   PublishedContent content;
@@ -288,6 +353,7 @@ int rebuild(const Communicator& comm, const JobFile& job) {
   }
   clock.end("publish", manifest.rows.kept, "rows");
   write_row_index(comm, job, intake, rows, identities, persons);
+  write_identity_records(comm, job, identities, survey.evidence, persons);
   clock.end("index", manifest.rows.kept, "rows");
 
   // The account of the run, and last of all the dataset's name.
@@ -297,8 +363,8 @@ int rebuild(const Communicator& comm, const JobFile& job) {
   for (std::size_t f = 0; f < inputs.files.size(); ++f) {
     manifest.datasets[inputs.files[f].dataset].events += intake.files[f].counts.kept;
   }
-  manifest.linkable_identities = frequencies.identities;
-  manifest.distinct_nhs = frequencies.distinct_nhs;
+  manifest.linkable_identities = survey.file.identities;
+  manifest.distinct_nhs = survey.file.distinct_nhs;
   manifest.model = model.parameters();
   manifest.components = clusters.components;
   manifest.largest_component = clusters.largest_component;
@@ -311,6 +377,7 @@ int rebuild(const Communicator& comm, const JobFile& job) {
   manifest.standing_type2 = objections.standing(ObjectionKind::type2);
   manifest.standing_national = objections.standing(ObjectionKind::national);
   compare_with_register(comm, job, content.providers, manifest);
+  manifest.screens = content.screens;
   manifest.content_digest = hex(content.content);
   identify_run(job, inputs, key, manifest);
   manifest.peak_memory_bytes = peak_memory(comm);

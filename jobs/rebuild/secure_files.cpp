@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "io/files.hpp"
+#include "io/identity_records.hpp"
 #include "io/secure_index.hpp"
 
 namespace ligature {
@@ -31,16 +32,30 @@ void write_row_index(const Communicator& comm, const JobFile& job, const IntakeR
   SecureIndexWriter index(job.secure, comm.rank());
   rows.for_each_row_id(intake.lines_before_first_file,
                        [&](std::uint64_t row, std::uint32_t dataset, std::string_view row_id) {
-                         index.add({dataset, row_id, persons.of_local[identities.local_of_row[row]].pseudonym});
+                         const std::uint32_t local = identities.local_of_row[row];
+                         index.add({dataset, row_id, persons.of_local[local].pseudonym, persons.id_of_local[local]});
                        });
   index.finish(comm);
 }
 
-void write_identity_list(const Communicator& comm, const JobFile& job, const Identities& identities) {
-  std::vector<Identity> list;
-  list.reserve(identities.owned.size());
-  for (const CountedIdentity& counted : identities.owned) list.push_back(counted.identity);
-  write_identities(comm, job.secure, list);
+void write_identity_records(const Communicator& comm, const JobFile& job, const Identities& identities,
+                            std::span<const Evidence> evidence, const Persons& persons) {
+  constexpr std::size_t kRecordsAtOnce = std::size_t{1} << 12;
+  IdentityRecordWriter writer(job.secure, comm.rank(), identities.first_id);
+  std::vector<IdentityRecord> records;
+  records.reserve(kRecordsAtOnce);
+  const auto write_records = [&] {
+    writer.add(records);
+    records.clear();
+  };
+  for (std::size_t i = 0; i < identities.owned.size(); ++i) {
+    const CountedIdentity& counted = identities.owned[i];
+    records.push_back({counted.identity, evidence[i], counted.rows, counted.datasets, 0, persons.of_owned[i].pseudonym,
+                       persons.provenance[i]});
+    if (records.size() == kRecordsAtOnce) write_records();
+  }
+  write_records();
+  writer.finish(comm);
 }
 
 void write_quarantine(const Communicator& comm, const JobFile& job, const Inputs& inputs, const IntakeReport& intake,

@@ -1,6 +1,9 @@
-// What a rebuild leaves under secure/: the row index, the identities, and the list of quarantined rows.
+// What a rebuild leaves under secure/: the row index, the identity records, and the list of quarantined rows.
 #pragma once
 
+#include <span>
+
+#include "engine/evidence.hpp"
 #include "io/row_store.hpp"
 #include "jobs/rebuild/identities.hpp"
 #include "jobs/rebuild/persons.hpp"
@@ -12,8 +15,10 @@ namespace ligature {
 void write_row_index(const Communicator& comm, const JobFile& job, const IntakeReport& intake, RowStore& rows,
                      const Identities& identities, const Persons& persons);
 
-// Collective.  secure/identities: every different identity, for the search for leaks in verify.
-void write_identity_list(const Communicator& comm, const JobFile& job, const Identities& identities);
+// Collective.  secure/identities: every different identity, what it counted for, and why it is where it is.
+// evidence: by owned identity.
+void write_identity_records(const Communicator& comm, const JobFile& job, const Identities& identities,
+                            std::span<const Evidence> evidence, const Persons& persons);
 
 // Collective.  secure/quarantine.csv: file,line,reason of every quarantined row, in input order.
 void write_quarantine(const Communicator& comm, const JobFile& job, const Inputs& inputs, const IntakeReport& intake,

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "io/progress.hpp"
+#include "jobs/rebuild/screens.hpp"
 
 namespace ligature {
 
@@ -68,6 +69,33 @@ std::string passes_table(const Manifest& manifest) {
   return text_table(table);
 }
 
+// The ladder of match ranks, with what the model expects to be wrong.
+std::string ranks_table(const Manifest& manifest) {
+  Rows table{{"match rank", "rows", "share", "expected wrong", "expected missed"}};
+  const auto rate = [](double rows, std::uint64_t of) {
+    return of == 0 ? "" : fmt::format("{:.4f} %", 100 * rows / static_cast<double>(of));
+  };
+  for (const EstimatedGroup& group : manifest.estimated) {
+    if (group.kind != "match_rank" && group.kind != "all") continue;
+    table.push_back({group.name, with_commas(group.rows), share(group.rows, manifest.rows.kept),
+                     rate(group.wrong_rows, group.rows), rate(group.missed_rows, group.rows)});
+  }
+  return text_table(table);
+}
+
+std::string numbers_table(const Manifest& manifest) {
+  const NumberReport& numbers = manifest.numbers;
+  Rows table{{"NHS numbers", "count", "share"}};
+  add_count(table, "different valid numbers", numbers.numbers);
+  add_count(table, "  used by more than one person", numbers.contested, numbers.numbers);
+  add_count(table, "rows whose number others have a better claim to", numbers.rows_disowned, manifest.rows.kept);
+  add_count(table, "clusters returned to it, as they fit nobody else", manifest.clusters.returned);
+  add_count(table, "numbers used as a default", numbers.default_numbers);
+  add_count(table, "dates of birth used as a default", numbers.default_births);
+  add_count(table, "persons with several valid numbers", manifest.clusters.several_numbers, manifest.persons);
+  return text_table(table);
+}
+
 std::string stages_table(const Manifest& manifest) {
   Rows table{{"stage", "seconds", "items", "rate"}};
   for (const StageTime& stage : manifest.stages) {
@@ -84,9 +112,12 @@ std::string stages_table(const Manifest& manifest) {
 
 std::string summary_text(const Manifest& manifest) {
   return fmt::format(
-      "\n{}\n{}\n{}\n{}\n{} ranks x {} threads, {} at the peak over all ranks\ndataset  {}/dataset.h5\ncontent  {}\n",
-      rows_table(manifest), persons_table(manifest), passes_table(manifest), stages_table(manifest), manifest.ranks,
-      manifest.threads_per_rank, human_bytes(manifest.peak_memory_bytes), manifest.publish, manifest.content_digest);
+      "\n{}\n{}\n{}\n{}\nmodel: {} ({})\n\n{}\n{}\n{}\n{} ranks x {} threads, {} at the peak over all ranks\ndataset  "
+      "{}/dataset.h5\ncontent  {}\n",
+      rows_table(manifest), persons_table(manifest), numbers_table(manifest), ranks_table(manifest),
+      manifest.estimation.source, manifest.estimation.reason, screens_table(manifest.screens), passes_table(manifest),
+      stages_table(manifest), manifest.ranks, manifest.threads_per_rank, human_bytes(manifest.peak_memory_bytes),
+      manifest.publish, manifest.content_digest);
 }
 
 }  // namespace ligature

@@ -15,7 +15,7 @@
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
 #include "io/files.hpp"
-#include "io/secure_index.hpp"
+#include "io/identity_records.hpp"
 #include "jobs/verify/checks.hpp"
 #include "jobs/verify/identifier_search.hpp"
 #include "partition/shuffle.hpp"
@@ -75,9 +75,9 @@ int owner_of(IdentifierKey key, int ranks) noexcept {
 // Collective.  This rank's share of the identifiers of the run.
 IdentifierSet load_identifiers(const Communicator& comm, const RunFiles& run, CheckTable& table) {
   IdentifierSet identifiers;
-  std::uint64_t identities = 0;
+  std::uint64_t identities = 0, rows = 0, astray = 0;
   std::string problem;
-  std::optional<IdentityReader> reader;
+  std::optional<IdentityRecordReader> reader;
   try {
     reader.emplace(run.secure, comm.rank(), comm.size());
   } catch (const Error& error) {
@@ -87,10 +87,13 @@ IdentifierSet load_identifiers(const Communicator& comm, const RunFiles& run, Ch
     std::vector<IdentifierKey> batch;
     try {
       while (reader && batch.size() < kBatchIdentifiers) {
-        const std::span<const Identity> piece = reader->next_piece();
+        const std::span<const IdentityRecord> piece = reader->next_piece();
         if (piece.empty()) reader.reset();
         identities += piece.size();
-        for (const Identity& identity : piece) {
+        for (const IdentityRecord& record : piece) {
+          rows += record.rows;
+          if (record.provenance.linked_to >= run.manifest.identities) ++astray;
+          const Identity& identity = record.identity;
           if (identity.nhs() != 0) batch.push_back(identifier_key(IdentifierKind::nhs_number, identity.nhs()));
           if (identity.postcode() != 0) {
             batch.push_back(identifier_key(IdentifierKind::postcode, identity.postcode()));
@@ -108,12 +111,17 @@ IdentifierSet load_identifiers(const Communicator& comm, const RunFiles& run, Ch
       [&](std::span<const IdentifierKey> keys, int) {
         for (const IdentifierKey key : keys) identifiers.insert(key);
       });
-  const std::uint64_t total = comm.sum(identities);
+  const std::uint64_t total = comm.sum(identities), total_rows = comm.sum(rows);
   if (problem.empty() && total != run.manifest.identities) {
-    problem = "the list has " + std::to_string(total) + " identities, the manifest " +
-              std::to_string(run.manifest.identities);
+    problem = "there are " + std::to_string(total) + " records, and the manifest counts " +
+              std::to_string(run.manifest.identities) + " identities";
   }
-  table.add("list of identities is whole", identities, problem.empty() ? 0 : 1, problem);
+  // Records that cannot be read have failed once already.
+  const bool miscounted = !comm.any(!problem.empty()) && total_rows != run.manifest.rows.kept;
+  table.add("identity records are whole", identities, problem.empty() ? 0 : 1, problem);
+  table.add("rows of the identity records = rows kept", rows, comm.is_root() && miscounted ? 1 : 0,
+            "the records count " + std::to_string(total_rows) + " rows");
+  table.add("identities are linked to identities of the run", identities, astray);
   return identifiers;
 }
 

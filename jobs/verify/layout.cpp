@@ -14,10 +14,10 @@ namespace ligature {
 
 namespace {
 
-// Mistakes of one check, counted on rank 0 alone: every rank sees the same small tables.
-class Mistakes {
+// LayoutMistakes of one check, counted on rank 0 alone: every rank sees the same small tables.
+class LayoutMistakes {
  public:
-  explicit Mistakes(const Communicator& comm) : counts_(comm.is_root()) {}
+  explicit LayoutMistakes(const Communicator& comm) : counts_(comm.is_root()) {}
   void expect(bool holds, const std::string& otherwise) {
     ++examined_;
     if (holds) return;
@@ -36,7 +36,7 @@ class Mistakes {
 };
 
 void expect_column(const DatasetReader& dataset, const std::string& path, std::initializer_list<StoredType> types,
-                   std::uint64_t rows, Mistakes& mistakes) {
+                   std::uint64_t rows, LayoutMistakes& mistakes) {
   const std::optional<std::size_t> column = dataset.find(path);
   mistakes.expect(column.has_value(), "there is no " + path);
   if (!column) return;
@@ -60,7 +60,7 @@ bool is_unsigned(StoredType type) {
 bool check_layout(const Communicator& comm, RunFiles& run, CheckTable& table) {
   using enum StoredType;
   const DatasetReader& dataset = run.dataset;
-  Mistakes mistakes(comm);
+  LayoutMistakes mistakes(comm);
   const std::optional<std::size_t> pseudonyms = dataset.find("/persons/pseudonym");
   run.persons = pseudonyms ? dataset.columns()[*pseudonyms].rows : 0;
   expect_column(dataset, "/persons/pseudonym", {text32}, run.persons, mistakes);
@@ -112,7 +112,7 @@ bool check_layout(const Communicator& comm, RunFiles& run, CheckTable& table) {
 
 void check_manifest(const Communicator& comm, const RunFiles& run, CheckTable& table) {
   const Manifest& manifest = run.manifest;
-  Mistakes attributes(comm);
+  LayoutMistakes attributes(comm);
   const auto expect_attribute = [&](const char* name, const std::string& value) {
     attributes.expect(run.dataset.attribute(name) == value,
                       std::string("the attribute ") + name + " of the dataset differs from the manifest");
@@ -126,7 +126,7 @@ void check_manifest(const Communicator& comm, const RunFiles& run, CheckTable& t
   expect_attribute("content_digest", manifest.content_digest);
   attributes.into(table, "manifest and attributes of the dataset agree");
 
-  Mistakes files(comm);
+  LayoutMistakes files(comm);
   if (comm.is_root()) {
     const auto texts = [&](const std::string& path) { return run.dataset.dictionary(path).values; };
     const auto expect_equal = [&](const auto& stored, const auto& wanted, const std::string& path) {
@@ -159,7 +159,7 @@ void check_manifest(const Communicator& comm, const RunFiles& run, CheckTable& t
   }
   files.into(table, "manifest and provenance of the dataset agree");
 
-  Mistakes folders(comm);
+  LayoutMistakes folders(comm);
   if (comm.is_root()) {
     for (const std::filesystem::path& folder : {run.secure, run.secure / "index", run.secure / "identities"}) {
       struct stat status {};

@@ -1,0 +1,68 @@
+// The distinct identities of the run, each with what it counted for, its person, and why: secure/identities.
+//
+// Lives under secure/, never under publish/.  In the order of identity numbers, so that one is found by its number.
+// verify searches what was published for the identifiers in it; explain shows why rows are together or apart.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+
+#include "engine/evidence.hpp"
+#include "engine/identity.hpp"
+#include "engine/provenance.hpp"
+#include "engine/pseudonym.hpp"
+#include "partition/communicator.hpp"
+
+namespace ligature {
+
+struct IdentityRecord {
+  Identity identity;  // as standardised, with all that it carries
+  Evidence evidence;
+  std::uint32_t rows = 0;      // kept rows
+  std::uint32_t datasets = 0;  // bit d: seen in dataset d
+  std::uint32_t unused = 0;
+  Pseudonym person;
+  Provenance provenance;
+};
+
+// secure/identities/part-00000 ..., one a rank.  Writes the records of this rank, first_id onwards, in pieces.
+class IdentityRecordWriter {
+ public:
+  // Opens this rank's part under a temporary name; creates the folder (mode 0700) if need be.
+  IdentityRecordWriter(const std::filesystem::path& secure, int rank, IdentityId first_id);
+  ~IdentityRecordWriter();
+  IdentityRecordWriter(const IdentityRecordWriter&) = delete;
+  IdentityRecordWriter& operator=(const IdentityRecordWriter&) = delete;
+  void add(std::span<const IdentityRecord> records);
+  // Collective.  Syncs and names all parts, and removes parts of an earlier run with more ranks.
+  void finish(const Communicator& comm);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Reads the pieces that fall to one of several ranks: a range of identity numbers each, in rank order, whatever the
+// number of parts.  Not collective.  Throws Error on a bad checksum, a missing part, or one of another run.
+class IdentityRecordReader {
+ public:
+  IdentityRecordReader(const std::filesystem::path& secure, int rank, int ranks);
+  ~IdentityRecordReader();
+  IdentityRecordReader(const IdentityRecordReader&) = delete;
+  IdentityRecordReader& operator=(const IdentityRecordReader&) = delete;
+  // The next piece, about a megabyte of records; empty when there is none.  Valid until the next call.
+  std::span<const IdentityRecord> next_piece();
+  // The number of the first record of the piece that next_piece gave last.
+  [[nodiscard]] IdentityId first_id() const noexcept;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// One record by its number, by seeking.  Throws Error if there is none.
+IdentityRecord read_identity_record(const std::filesystem::path& secure, IdentityId id);
+
+}  // namespace ligature

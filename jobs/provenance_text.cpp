@@ -1,0 +1,38 @@
+#include "jobs/provenance_text.hpp"
+
+#include <fmt/format.h>
+
+#include "engine/evidence.hpp"
+
+namespace ligature {
+
+std::string bits_text(Weight weight, int decimals) {
+  return fmt::format("{:.{}f}", static_cast<double>(weight) / kWeightPerBit, decimals);
+}
+
+std::vector<std::string_view> evidence_flag_names(std::uint8_t flags) {
+  std::vector<std::string_view> names;
+  if ((flags & Evidence::number_disowned) != 0) names.emplace_back("number_disowned");
+  if ((flags & Evidence::number_default) != 0) names.emplace_back("number_default");
+  if ((flags & Evidence::birth_default) != 0) names.emplace_back("birth_default");
+  if ((flags & Evidence::number_thin) != 0) names.emplace_back("number_thin");
+  return names;
+}
+
+std::string_view id_type_name(IdType type) noexcept {
+  switch (type) {
+    case IdType::nhs_number:
+      return "nhs_number";
+    case IdType::contested:
+      return "contested";
+    case IdType::other:
+      return "other";
+    case IdType::ambiguous:
+      return "ambiguous";
+    case IdType::one_time:
+      return "one_time";
+  }
+  return "";
+}
+
+}  // namespace ligature

@@ -1,0 +1,69 @@
+#include "jobs/rebuild/number_groups.hpp"
+
+#include <algorithm>
+
+#include "engine/nhs_number.hpp"
+
+namespace ligature {
+
+namespace {
+
+struct NumberOrder {
+  bool operator()(const NumberItem& a, const NumberItem& b) const noexcept {
+    if (a.key != b.key) return a.key < b.key;
+    if (a.is_visitor != b.is_visitor) return a.is_visitor < b.is_visitor;
+    return a.id < b.id;
+  }
+};
+
+std::span<const NumberItem> part_of(const NumberRound& round, const Range& group, bool visitors) {
+  const auto begin = round.items.begin() + static_cast<std::ptrdiff_t>(group.begin);
+  const auto end = round.items.begin() + static_cast<std::ptrdiff_t>(group.end);
+  const auto first_visitor =
+      std::partition_point(begin, end, [](const NumberItem& item) { return item.is_visitor == 0; });
+  return visitors ? std::span(first_visitor, end) : std::span(begin, first_visitor);
+}
+
+}  // namespace
+
+std::span<const NumberItem> NumberRound::members(const Range& group) const {
+  return part_of(*this, group, false);
+}
+
+std::span<const NumberItem> NumberRound::visitors(const Range& group) const {
+  return part_of(*this, group, true);
+}
+
+NumberGroups::NumberGroups(const Communicator& comm, const Identities& identities)
+    : comm_(comm), identities_(identities), rounds_(rounds_for(comm, identities)) {}
+
+NumberRound NumberGroups::make(std::uint64_t round) const {
+  NumberRound made;
+  made.items = bring_together<NumberItem>(
+      comm_, identities_, round, rounds_,
+      [&](std::uint64_t i, const auto& add) {
+        const CountedIdentity& counted = identities_.owned[i];
+        const NhsStatus status = counted.identity.nhs_status();
+        if (status == NhsStatus::missing || status == NhsStatus::one_time) return;
+        const std::uint64_t number = counted.identity.nhs();
+        const IdentityId id = identities_.first_id + i;
+        add({counted, id, linkage_key(number), 0});
+        if (status != NhsStatus::invalid) return;
+        for_each_valid_neighbour(number, [&](std::uint64_t meant) { add({counted, id, linkage_key(meant), 1}); });
+      },
+      NumberOrder{});
+  made.groups = groups_of(std::span<const NumberItem>(made.items), 1);
+  return made;
+}
+
+void NumberGroups::visit(const std::function<void(const NumberRound&)>& visitor) {
+  if (rounds_ > 1) {
+    for (std::uint64_t round = 0; round < rounds_; ++round) visitor(make(round));
+    return;
+  }
+  if (!is_kept_) kept_ = make(0);
+  is_kept_ = true;
+  visitor(kept_);
+}
+
+}  // namespace ligature

@@ -1,0 +1,53 @@
+// All identities that carry one NHS number, together on one rank, with those that may be a misspelling of it.
+//
+// An invalid number is looked for among the valid numbers that one digit error or one exchange of neighbours could have
+// made it from: about a dozen, for the check digit catches all of them.  So no identity is compared with its hundred
+// neighbours, and no valid one takes part but in its own group.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "jobs/rebuild/identities.hpp"
+#include "jobs/rebuild/rounds.hpp"
+#include "partition/communicator.hpp"
+
+namespace ligature {
+
+struct NumberItem {
+  CountedIdentity counted;
+  IdentityId id = 0;
+  std::uint64_t key = 0;         // linkage key of the number that the group is of
+  std::uint64_t is_visitor = 0;  // 1: its own number is another, of which this one is a neighbour
+};
+
+// The groups of one round on this rank: items [begin, end) of a range have one number, members first, in order of
+// content.
+struct NumberRound {
+  std::vector<NumberItem> items;
+  std::vector<Range> groups;
+  [[nodiscard]] std::span<const NumberItem> members(const Range& group) const;
+  [[nodiscard]] std::span<const NumberItem> visitors(const Range& group) const;
+};
+
+class NumberGroups {
+ public:
+  // Keeps a reference to identities.
+  NumberGroups(const Communicator& comm, const Identities& identities);
+  // Collective.  Visits the rounds in order.  Where one round holds everything it is made once and kept.
+  void visit(const std::function<void(const NumberRound&)>& visitor);
+  // Gives the memory back.
+  void release() { kept_ = {}; }
+
+ private:
+  [[nodiscard]] NumberRound make(std::uint64_t round) const;
+  const Communicator& comm_;
+  const Identities& identities_;
+  std::uint64_t rounds_;
+  NumberRound kept_;
+  bool is_kept_ = false;
+};
+
+}  // namespace ligature

@@ -1,0 +1,165 @@
+#include "jobs/rebuild/numbers.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "engine/ownership.hpp"
+#include "engine/parallel.hpp"
+#include "partition/shuffle.hpp"
+
+namespace ligature {
+
+namespace {
+
+constexpr std::size_t kGroupsPerTask = 1U << 10;
+
+// A flag on its way to the owner of the identity.
+struct Flagged {
+  IdentityId id = 0;
+  std::uint64_t flag = 0;
+};
+
+// What one thread has found.
+struct Findings {
+  PatternCounts counts{};
+  std::vector<Edge> edges;
+  std::vector<Flagged> flags;
+  NumberReport report;
+  std::uint64_t largest = 0, groups = 0;
+};
+
+// One number: its members' parts and owner, then the visitors that may mean it.
+class NumberSettler {
+ public:
+  NumberSettler(const LinkageModel& model, const ModelSettings& settings, const Survey& survey)
+      : model_(model), settings_(settings), survey_(survey) {}
+
+  void settle(std::span<const NumberItem> members, std::span<const NumberItem> visitors, Findings& found) {
+    if (members.empty()) return;
+    members_.clear();
+    for (const NumberItem& item : members) {
+      members_.push_back({weighed_here(item), item.counted.rows, item.counted.datasets});
+    }
+    const NumberSettlement settlement = settle_number(members_, model_, settings_, found.counts);
+    for (const NumberLink& link : settlement.links) {
+      found.edges.push_back({members[link.a].id, members[link.b].id, link.weight, EdgeKind::link});
+    }
+    const bool valid = members.front().counted.identity.has_valid_nhs();
+    for (const NumberLink& link : settlement.returns) {
+      if (valid && settings_.returns) {
+        found.edges.push_back({members[link.a].id, members[link.b].id, link.weight, EdgeKind::ret});
+      }
+    }
+    for (const NumberLink& link : settlement.ties) {
+      if (valid) found.edges.push_back({members[link.a].id, members[link.b].id, 0, EdgeKind::tie});
+    }
+    if (valid) ++found.report.numbers;
+    if (valid && settlement.parts > 1) ++found.report.contested;
+    bool is_default = false;
+    for (std::size_t m = 0; m < members.size(); ++m) {
+      switch (settlement.standing[m]) {
+        case NumberStanding::owned:
+          continue;
+        case NumberStanding::disowned:
+          // Nothing is inferred from an invalid number beyond its own group.
+          if (!valid) continue;
+          ++found.report.identities_disowned;
+          found.report.rows_disowned += members[m].counted.rows;
+          found.flags.push_back({members[m].id, Evidence::number_disowned});
+          continue;
+        case NumberStanding::default_number:
+          is_default = true;
+          found.report.rows_default += members[m].counted.rows;
+          found.flags.push_back({members[m].id, Evidence::number_default});
+          continue;
+      }
+    }
+    found.report.default_numbers += is_default;
+    if (members.size() > 1) {
+      ++found.groups;
+      found.largest = std::max<std::uint64_t>(found.largest, members.size());
+    }
+    if (is_default || !valid || !settings_.near_numbers) return;
+    for (const NumberItem& visitor : visitors) {
+      const Identity visiting = weighed_here(visitor);
+      for (std::size_t m = 0; m < members.size(); ++m) {
+        if (settlement.standing[m] == NumberStanding::owned)
+          compare_visitor(visitor, visiting, members[m].id, m, found);
+      }
+    }
+  }
+
+ private:
+  // How common its postcode is, is not known here, and not needed: who shares a number is judged by other rates.
+  [[nodiscard]] Identity weighed_here(const NumberItem& item) const noexcept {
+    return weighed(item.counted.identity, survey_.of_birth(item.counted.identity.date_of_birth()));
+  }
+
+  void compare_visitor(const NumberItem& visitor, const Identity& visiting, IdentityId id, std::size_t member,
+                       Findings& found) const {
+    const Pattern pattern = compare(visiting, members_[member].identity);
+    ++found.counts[pattern];
+    const Weight weight = model_.weight(pattern, visiting, members_[member].identity);
+    if (weight < model_.threshold()) return;
+    found.edges.push_back({std::min(id, visitor.id), std::max(id, visitor.id), weight, EdgeKind::link});
+  }
+
+  const LinkageModel& model_;
+  const ModelSettings& settings_;
+  const Survey& survey_;
+  std::vector<NumberMember> members_;
+};
+
+}  // namespace
+
+PassResult settle_numbers(const Communicator& comm, const Identities& identities, NumberGroups& groups,
+                          const LinkageModel& model, const ModelSettings& settings, Survey& survey,
+                          NumberReport& report) {
+  PassResult result;
+  result.report.name = pass_name(Pass::nhs_number);
+  std::vector<Flagged> flags;
+  std::uint64_t items = 0, numbers_shared = 0;
+  groups.visit([&](const NumberRound& round) {
+    PerThread<Findings> findings;
+    for_blocks(round.groups.size(), kGroupsPerTask, [&](std::size_t begin, std::size_t end) {
+      Findings& found = findings.local();
+      NumberSettler settler(model, settings, survey);
+      for (std::size_t g = begin; g < end; ++g) {
+        settler.settle(round.members(round.groups[g]), round.visitors(round.groups[g]), found);
+      }
+    });
+    findings.for_each([&](Findings& found) {
+      for (std::size_t p = 0; p < kPatterns; ++p) result.counts[p] += found.counts[p];
+      result.edges.insert(result.edges.end(), found.edges.begin(), found.edges.end());
+      flags.insert(flags.end(), found.flags.begin(), found.flags.end());
+      report.numbers += found.report.numbers;
+      report.contested += found.report.contested;
+      report.identities_disowned += found.report.identities_disowned;
+      report.rows_disowned += found.report.rows_disowned;
+      report.default_numbers += found.report.default_numbers;
+      report.rows_default += found.report.rows_default;
+      numbers_shared += found.groups;
+      result.report.largest_group = std::max(result.report.largest_group, found.largest);
+    });
+    items += round.items.size();
+  });
+  comm.sum(result.counts);
+  std::array<std::uint64_t, 6> sums{report.numbers,       report.contested,       report.identities_disowned,
+                                    report.rows_disowned, report.default_numbers, report.rows_default};
+  comm.sum(sums);
+  report = {sums[0], sums[1], sums[2], sums[3], sums[4], sums[5], report.default_births};
+  result.report.identities = comm.sum(items);
+  result.report.groups = comm.sum(numbers_shared);
+  result.report.largest_group = comm.max(result.report.largest_group);
+  result.report.edges = comm.sum(std::uint64_t{result.edges.size()});
+  for (const std::uint64_t count : result.counts) result.report.pairs_compared += count;
+
+  const Received<Flagged> received =
+      shuffle(comm, std::move(flags), [&](const Flagged& flagged) { return identities.owner(flagged.id); });
+  for (const Flagged& flagged : received.items) {
+    survey.evidence[flagged.id - identities.first_id].flags |= static_cast<std::uint8_t>(flagged.flag);
+  }
+  return result;
+}
+
+}  // namespace ligature

@@ -1,0 +1,270 @@
+#include "jobs/rebuild/residents.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+
+#include "engine/clustering.hpp"
+#include "engine/linkage_key.hpp"
+#include "engine/parallel.hpp"
+#include "jobs/rebuild/rounds.hpp"
+#include "partition/shard_map.hpp"
+#include "partition/shuffle.hpp"
+
+namespace ligature {
+
+namespace {
+
+// A value is weighed as if so many more persons had been seen to have it as often as the average.
+constexpr double kSmoothing = 2;
+
+// Postcodes by their number of residents in quarters of a bit; most is 2^32 of them.
+constexpr std::size_t kCrowds = 4 * 32;
+
+std::size_t crowd_of(std::uint64_t residents) noexcept {
+  return std::min<std::size_t>(kCrowds - 1, static_cast<std::size_t>(std::lround(4 * std::log2(residents))));
+}
+
+// An identity at its postcode.
+struct Resident {
+  std::uint64_t key = 0;     // linkage key of the postcode
+  std::uint64_t number = 0;  // valid NHS number, 0 if none
+  std::uint64_t value = 0;   // thin number or not, postcode, date of birth and gender
+  [[nodiscard]] bool is_thin() const noexcept { return value >> 63 != 0; }
+  [[nodiscard]] std::uint64_t postcode() const noexcept { return value << 1 >> 19; }
+  [[nodiscard]] DayNumber birth() const noexcept { return static_cast<DayNumber>(value >> 2 & 0xFFFF); }
+  [[nodiscard]] std::size_t gender() const noexcept { return value & 3; }
+};
+
+struct ResidentOrder {
+  bool operator()(const Resident& a, const Resident& b) const noexcept {
+    if (a.key != b.key) return a.key < b.key;
+    if (a.number != b.number) return a.number < b.number;
+    return a.value < b.value;
+  }
+};
+
+struct CrowdCounts {
+  std::array<std::uint64_t, kCrowds> numbers{};      // NHS numbers at the postcodes
+  std::array<std::uint64_t, kCrowds> pairs{};        // of different numbers
+  std::array<std::uint64_t, kCrowds> pairs_known{};  // ... with both dates of birth and genders known
+  std::array<std::uint64_t, kCrowds> same_birth_different_gender{}, same_birth_same_gender{};
+  std::array<std::uint64_t, kGenderLevels> alike_in_use{}, alike_thin{};
+  std::array<std::uint64_t, 2> neighbours{};  // in number, one after the other: all, and of the same date of birth
+};
+
+struct PostcodeCount {
+  std::uint64_t postcode = 0;
+  std::uint64_t residents = 0;
+};
+
+std::uint64_t pairs_of(std::uint64_t items) noexcept {
+  return items == 0 ? 0 : items * (items - 1) / 2;
+}
+
+bool is_known(const Resident& resident) noexcept {
+  return resident.gender() == static_cast<std::size_t>(Gender::male) ||
+         resident.gender() == static_cast<std::size_t>(Gender::female);
+}
+
+// Persons of one postcode and one date of birth.  Returns how many have a number in use and a gender.
+std::uint64_t count_alike(std::span<const Resident> persons, std::size_t crowd, CrowdCounts& counts) {
+  std::uint64_t females = 0, males = 0, thin = 0;
+  for (const Resident& person : persons) {
+    thin += person.is_thin();
+    if (person.is_thin() || !is_known(person)) continue;
+    ++(person.gender() == static_cast<std::size_t>(Gender::female) ? females : males);
+  }
+  counts.same_birth_same_gender[crowd] += pairs_of(females) + pairs_of(males);
+  counts.same_birth_different_gender[crowd] += females * males;
+  counts.alike_in_use[static_cast<std::size_t>(GenderLevel::same)] += pairs_of(females) + pairs_of(males);
+  counts.alike_in_use[static_cast<std::size_t>(GenderLevel::different)] += females * males;
+  // Crowds say nothing of numbers that are wrong.
+  constexpr std::size_t kMostAlike = 16;
+  if (thin == 0 || persons.size() > kMostAlike) return females + males;
+  for (std::size_t a = 0; a < persons.size(); ++a) {
+    for (std::size_t b = a + 1; b < persons.size(); ++b) {
+      const bool either = persons[a].is_thin() || persons[b].is_thin();
+      if (!either || are_neighbours(persons[a].number, persons[b].number)) continue;
+      const bool known = is_known(persons[a]) && is_known(persons[b]);
+      const GenderLevel level = !known                                       ? GenderLevel::missing
+                                : persons[a].gender() == persons[b].gender() ? GenderLevel::same
+                                                                             : GenderLevel::different;
+      ++counts.alike_thin[static_cast<std::size_t>(level)];
+    }
+  }
+  return females + males;
+}
+
+// The residents of one postcode.
+PostcodeCount count_residents(std::span<const Resident> residents, CrowdCounts& counts, std::vector<Resident>& known) {
+  std::uint64_t numbers = 0, without = 0;
+  known.clear();
+  for (std::size_t i = 0; i < residents.size(); ++i) {
+    const Resident& resident = residents[i];
+    if (resident.number == 0) {
+      ++without;
+      continue;
+    }
+    if (i > 0 && residents[i - 1].number == resident.number) continue;  // a person counts once
+    if (i > 0 && residents[i - 1].number != 0 && are_neighbours(residents[i - 1].number, resident.number) &&
+        residents[i - 1].birth() != kMissingDay && resident.birth() != kMissingDay) {
+      ++counts.neighbours[0];
+      counts.neighbours[1] += residents[i - 1].birth() == resident.birth();
+    }
+    ++numbers;
+    if (resident.birth() != kMissingDay) known.push_back(resident);
+  }
+  const std::size_t crowd = crowd_of(numbers + without);
+  counts.numbers[crowd] += numbers;
+  counts.pairs[crowd] += pairs_of(numbers);
+  std::sort(known.begin(), known.end(), [](const Resident& a, const Resident& b) {
+    return a.birth() != b.birth() ? a.birth() < b.birth() : a.number < b.number;
+  });
+  std::uint64_t in_use = 0;
+  for (auto run = known.begin(); run != known.end();) {
+    const auto end =
+        std::find_if(run, known.end(), [&](const Resident& other) { return other.birth() != run->birth(); });
+    const std::uint64_t in_use_here = count_alike(std::span(run, end), crowd, counts);
+    in_use += in_use_here;
+    run = end;
+  }
+  counts.pairs_known[crowd] += pairs_of(in_use);
+  return {residents.front().postcode(), numbers + without};
+}
+
+// Collective.  Residents of each postcode, at the owner of the postcode's shard, sorted by postcode.
+std::vector<PostcodeCount> count_postcodes(const Communicator& comm, const Identities& identities,
+                                           const std::vector<std::uint8_t>& is_default,
+                                           const std::vector<Evidence>& evidence, CrowdCounts& crowds) {
+  std::vector<PostcodeCount> postcodes;
+  const std::uint64_t rounds = rounds_for(comm, identities);
+  for (std::uint64_t round = 0; round < rounds; ++round) {
+    const std::vector<Resident> residents = bring_together<Resident>(
+        comm, identities, round, rounds,
+        [&](std::uint64_t i, const auto& add) {
+          const Identity& identity = identities.owned[i].identity;
+          if (identity.nhs_status() == NhsStatus::one_time || identity.postcode() == 0) return;
+          const DayNumber birth = identity.date_of_birth();
+          const DayNumber kept = is_default[birth] != 0 ? kMissingDay : birth;
+          add({linkage_key(identity.postcode()), identity.valid_nhs(),
+               static_cast<std::uint64_t>(evidence[i].has(Evidence::number_thin)) << 63 | identity.postcode() << 18 |
+                   static_cast<std::uint64_t>(kept) << 2 | static_cast<std::uint64_t>(identity.gender())});
+        },
+        ResidentOrder{});
+    const std::vector<Range> groups = groups_of(std::span<const Resident>(residents), 1);
+    const std::size_t before = postcodes.size();
+    postcodes.resize(before + groups.size());
+    PerThread<CrowdCounts> counts;
+    for_blocks(groups.size(), 256, [&](std::size_t begin, std::size_t end) {
+      std::vector<Resident> known;
+      for (std::size_t g = begin; g < end; ++g) {
+        postcodes[before + g] =
+            count_residents(std::span(residents).subspan(groups[g].begin, groups[g].size()), counts.local(), known);
+      }
+    });
+    counts.for_each([&](const CrowdCounts& mine) {
+      for (std::size_t n = 0; n < crowds.neighbours.size(); ++n) crowds.neighbours[n] += mine.neighbours[n];
+      for (std::size_t g = 0; g < kGenderLevels; ++g) {
+        crowds.alike_in_use[g] += mine.alike_in_use[g];
+        crowds.alike_thin[g] += mine.alike_thin[g];
+      }
+      for (std::size_t c = 0; c < kCrowds; ++c) {
+        crowds.numbers[c] += mine.numbers[c];
+        crowds.pairs[c] += mine.pairs[c];
+        crowds.pairs_known[c] += mine.pairs_known[c];
+        crowds.same_birth_different_gender[c] += mine.same_birth_different_gender[c];
+        crowds.same_birth_same_gender[c] += mine.same_birth_same_gender[c];
+      }
+    });
+  }
+  comm.sum(crowds.neighbours);
+  comm.sum(crowds.alike_in_use);
+  comm.sum(crowds.alike_thin);
+  comm.sum(crowds.numbers);
+  comm.sum(crowds.pairs);
+  comm.sum(crowds.pairs_known);
+  comm.sum(crowds.same_birth_different_gender);
+  comm.sum(crowds.same_birth_same_gender);
+  sort_items(postcodes.begin(), postcodes.end(),
+             [](const PostcodeCount& a, const PostcodeCount& b) { return a.postcode < b.postcode; });
+  return postcodes;
+}
+
+// Collective.  Asks the owners of postcodes for their rarity, one question a different postcode of this rank.
+void answer_rarities(const Communicator& comm, const Identities& identities,
+                     const std::vector<PostcodeCount>& postcodes, std::uint64_t persons, double average,
+                     std::vector<Evidence>& evidence) {
+  std::vector<std::uint64_t> asked;
+  asked.reserve(identities.owned.size());
+  for (const CountedIdentity& counted : identities.owned) {
+    const Identity& identity = counted.identity;
+    if (identity.nhs_status() != NhsStatus::one_time && identity.postcode() != 0) asked.push_back(identity.postcode());
+  }
+  sort_items(asked.begin(), asked.end(), std::less<>());
+  asked.erase(std::unique(asked.begin(), asked.end()), asked.end());
+  const std::vector<std::uint64_t> known = asked;
+  const ShardMap shard_map(comm.size());
+  ReturnRoute route;
+  const Received<std::uint64_t> questions = shuffle(
+      comm, std::move(asked), [&](std::uint64_t postcode) { return shard_map.owner(shard_of(linkage_key(postcode))); },
+      route);
+  std::vector<Rarity> answers(questions.items.size());
+  for (std::size_t q = 0; q < answers.size(); ++q) {
+    const auto found =
+        std::lower_bound(postcodes.begin(), postcodes.end(), questions.items[q],
+                         [](const PostcodeCount& count, std::uint64_t postcode) { return count.postcode < postcode; });
+    answers[q] = rarity_among(found->residents, persons, average);
+  }
+  const std::vector<Rarity> rarities = route.reply<Rarity>(comm, answers);
+  for_blocks(identities.owned.size(), 1U << 14, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      const Identity& identity = identities.owned[i].identity;
+      if (identity.nhs_status() == NhsStatus::one_time || identity.postcode() == 0) continue;
+      const auto at = std::lower_bound(known.begin(), known.end(), identity.postcode()) - known.begin();
+      evidence[i].postcode = rarities[static_cast<std::size_t>(at)];
+    }
+  });
+}
+
+}  // namespace
+
+Rarity rarity_among(std::uint64_t persons_with_value, std::uint64_t persons, double average) noexcept {
+  if (persons_with_value == 0 || persons < 2) return kAverageRarity;
+  const double others = static_cast<double>(persons_with_value - 1), all = static_cast<double>(persons - 1);
+  return rarity_of((others + kSmoothing) / (all + kSmoothing / average), average);
+}
+
+void survey_residents(const Communicator& comm, const Identities& identities,
+                      const std::vector<std::uint8_t>& is_default, FileFrequencies& file,
+                      std::vector<Evidence>& evidence) {
+  CrowdCounts crowds;
+  const std::vector<PostcodeCount> postcodes = count_postcodes(comm, identities, is_default, evidence, crowds);
+  std::uint64_t residents = 0, numbers = 0;
+  for (const PostcodeCount& count : postcodes) residents += count.residents;
+  residents = comm.sum(residents);
+  for (std::size_t c = 0; c < kCrowds; ++c) {
+    numbers += crowds.numbers[c];
+    file.different_pairs_same_postcode += crowds.pairs[c];
+  }
+  file.alike_in_use = crowds.alike_in_use;
+  file.alike_thin = crowds.alike_thin;
+  file.neighbours = crowds.neighbours[0];
+  file.neighbours_same_birth = crowds.neighbours[1];
+  // A person's several addresses are several residents; the pairs of one person are lost in the square.
+  file.different_pairs_both_postcodes = pairs_of(numbers);
+
+  const double average = documented_model(file).postcode.back().u;
+  for (std::size_t c = 0; c < kCrowds; ++c) {
+    const auto crowd = static_cast<std::uint64_t>(std::llround(std::exp2(static_cast<double>(c) / 4)));
+    const std::size_t k = postcode_class(rarity_among(crowd, residents, average));
+    file.pairs_at_postcode[k] += crowds.pairs_known[c];
+    file.same_birth_at_postcode[k][static_cast<std::size_t>(GenderLevel::different)] +=
+        crowds.same_birth_different_gender[c];
+    file.same_birth_at_postcode[k][static_cast<std::size_t>(GenderLevel::same)] += crowds.same_birth_same_gender[c];
+  }
+  answer_rarities(comm, identities, postcodes, residents, average, evidence);
+}
+
+}  // namespace ligature

@@ -1,0 +1,269 @@
+// The survey goes over NHS numbers for dates of birth and agreement among records, then over postcodes for how many
+// people share them (jobs/rebuild/residents.cpp).
+#include "jobs/rebuild/survey.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+
+#include "engine/parallel.hpp"
+#include "jobs/rebuild/residents.hpp"
+#include "jobs/rebuild/sample.hpp"
+#include "partition/shuffle.hpp"
+
+namespace ligature {
+
+namespace {
+
+constexpr std::size_t kGroupsPerTask = 1U << 12;
+
+// Numbers with more identities than this say nothing about how one person's records agree.
+constexpr std::size_t kMostIdentities = 32;
+
+// A date of birth is a default if the odds that a person recorded under it is recorded under another date as well are
+// this many times those of all dates, beyond what chance explains, and it was so for this many people.
+constexpr double kDefaultOdds = 5;
+constexpr double kDeviations = 3;
+constexpr std::uint64_t kFewestConflicts = 20;
+
+std::uint64_t pairs_of(std::uint64_t items) noexcept {
+  return items == 0 ? 0 : items * (items - 1) / 2;
+}
+
+// Dates of birth over persons; a person is a different valid NHS number here, or an identity without one.
+struct BirthCounts {
+  std::vector<std::uint64_t> numbers = std::vector<std::uint64_t>(kDays);    // NHS numbers recorded under the date
+  std::vector<std::uint64_t> repeated = std::vector<std::uint64_t>(kDays);   // ... that several records speak of
+  std::vector<std::uint64_t> conflicts = std::vector<std::uint64_t>(kDays);  // ... and not all under this date
+  std::uint64_t distinct_nhs = 0, near_pairs = 0, near_pairs_other_birth = 0;
+  std::vector<IdentityId> thin;  // identities whose number nothing else in the file has
+};
+
+// Visitors may mean this number: one pair each, with the member that is the most like them in date of birth.
+void count_visitors(std::span<const NumberItem> members, std::span<const NumberItem> visitors, BirthCounts& counts) {
+  for (const NumberItem& visitor : visitors) {
+    const std::uint32_t birth = birth_digits_bcd(visitor.counted.identity.date_of_birth());
+    BirthLevel best = BirthLevel::missing;
+    for (std::size_t m = 0; m < std::min(members.size(), kMostIdentities); ++m) {
+      best = std::max(best, compare_birth(birth, birth_digits_bcd(members[m].counted.identity.date_of_birth())));
+    }
+    if (best == BirthLevel::missing) continue;
+    ++counts.near_pairs;
+    if (best == BirthLevel::other) ++counts.near_pairs_other_birth;
+  }
+}
+
+void count_births(std::span<const NumberItem> members, std::vector<DayNumber>& births, BirthCounts& counts) {
+  births.clear();
+  int records = 0;
+  for (const NumberItem& member : members) {
+    const DayNumber birth = member.counted.identity.date_of_birth();
+    if (birth == kMissingDay) continue;
+    births.push_back(birth);
+    records += std::popcount(member.counted.datasets);
+  }
+  std::sort(births.begin(), births.end());
+  births.erase(std::unique(births.begin(), births.end()), births.end());
+  ++counts.distinct_nhs;
+  for (const DayNumber birth : births) {
+    ++counts.numbers[birth];
+    if (records < 2) continue;
+    ++counts.repeated[birth];
+    if (births.size() > 1) ++counts.conflicts[birth];
+  }
+}
+
+std::vector<DayNumber> find_default_births(const BirthCounts& counts) {
+  double repeated = 0, conflicts = 0;
+  for (std::size_t day = 0; day < kDays; ++day) {
+    repeated += static_cast<double>(counts.repeated[day]);
+    conflicts += static_cast<double>(counts.conflicts[day]);
+  }
+  std::vector<DayNumber> found;
+  if (conflicts == 0 || conflicts >= repeated) return found;
+  const double odds = kDefaultOdds * conflicts / (repeated - conflicts);
+  const double most = odds / (1 + odds);  // the share of conflicts that is still taken for a date of birth
+  for (std::size_t day = 1; day < kDays; ++day) {
+    const double n = static_cast<double>(counts.repeated[day]);
+    const double expected = n * most, deviation = std::sqrt(n * most * (1 - most));
+    const bool often = counts.conflicts[day] >= kFewestConflicts;
+    if (often && static_cast<double>(counts.conflicts[day]) > expected + kDeviations * deviation) {
+      found.push_back(static_cast<DayNumber>(day));
+    }
+  }
+  return found;
+}
+
+// Pairs of records: an identity seen in several sources is as many records that agree.
+void count_records(std::span<const NumberItem> members, const Survey& survey,
+                   const std::vector<std::uint8_t>& is_default, std::vector<Identity>& identities,
+                   PatternCounts& counts) {
+  if (members.size() > kMostIdentities) return;
+  identities.clear();
+  for (const NumberItem& member : members) {
+    Evidence evidence;
+    if (is_default[member.counted.identity.date_of_birth()] != 0) evidence.flags = Evidence::birth_default;
+    identities.push_back(weighed(member.counted.identity, evidence));
+  }
+  const auto records = [&](std::size_t i) { return survey.records_of(members[i].counted); };
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    counts[compare(identities[i], identities[i])] += pairs_of(records(i));
+    for (std::size_t j = i + 1; j < members.size(); ++j) {
+      counts[compare(identities[i], identities[j])] += records(i) * records(j);
+    }
+  }
+}
+
+// Collective.
+bool is_one_dataset(const Communicator& comm, const Identities& identities) {
+  std::array<std::uint64_t, 32> seen{};
+  for (const CountedIdentity& counted : identities.owned) {
+    for (std::uint32_t bits = counted.datasets; bits != 0; bits &= bits - 1) {
+      seen[static_cast<std::size_t>(std::countr_zero(bits))] = 1;
+    }
+  }
+  comm.sum(seen);
+  return std::count_if(seen.begin(), seen.end(), [](std::uint64_t count) { return count > 0; }) <= 1;
+}
+
+}  // namespace
+
+std::uint64_t Survey::records_of(const CountedIdentity& counted) const noexcept {
+  return one_dataset ? std::min(counted.rows, 2U) : static_cast<std::uint64_t>(std::popcount(counted.datasets));
+}
+
+void Survey::trust_thin_numbers() noexcept {
+  constexpr auto kOthers = static_cast<std::uint8_t>(~unsigned{Evidence::number_thin});
+  for (Evidence& identity : evidence) identity.flags &= kOthers;
+}
+
+Survey survey_file(const Communicator& comm, const Identities& identities, NumberGroups& groups,
+                   const ModelSettings& settings) {
+  Survey survey;
+  FileFrequencies& file = survey.file;
+
+  BirthCounts births;
+  groups.visit([&](const NumberRound& round) {
+    PerThread<BirthCounts> counts;
+    for_blocks(round.groups.size(), kGroupsPerTask, [&](std::size_t begin, std::size_t end) {
+      BirthCounts& mine = counts.local();
+      std::vector<DayNumber> days;
+      for (std::size_t g = begin; g < end; ++g) {
+        const auto members = round.members(round.groups[g]);
+        if (members.empty() || !members.front().counted.identity.has_valid_nhs()) continue;
+        count_births(members, days, mine);
+        if (members.size() == 1 && std::popcount(members.front().counted.datasets) == 1) {
+          mine.thin.push_back(members.front().id);
+        }
+        count_visitors(members, round.visitors(round.groups[g]), mine);
+      }
+    });
+    counts.for_each([&](const BirthCounts& mine) {
+      for (std::size_t day = 0; day < kDays; ++day) {
+        births.numbers[day] += mine.numbers[day];
+        births.repeated[day] += mine.repeated[day];
+        births.conflicts[day] += mine.conflicts[day];
+      }
+      births.distinct_nhs += mine.distinct_nhs;
+      births.thin.insert(births.thin.end(), mine.thin.begin(), mine.thin.end());
+      births.near_pairs += mine.near_pairs;
+      births.near_pairs_other_birth += mine.near_pairs_other_birth;
+    });
+  });
+  comm.sum(births.numbers);
+  comm.sum(births.repeated);
+  comm.sum(births.conflicts);
+  std::vector<std::uint8_t> is_default(kDays, 0);
+  const std::vector<DayNumber> defaults =
+      settings.default_values ? find_default_births(births) : std::vector<DayNumber>{};
+  for (const DayNumber day : defaults) {
+    is_default[day] = 1;
+    ++survey.default_births;
+  }
+
+  survey.one_dataset = is_one_dataset(comm, identities);
+  groups.visit([&](const NumberRound& round) {
+    PerThread<PatternCounts> counts;
+    for_blocks(round.groups.size(), kGroupsPerTask, [&](std::size_t begin, std::size_t end) {
+      std::vector<Identity> weighed_members;
+      for (std::size_t g = begin; g < end; ++g) {
+        const auto members = round.members(round.groups[g]);
+        if (members.empty() || !members.front().counted.identity.has_valid_nhs()) continue;
+        count_records(members, survey, is_default, weighed_members, counts.local());
+      }
+    });
+    counts.for_each([&](const PatternCounts& mine) {
+      for (std::size_t p = 0; p < kPatterns; ++p) survey.same_number[p] += mine[p];
+    });
+  });
+  comm.sum(survey.same_number);
+  for (std::size_t p = 0; p < kPatterns; ++p) {
+    const Levels levels = levels_of(static_cast<Pattern>(p));
+    const bool alike = levels.birth == BirthLevel::exact && levels.postcode == PostcodeLevel::exact;
+    if (alike && levels.nhs == NhsLevel::exact) file.alike_records += survey.same_number[p];
+  }
+
+  // Identities without a number count as persons too, where values are counted.
+  std::vector<std::uint64_t> persons_of_birth(kDays, 0);
+  std::array<std::uint64_t, 8> sums{births.distinct_nhs,           0, 0, 0, births.near_pairs,
+                                    births.near_pairs_other_birth, 0, 0};
+  for (const CountedIdentity& counted : identities.owned) {
+    const Identity& identity = counted.identity;
+    if (identity.nhs_status() == NhsStatus::one_time) continue;
+    ++sums[1];
+    sums[2] += identity.gender() == Gender::male;
+    sums[3] += identity.gender() == Gender::female;
+    if (identity.has_valid_nhs()) continue;
+    ++persons_of_birth[identity.date_of_birth()];
+    ++sums[6];
+    sums[7] += identity.nhs_status() == NhsStatus::invalid;
+  }
+  comm.sum(sums);
+  file.distinct_nhs = sums[0];
+  file.identities = sums[1];
+  file.male = sums[2];
+  file.female = sums[3];
+  file.near_pairs = sums[4];
+  file.near_pairs_other_birth = sums[5];
+  file.unnumbered = sums[6];
+  file.invalid_numbers = sums[7];
+  comm.sum(persons_of_birth);
+  std::uint64_t numbers = 0, persons = 0;
+  for (std::size_t day = 1; day < kDays; ++day) {
+    if (is_default[day] != 0) continue;
+    file.different_pairs_same_birth += pairs_of(births.numbers[day]);
+    numbers += births.numbers[day];
+    persons_of_birth[day] += births.numbers[day];
+    persons += persons_of_birth[day];
+  }
+  file.different_pairs_both_births = pairs_of(numbers);
+
+  sample_different_persons(comm, groups, file);
+  survey.evidence.resize(identities.owned.size());
+  file.thin_numbers = comm.sum(std::uint64_t{births.thin.size()});
+  const Received<IdentityId> thin =
+      shuffle(comm, std::move(births.thin), [&](IdentityId id) { return identities.owner(id); });
+  for (const IdentityId id : thin.items) survey.evidence[id - identities.first_id].flags = Evidence::number_thin;
+  survey_residents(comm, identities, is_default, file, survey.evidence);
+
+  const double average = documented_model(file).birth.back().u;
+  survey.births.resize(kDays);
+  for (std::size_t day = 1; day < kDays; ++day) {
+    survey.births[day].birth = rarity_among(persons_of_birth[day], persons, average);
+    if (is_default[day] != 0) survey.births[day].flags = Evidence::birth_default;
+  }
+  for (std::size_t i = 0; i < identities.owned.size(); ++i) {
+    const Evidence& birth = survey.of_birth(identities.owned[i].identity.date_of_birth());
+    survey.evidence[i].birth = birth.birth;
+    survey.evidence[i].flags |= birth.flags;
+  }
+  if (!settings.term_frequency) {
+    for (std::vector<Evidence>* all : {&survey.births, &survey.evidence}) {
+      for (Evidence& each : *all) each.birth = each.postcode = kAverageRarity;
+    }
+  }
+  return survey;
+}
+
+}  // namespace ligature

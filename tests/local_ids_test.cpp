@@ -1,0 +1,171 @@
+// Local patient ids through a whole rebuild: who is linked by them, who is not, and that ranks do not show.
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "engine/error.hpp"
+#include "io/files.hpp"
+#include "io/identity_records.hpp"
+#include "io/manifest.hpp"
+#include "io/secure_index.hpp"
+#include "jobs/jobs.hpp"
+#include "tests/shared_folder.hpp"
+#include "tests/tiny_run.hpp"
+
+namespace ligature {
+namespace {
+
+// A valid NHS number for each person, none next to another.
+std::string nhs(std::size_t person) {
+  return std::to_string(tiny_nhs_number(20 * person));
+}
+
+// What a rebuild said of each row, by row id.
+struct Outcome {
+  std::map<std::string, Pseudonym> person;
+  std::map<std::string, LinkKind> kind;
+  Manifest manifest;
+
+  [[nodiscard]] bool together(const std::string& a, const std::string& b) const { return person.at(a) == person.at(b); }
+  [[nodiscard]] std::size_t persons() const {
+    std::set<Pseudonym> all;
+    for (const auto& [row, pseudonym] : person) all.insert(pseudonym);
+    return all.size();
+  }
+};
+
+class LocalIds : public testing::Test {
+ protected:
+  // rows: record_id,trust,local,nhs,birth,postcode,sex.
+  void add(const std::string& row) { rows_ += row + "\n"; }
+
+  // Collective.  Rebuilds the rows under a communicator.
+  Outcome rebuilt(const Communicator& comm, const std::vector<std::string>& overrides = {}) {
+    const SharedFolder folder(comm);
+    if (comm.is_root()) {
+      write_file_durably(folder.path() / "rows.csv", "id,trust,local,nhs,birth,postcode,sex\n" + rows_, 0600);
+      write_file_durably(folder.path() / "test.key", std::string(32, 'k'), 0600);
+    }
+    comm.barrier();
+    const std::string text = R"([job]
+secure = "secure"
+publish = "publish"
+key = "test.key"
+as_at = 2014-04-01
+[[extract]]
+dataset = "ip"
+files = "rows.csv"
+columns = { row_id = "id", provider = "trust", local_id = "local", nhs_number = "nhs", date_of_birth = "birth", postcode = "postcode", gender = "sex" }
+)";
+    if (comm.is_root()) write_file_durably(folder.path() / "job.toml", text, 0600);
+    comm.barrier();
+    const JobFile job = load_job_file(folder.path() / "job.toml", overrides);
+    EXPECT_EQ(rebuild(comm, job), kExitDone);
+    Outcome outcome;
+    outcome.manifest = read_manifest(job.publish);
+    read_secure_index(job.secure, 0, 1, [&](const IndexRow& row) {
+      outcome.person.emplace(row.row_id, row.person);
+      outcome.kind.emplace(row.row_id, read_identity_record(job.secure, row.identity).provenance.kind);
+    });
+    return outcome;
+  }
+  Outcome rebuilt(const std::vector<std::string>& overrides = {}) { return rebuilt(world_, overrides); }
+
+  const Communicator world_ = Communicator::world();
+  std::string rows_;
+};
+
+TEST_F(LocalIds, row_without_a_number_after_a_move_is_linked_by_the_same_providers_id_alone) {
+  add("home,T1,L1," + nhs(0) + ",1970-03-04,LS1 4AP,1");
+  add("moved,T1, l1 ,,1970-03-04,M1 1AE,1");
+  add("elsewhere,T2,L1,,1970-03-04,CF10 1EP,1");
+  const Outcome with = rebuilt();
+  EXPECT_TRUE(with.together("home", "moved"));
+  EXPECT_FALSE(with.together("home", "elsewhere"));
+  EXPECT_EQ(with.kind.at("moved"), LinkKind::local_id);
+  EXPECT_EQ(with.kind.at("home"), LinkKind::same_number);
+  EXPECT_EQ(with.kind.at("elsewhere"), LinkKind::alone);
+  EXPECT_EQ(with.manifest.local_ids.ids, 2U);
+  EXPECT_EQ(with.manifest.passes.back().name, "local_id");
+  EXPECT_EQ(with.manifest.passes.back().edges, 1U);
+
+  const Outcome without = rebuilt({"model.use_local_id=false"});
+  EXPECT_FALSE(without.together("home", "moved"));
+  EXPECT_EQ(without.manifest.passes.back().name, "postcode");
+}
+
+TEST_F(LocalIds, row_with_the_id_of_another_person_is_not_linked) {
+  add("owner,T1,L2," + nhs(0) + ",1950-01-02,LS2 7EA,2");
+  add("stranger,T1,L2,,1988-09-10,YO10 5DD,1");
+  const Outcome outcome = rebuilt();
+  EXPECT_FALSE(outcome.together("owner", "stranger"));
+  EXPECT_EQ(outcome.manifest.local_ids.reused_ids, 1U);
+}
+
+TEST_F(LocalIds, rows_that_nothing_else_tells_apart_are_linked_by_it) {
+  add("known,T1,L3," + nhs(0) + ",1970-03-04,LS1 4AP,1");
+  add("nameless,T1,L3,,,,1");
+  add("first,T1,L4,,,M1 1AE,2");
+  add("second,T1,L4,,,,2");
+  add("filler,T1,UNKNOWN,,,M1 1AE,2");
+  add("nobody,T1,,,,M1 1AE,2");
+  const Outcome outcome = rebuilt();
+  EXPECT_TRUE(outcome.together("known", "nameless"));
+  EXPECT_EQ(outcome.kind.at("nameless"), LinkKind::local_id);
+  EXPECT_TRUE(outcome.together("first", "second"));
+  EXPECT_EQ(outcome.kind.at("filler"), LinkKind::one_time);
+  EXPECT_EQ(outcome.persons(), 4U);
+  // Named by its number although the other row's identity may come first; two rows are not a row that nothing links.
+  const auto& types = outcome.manifest.persons_by_id_type;
+  EXPECT_EQ(types[static_cast<std::size_t>(IdType::nhs_number)], 1U);
+  EXPECT_EQ(types[static_cast<std::size_t>(IdType::other)], 1U);
+  EXPECT_EQ(types[static_cast<std::size_t>(IdType::one_time)], 2U);
+}
+
+TEST_F(LocalIds, id_that_is_written_for_everybody_links_nobody) {
+  constexpr std::size_t kPeople = 40;
+  for (std::size_t p = 0; p < kPeople; ++p) {
+    const std::string day = std::to_string(1940 + p) + "-0" + std::to_string(1 + p % 9) + "-17";
+    add("p" + std::to_string(p) + ",T1,TEMP1," + nhs(p) + "," + day + ",LS1 4AP,1");
+    add("n" + std::to_string(p) + ",T1,TEMP1,,,,1");
+  }
+  const Outcome outcome = rebuilt();
+  EXPECT_EQ(outcome.persons(), 2 * kPeople);
+  EXPECT_EQ(outcome.manifest.local_ids.ids, 1U);
+  EXPECT_EQ(outcome.manifest.local_ids.default_ids, 1U);
+  EXPECT_EQ(outcome.manifest.passes.back().edges, 0U);
+  EXPECT_EQ(outcome.manifest.passes.back().pairs_compared, 0U);
+}
+
+TEST_F(LocalIds, outcome_is_the_same_for_any_number_of_ranks_and_in_scratch_files) {
+  // People of three trusts with rows of every kind, some of whom share an id.
+  for (std::size_t p = 0; p < 300; ++p) {
+    const std::string id = std::to_string(p), trust = "T" + std::to_string(p % 3);
+    const std::string birth =
+        std::to_string(1930 + p % 80) + "-0" + std::to_string(1 + p % 7) + "-1" + std::to_string(p % 10);
+    const std::string local = trust + ",L" + std::to_string(p / 3 % 97) + "x";
+    add("a" + id + "," + local + "," + nhs(p) + "," + birth + ",LS1 4AP,1");
+    add("b" + id + "," + local + ",," + birth + ",M1 1AE,1");
+    if (p % 3 == 0) add("c" + id + "," + local + ",,,,1");
+    if (p % 50 == 0) add("d" + id + "," + trust + ",TEMP1,,," + "LS1 4AP,2");
+  }
+  const Outcome by_all = rebuilt();
+  EXPECT_GT(by_all.manifest.passes.back().edges, 300U);
+  EXPECT_EQ(rebuilt({"job.memory=1MiB"}).manifest.content_digest, by_all.manifest.content_digest);
+  const Communicator alone = world_.split(world_.rank());
+  if (world_.is_root()) {
+    const Outcome by_one = rebuilt(alone);
+    EXPECT_EQ(by_one.manifest.content_digest, by_all.manifest.content_digest);
+    EXPECT_EQ(by_one.kind, by_all.kind);
+    EXPECT_EQ(by_one.manifest.passes.back().pairs_compared, by_all.manifest.passes.back().pairs_compared);
+    EXPECT_EQ(by_one.manifest.passes.back().identities, by_all.manifest.passes.back().identities);
+    EXPECT_EQ(by_one.manifest.local_ids.reused_ids, by_all.manifest.local_ids.reused_ids);
+  }
+  world_.barrier();
+}
+
+}  // namespace
+}  // namespace ligature
