@@ -276,7 +276,7 @@ TEST(Returns, add_more_the_likelier_a_strangers_record_would_have_found_its_own_
   parameters.postcode.back().m = 0.9;
   EXPECT_GT(LinkageModel(parameters).return_weight(), low);
   parameters.postcode.back().m = 1;
-  EXPECT_LE(LinkageModel(parameters).return_weight(), 3 * kWeightPerBit);
+  EXPECT_LE(LinkageModel(parameters).return_weight(), 2 * kWeightPerBit);
 }
 
 // --- what the passes may leave out ---
