@@ -151,7 +151,9 @@ PassResult settle_numbers(const Communicator& comm, const Identities& identities
   result.report.identities = comm.sum(items);
   result.report.groups = comm.sum(numbers_shared);
   result.report.largest_group = comm.max(result.report.largest_group);
-  result.report.edges = comm.sum(std::uint64_t{result.edges.size()});
+  const auto links = std::count_if(result.edges.begin(), result.edges.end(),
+                                   [](const Edge& edge) { return edge.kind == EdgeKind::link; });
+  result.report.edges = comm.sum(static_cast<std::uint64_t>(links));
   for (const std::uint64_t count : result.counts) result.report.pairs_compared += count;
 
   const Received<Flagged> received =
