@@ -68,9 +68,9 @@ struct FileFrequencies {
   std::uint64_t different_pairs_same_postcode = 0;   // ... that are equal
   std::uint64_t male = 0, female = 0;                // linkable identities
   std::uint64_t unnumbered = 0;                      // linkable identities without a valid NHS number
-  // Invalid NHS numbers, and the valid numbers in use that are one error away from them: all such pairs with both dates
-  // of birth known, and those with a wholly different one.
-  std::uint64_t invalid_numbers = 0, near_pairs = 0, near_pairs_other_birth = 0;
+  // Identities with an invalid NHS number, and the pairs of these with a valid number in use that is one error away,
+  // both dates of birth known and wholly different.
+  std::uint64_t invalid_numbers = 0, near_pairs_other_birth = 0;
   // Of pairs of two different valid NHS numbers at one postcode, by class of the postcode: all with both dates of birth
   // and genders known, and those with the same date of birth by GenderLevel (different, same).
   std::array<std::uint64_t, kPostcodeClasses> pairs_at_postcode{};

@@ -36,7 +36,7 @@ struct BirthCounts {
   std::vector<std::uint64_t> numbers = std::vector<std::uint64_t>(kDays);    // NHS numbers recorded under the date
   std::vector<std::uint64_t> repeated = std::vector<std::uint64_t>(kDays);   // ... that several records speak of
   std::vector<std::uint64_t> conflicts = std::vector<std::uint64_t>(kDays);  // ... and not all under this date
-  std::uint64_t distinct_nhs = 0, near_pairs = 0, near_pairs_other_birth = 0;
+  std::uint64_t distinct_nhs = 0, near_pairs_other_birth = 0;
   std::vector<IdentityId> thin;  // identities whose number nothing else in the file has
 };
 
@@ -48,8 +48,6 @@ void count_visitors(std::span<const NumberItem> members, std::span<const NumberI
     for (std::size_t m = 0; m < std::min(members.size(), kMostIdentities); ++m) {
       best = std::max(best, compare_birth(birth, birth_digits_bcd(members[m].counted.identity.date_of_birth())));
     }
-    if (best == BirthLevel::missing) continue;
-    ++counts.near_pairs;
     if (best == BirthLevel::other) ++counts.near_pairs_other_birth;
   }
 }
@@ -167,7 +165,6 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
       }
       births.distinct_nhs += mine.distinct_nhs;
       births.thin.insert(births.thin.end(), mine.thin.begin(), mine.thin.end());
-      births.near_pairs += mine.near_pairs;
       births.near_pairs_other_birth += mine.near_pairs_other_birth;
     });
   });
@@ -206,8 +203,7 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
 
   // Identities without a number count as persons too, where values are counted.
   std::vector<std::uint64_t> persons_of_birth(kDays, 0);
-  std::array<std::uint64_t, 8> sums{births.distinct_nhs,           0, 0, 0, births.near_pairs,
-                                    births.near_pairs_other_birth, 0, 0};
+  std::array<std::uint64_t, 7> sums{births.distinct_nhs, 0, 0, 0, births.near_pairs_other_birth, 0, 0};
   for (const CountedIdentity& counted : identities.owned) {
     const Identity& identity = counted.identity;
     if (identity.nhs_status() == NhsStatus::one_time) continue;
@@ -216,18 +212,17 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
     sums[3] += identity.gender() == Gender::female;
     if (identity.has_valid_nhs()) continue;
     ++persons_of_birth[identity.date_of_birth()];
-    ++sums[6];
-    sums[7] += identity.nhs_status() == NhsStatus::invalid;
+    ++sums[5];
+    sums[6] += identity.nhs_status() == NhsStatus::invalid;
   }
   comm.sum(sums);
   file.distinct_nhs = sums[0];
   file.identities = sums[1];
   file.male = sums[2];
   file.female = sums[3];
-  file.near_pairs = sums[4];
-  file.near_pairs_other_birth = sums[5];
-  file.unnumbered = sums[6];
-  file.invalid_numbers = sums[7];
+  file.near_pairs_other_birth = sums[4];
+  file.unnumbered = sums[5];
+  file.invalid_numbers = sums[6];
   comm.sum(persons_of_birth);
   std::uint64_t numbers = 0, persons = 0;
   for (std::size_t day = 1; day < kDays; ++day) {
