@@ -313,7 +313,7 @@ TEST(DocumentedModel, is_finite_whatever_was_counted_of_twins_and_of_numbers) {
   for (int round = 0; round < 300; ++round) {
     FileFrequencies file;
     file.identities = any(), file.distinct_nhs = any(), file.unnumbered = any(), file.male = any(), file.female = any();
-    file.invalid_numbers = any(), file.near_pairs = any(), file.near_pairs_other_birth = any();
+    file.invalid_numbers = any(), file.near_pairs_other_birth = any();
     file.thin_numbers = any(), file.alike_records = any(), file.neighbours = any(), file.neighbours_same_birth = any();
     for (std::uint64_t& count : file.pairs_at_postcode) count = any();
     for (auto& row : file.same_birth_at_postcode) {
