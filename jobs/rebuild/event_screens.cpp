@@ -323,7 +323,7 @@ void EventScreens::write_list(const Communicator& comm) const {
     };
     for (std::size_t p = 0; p < concerned_.size(); ++p) {
       for (std::size_t s = 0; s < kScreens; ++s) {
-        if ((concerned_[p] >> s & 1U) == 0) continue;
+        if ((static_cast<unsigned>(concerned_[p]) >> s & 1U) == 0) continue;
         piece += hex(persons_.owned[p].pseudonym) + ",";
         piece += screen_name(static_cast<Screen>(s));
         piece += '\n';
