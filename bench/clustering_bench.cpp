@@ -1,9 +1,12 @@
 // What resolving costs: a nation of small components, one big component, and a flood of equal identities.
+#include <algorithm>
+#include <numeric>
 #include <random>
 
 #include <benchmark/benchmark.h>
 
 #include "engine/clustering.hpp"
+#include "engine/union_find.hpp"
 
 namespace ligature {
 namespace {
@@ -44,6 +47,29 @@ void resolve_one_component(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(edges.size()));
 }
 BENCHMARK(resolve_one_component)->ArgName("identities")->Arg(1'000)->Arg(100'000)->Unit(benchmark::kMillisecond);
+
+// The links of persons of four identities each, all pairs, in no order: nodes far apart in memory.
+void unite_persons(benchmark::State& state) {
+  const auto nodes = static_cast<std::uint32_t>(state.range(0));
+  std::mt19937_64 random(1);
+  std::vector<std::uint32_t> places(nodes);
+  std::iota(places.begin(), places.end(), 0U);
+  std::shuffle(places.begin(), places.end(), random);
+  std::vector<UnionFind::Pair> pairs;
+  for (std::size_t person = 0; person + 4 <= nodes; person += 4) {
+    for (std::size_t a = 0; a < 4; ++a) {
+      for (std::size_t b = a + 1; b < 4; ++b) pairs.push_back({places[person + a], places[person + b]});
+    }
+  }
+  std::shuffle(pairs.begin(), pairs.end(), random);
+  for (auto _ : state) {
+    UnionFind sets(nodes);
+    sets.unite_all(pairs);
+    benchmark::DoNotOptimize(sets.representatives().data());
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(pairs.size()));
+}
+BENCHMARK(unite_persons)->ArgName("nodes")->Arg(1 << 16)->Arg(1 << 20)->Arg(1 << 24)->Unit(benchmark::kMillisecond);
 
 // All pairs of equal identities, half of them without a number.
 void reduce_a_flood(benchmark::State& state) {

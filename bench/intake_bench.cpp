@@ -1,10 +1,12 @@
-// Bytes a second of intake: the tokenizer alone, and a whole extract from the page cache to identities and payload.
+// Bytes a second of intake: the structural index alone, parsing in memory, and a whole extract from the page cache.
 //
-// The extract has seven columns and rows of about 75 bytes, as a practice uploads them; intake_threads sets the
-// threads.
+// The extract has eight columns and rows of about 70 bytes, as a practice uploads them; intake_threads sets the
+// threads, LIGATURE_SIMD the instruction set.
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -14,8 +16,11 @@
 #include "engine/parallel.hpp"
 #include "io/csv.hpp"
 #include "io/files.hpp"
+#include "io/header.hpp"
 #include "io/intake.hpp"
+#include "io/row_parser.hpp"
 #include "io/share_reader.hpp"
+#include "io/structural_index.hpp"
 
 namespace ligature {
 namespace {
@@ -63,6 +68,83 @@ JobFile job_of(const std::string& files) {
   return job;
 }
 
+// The index of one window after another, as read_records asks for it.
+template <void (*index_window)(const char*, std::size_t, char, StructuralIndex&)>
+void index_text(benchmark::State& state) {
+  constexpr std::size_t kWindow = std::size_t{16} << 10;
+  const std::string text = extract_text(state.range(0) != 0);
+  StructuralIndex index(kWindow);
+  for (auto _ : state) {
+    std::size_t records = 0;
+    for (std::size_t at = 0; at + kWindow + kReadAhead < text.size();) {
+      index_window(text.data() + at, kWindow, ',', index);
+      records += index.record_count;
+      at += index.ends[index.records[index.record_count]] + 1;
+    }
+    benchmark::DoNotOptimize(records);
+  }
+  state.SetBytesProcessed(static_cast<std::int64_t>(text.size()) * state.iterations());
+}
+BENCHMARK(index_text<index_records>)->Name("index")->ArgName("quoted")->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond);
+BENCHMARK(index_text<index_records_plainly>)
+    ->Name("index_plainly")
+    ->ArgName("quoted")
+    ->Arg(0)
+    ->Arg(1)
+    ->Unit(benchmark::kMillisecond);
+
+// An extract in memory to packed identities, with or without its row ids, codes and dates; blocks of 8 MiB.
+void parse(benchmark::State& state) {
+  const Communicator comm = Communicator::world();
+  const std::string path = (std::filesystem::temp_directory_path() / "ligature_intake_bench.csv").string();
+  std::string text = extract_text(state.range(0) != 0);
+  const std::size_t size = text.size();
+  File::create(path, 0600).write_at(0, std::as_bytes(std::span(text)));
+  JobFile job = job_of(path);
+  if (state.range(1) == 0) {
+    Extract& extract = job.extracts.front();
+    extract.columns.row_id = extract.columns.provider = extract.columns.event_date = std::nullopt;
+    extract.keep.clear();
+  }
+  const Inputs inputs = find_inputs(comm, job);
+  std::filesystem::remove(path);
+  text.append(kReadAhead, '\0');
+  const RowRules rules;
+  FileContext context;
+  context.input = &inputs.files.front();
+  context.extract = &job.extracts.front();
+  context.schema = &inputs.datasets.front();
+  context.rules = &rules;
+  context.max_record_bytes = job.max_record_bytes;
+  context.header = parse_header(text.data(), size, true, ',', job.max_record_bytes).value();
+  std::vector<std::string> problems;
+  context.layout = lay_out_columns(context.header, *context.extract, *context.schema, problems);
+  RecordTokenizer tokenizer(',', job.max_record_bytes);
+  RowBlock rows;
+  for (auto _ : state) {
+    constexpr std::size_t kBlock = std::size_t{8} << 20;
+    for (std::size_t at = context.header.data_offset; at < size;) {
+      const Piece piece{text.data() + at, std::min(kBlock, size - at), at, at + kBlock >= size};
+      ReadingState unread;
+      RowParser parser(context, piece.size, std::move(rows));
+      read_records(tokenizer, unread, piece, 0, piece.size, parser);
+      at += piece.size - unread.carry.size();
+      rows = parser.take();
+      benchmark::DoNotOptimize(rows.identities.data());
+    }
+  }
+  state.SetBytesProcessed(static_cast<std::int64_t>(size) * state.iterations());
+  state.SetItemsProcessed(std::int64_t{kRows} * state.iterations());
+}
+BENCHMARK(parse)
+    ->ArgNames({"quoted", "payload"})
+    ->Args({0, 0})
+    ->Args({0, 1})
+    ->Args({1, 0})
+    ->Args({1, 1})
+    ->Unit(benchmark::kMillisecond);
+
+// Record by record: the exact reader that the index falls back on.
 void tokenize(benchmark::State& state) {
   std::string text = extract_text(state.range(0) != 0);
   const std::size_t size = text.size();

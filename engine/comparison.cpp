@@ -170,10 +170,9 @@ GenderLevel compare_gender(Gender a, Gender b) noexcept {
 std::uint32_t birth_digits_bcd(DayNumber day) noexcept {
   if (day == kMissingDay) return 0;
   const CivilDate date = civil_date(day);
-  std::uint32_t digits = static_cast<std::uint32_t>(date.year * 10000 + date.month * 100 + date.day);
-  std::uint32_t bcd = 0;
-  for (int position = 0; position < 8; ++position, digits /= 10) bcd |= (digits % 10) << (4 * position);
-  return bcd;
+  const auto two_digits = [](int n) { return static_cast<std::uint32_t>(n / 10 << 4 | n % 10); };
+  return two_digits(date.year / 100) << 24 | two_digits(date.year % 100) << 16 | two_digits(date.month) << 8 |
+         two_digits(date.day);
 }
 
 Pattern compare(const Identity& a, const Identity& b) noexcept {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,9 @@ CivilDate civil_date(DayNumber day) noexcept;
 // Day comes before month (British order).  Two-digit years are refused: they are ambiguous for a date of birth.
 // Returns nullopt for anything else.  The result may be off the calendar or out of range: see day_number.
 std::optional<CivilDate> parse_date(std::string_view text) noexcept;
+
+// The day numbers of a column of dates: day_number of parse_date, kMissingDay where either has none.
+void parse_days(std::span<const std::string_view> texts, std::span<DayNumber> days) noexcept;
 
 // "YYYY-MM-DD".  REQUIRES: day != kMissingDay.
 std::string iso_date(DayNumber day);

@@ -21,6 +21,13 @@ inline std::uint64_t load_eight(const char* text) noexcept {
   return word;
 }
 
+// Four characters likewise.  REQUIRES: four readable characters.
+inline std::uint32_t load_four(const char* text) noexcept {
+  std::uint32_t word;
+  std::memcpy(&word, text, sizeof word);
+  return word;
+}
+
 // True if all eight characters of a word are '0'..'9'.
 constexpr bool are_eight_digits(std::uint64_t word) noexcept {
   constexpr std::uint64_t kHighNibbles = 0xF0F0F0F0F0F0F0F0ULL;
@@ -80,6 +87,9 @@ constexpr std::size_t hyphen_length(std::string_view text) noexcept {
 
 // The field without white space at its ends.
 constexpr std::string_view trimmed(std::string_view text) noexcept {
+  // Nearly every field begins and ends with a printing ASCII character.
+  const auto prints = [](char c) { return c > ' ' && c < '\x7F'; };
+  if (!text.empty() && prints(text.front()) && prints(text.back())) return text;
   while (const std::size_t length = space_length(text)) text.remove_prefix(length);
   for (bool found = true; found;) {
     found = false;

@@ -46,6 +46,13 @@ Gender standardise_gender(std::string_view text) noexcept {
   return Gender::unknown;
 }
 
+void standardise_genders(std::span<const std::string_view> texts, std::span<Gender> genders) noexcept {
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    genders[i] = texts[i].size() == 1 ? kSingleCharacters[static_cast<unsigned char>(texts[i][0])]
+                                      : standardise_gender(texts[i]);
+  }
+}
+
 std::uint8_t gender_code(Gender gender) noexcept {
   constexpr std::array<std::uint8_t, 4> kCodes = {0, 1, 2, 9};
   return kCodes[static_cast<std::size_t>(gender) & 3];

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace ligature {
@@ -12,6 +13,9 @@ enum class Gender : std::uint8_t { unknown = 0, male = 1, female = 2, indetermin
 // Standardises one field: 0/1/2/9, M/F/U/I/X and the words (male, female, man, woman, unknown, indeterminate,
 // not known, not specified, other), any case, spaces around.  Anything else is unknown.
 Gender standardise_gender(std::string_view text) noexcept;
+
+// The same for a column of fields.
+void standardise_genders(std::span<const std::string_view> texts, std::span<Gender> genders) noexcept;
 
 // The NHS code: 0, 1, 2 or 9.
 std::uint8_t gender_code(Gender gender) noexcept;

@@ -1,18 +1,13 @@
 #include "engine/identity.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace ligature {
 
 namespace {
 
-constexpr int kStatusShift = 62;
-constexpr int kNhsShift = 28;
-constexpr int kGenderShift = 26;
-constexpr int kPostcodeFlagShift = 24;
 constexpr int kPlaceholderShift = 23;
-constexpr int kBirthShift = 48;
-constexpr int kPostcodeShift = 14;
 constexpr std::uint64_t kNhsMask = (1ULL << 34) - 1;
 constexpr std::uint64_t kLowMask = (1ULL << kPlaceholderShift) - 1;
 
@@ -46,28 +41,12 @@ constexpr std::array kPlaceholders = {
 
 }  // namespace
 
-Identity pack(const IdentityFields& fields) noexcept {
-  return {static_cast<std::uint64_t>(fields.nhs.status) << kStatusShift | (fields.nhs.value & kNhsMask) << kNhsShift |
-              static_cast<std::uint64_t>(fields.gender) << kGenderShift |
-              static_cast<std::uint64_t>(fields.postcode.flag) << kPostcodeFlagShift |
-              static_cast<std::uint64_t>(fields.placeholder_birth) << kPlaceholderShift,
-          static_cast<std::uint64_t>(fields.date_of_birth) << kBirthShift | fields.postcode.packed << kPostcodeShift};
-}
-
 IdentityFields unpack(const Identity& identity) noexcept {
   return {{identity.nhs(), identity.nhs_status()},
           identity.date_of_birth(),
           identity.placeholder_birth(),
           {identity.postcode(), identity.postcode_flag()},
           identity.gender()};
-}
-
-bool is_linkable(const IdentityFields& fields) noexcept {
-  const bool has_birth = fields.date_of_birth != kMissingDay;
-  const bool has_postcode = fields.postcode.packed != 0;
-  const bool misspelt = fields.nhs.status == NhsStatus::invalid;
-  return fields.nhs.status == NhsStatus::valid || (has_birth && has_postcode) ||
-         (misspelt && (has_birth || has_postcode));
 }
 
 Identity one_time_identity(const IdentityFields& fields, std::uint64_t digest) noexcept {
@@ -88,6 +67,25 @@ bool is_placeholder_birth(const CivilDate& date) noexcept {
     if (code == placeholder) return true;
   }
   return false;
+}
+
+void standardise_births(std::span<const std::string_view> texts, std::span<const DayNumber> latest,
+                        std::span<Birth> births) noexcept {
+  const DayNumber last_placeholder = *day_number({1901, 12, 31});  // the later ones have no day number
+  std::array<DayNumber, 64> days;
+  for (std::size_t begin = 0; begin < texts.size(); begin += days.size()) {
+    const std::size_t count = std::min(days.size(), texts.size() - begin);
+    parse_days(texts.subspan(begin, count), days);
+    for (std::size_t i = 0; i < count; ++i) {
+      Birth& birth = births[begin + i];
+      birth = {days[i], false};
+      const DayNumber bound = latest[begin + i];
+      if (days[i] > last_placeholder && (days[i] <= bound || bound == kMissingDay)) continue;
+      IdentityFields fields;
+      standardise_birth(texts[begin + i], bound, fields);
+      birth = {fields.date_of_birth, fields.placeholder_birth};
+    }
+  }
 }
 
 void standardise_birth(std::string_view text, DayNumber latest, IdentityFields& fields) noexcept {

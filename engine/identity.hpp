@@ -15,6 +15,8 @@
 
 #include <compare>
 #include <cstdint>
+#include <span>
+#include <string_view>
 
 #include "engine/date.hpp"
 #include "engine/gender.hpp"
@@ -54,12 +56,23 @@ struct Identity {
 static_assert(sizeof(Identity) == 16);
 
 // Packs and unpacks without loss (status one_time excepted: it has no fields to give back but the last three).
-Identity pack(const IdentityFields& fields) noexcept;
+inline Identity pack(const IdentityFields& fields) noexcept {
+  return {static_cast<std::uint64_t>(fields.nhs.status) << 62 | (fields.nhs.value & 0x3FFFFFFFFULL) << 28 |
+              static_cast<std::uint64_t>(fields.gender) << 26 | static_cast<std::uint64_t>(fields.postcode.flag) << 24 |
+              static_cast<std::uint64_t>(fields.placeholder_birth) << 23,
+          static_cast<std::uint64_t>(fields.date_of_birth) << 48 | fields.postcode.packed << 14};
+}
 IdentityFields unpack(const Identity& identity) noexcept;
 
 // True if equal identities may be taken for one person: a valid NHS number; or date of birth and postcode; or an
 // invalid NHS number and either of them.
-bool is_linkable(const IdentityFields& fields) noexcept;
+inline bool is_linkable(const IdentityFields& fields) noexcept {
+  const bool has_birth = fields.date_of_birth != kMissingDay;
+  const bool has_postcode = fields.postcode.packed != 0;
+  const bool misspelt = fields.nhs.status == NhsStatus::invalid;
+  return fields.nhs.status == NhsStatus::valid || (has_birth && has_postcode) ||
+         (misspelt && (has_birth || has_postcode));
+}
 
 // The identity of a row that stands alone.  digest: 64 bits that differ between rows (57 are kept); the date of birth,
 // postcode, gender and flags of fields are kept, so that the person's published attributes are not lost.
@@ -73,5 +86,14 @@ bool is_placeholder_birth(const CivilDate& date) noexcept;
 // extract's date; kMissingDay sets no bound); else missing.  Sets placeholder_birth instead for placeholder dates,
 // 1800-01-01 among them.
 void standardise_birth(std::string_view text, DayNumber latest, IdentityFields& fields) noexcept;
+
+// The same for a column of fields, each with its latest day.
+struct Birth {
+  DayNumber day = kMissingDay;
+  bool placeholder = false;
+  friend bool operator==(const Birth&, const Birth&) = default;
+};
+void standardise_births(std::span<const std::string_view> texts, std::span<const DayNumber> latest,
+                        std::span<Birth> births) noexcept;
 
 }  // namespace ligature

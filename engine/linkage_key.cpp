@@ -23,6 +23,10 @@ std::uint64_t linkage_key(const Identity& identity) noexcept {
   return XXH3_64bits_withSeed(&identity, sizeof identity, kLinkageSeed);
 }
 
+void linkage_keys(std::span<const Identity> identities, std::span<std::uint64_t> keys) noexcept {
+  for (std::size_t i = 0; i < identities.size(); ++i) keys[i] = linkage_key(identities[i]);
+}
+
 // Without a seed, so that `xxhsum -H2` checks a file's digest.
 Digest digest(std::span<const std::byte> bytes) noexcept {
   const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());

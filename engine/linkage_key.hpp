@@ -22,6 +22,8 @@ using ShardId = std::uint32_t;
 std::uint64_t linkage_key(std::span<const std::byte> bytes) noexcept;
 std::uint64_t linkage_key(std::uint64_t value) noexcept;
 std::uint64_t linkage_key(const Identity& identity) noexcept;
+// Of each identity; keys must have room for them.
+void linkage_keys(std::span<const Identity> identities, std::span<std::uint64_t> keys) noexcept;
 
 // The shard of a key: its top bits.
 constexpr ShardId shard_of(std::uint64_t key) noexcept {

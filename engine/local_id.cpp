@@ -69,14 +69,15 @@ std::uint64_t local_key(LocalIdScope scope, std::string_view giver, std::string_
   local_id = trimmed(local_id);
   if (giver.empty() || local_id.empty() || is_filler(local_id)) return 0;
   // Fields hold no NUL: rows with one are quarantined.  So no giver runs into the id.
-  std::string text;
-  text.reserve(giver.size() + local_id.size() + 2);
-  text += scope == LocalIdScope::provider ? 'p' : 'd';
-  text.append(giver);
-  text += '\0';
-  text.append(local_id);
-  std::transform(text.begin() + 1, text.end(), text.begin() + 1, upper_case);
-  return std::max<std::uint64_t>(linkage_key(std::as_bytes(std::span(text))), 1);
+  const std::size_t size = giver.size() + local_id.size() + 2;
+  std::array<char, 64> short_text;
+  std::string long_text(size > short_text.size() ? size : 0, '\0');
+  char* const text = long_text.empty() ? short_text.data() : long_text.data();
+  text[0] = scope == LocalIdScope::provider ? 'p' : 'd';
+  char* const separator = std::transform(giver.begin(), giver.end(), text + 1, upper_case);
+  *separator = '\0';
+  std::transform(local_id.begin(), local_id.end(), separator + 1, upper_case);
+  return std::max<std::uint64_t>(linkage_key(std::as_bytes(std::span(text, size))), 1);
 }
 
 Weight shared_id_weight(const LinkageModel& model, Pattern pattern) noexcept {

@@ -39,7 +39,8 @@ constexpr double kExpectedSampled = 20;
 constexpr double kOtherRecords = 3;
 constexpr double kMostReturnBits = 2;
 
-// What is expected of conflicting numbers counts as this many pairs.
+// What is expected of conflicting numbers counts as this many pairs; fewer seen show nothing: two valid numbers are two
+// persons.
 constexpr double kConflictPriorPairs = 5;
 
 // The prior of the smallest files: with it a date of birth and a gender alone do not link in any file.
@@ -248,7 +249,7 @@ void set_conflicts(const FileFrequencies& file, double persons, ModelParameters&
   const double same = seen(file.alike_thin, GenderLevel::same),
                different = seen(file.alike_thin, GenderLevel::different);
   const double all = same + different + seen(file.alike_thin, GenderLevel::missing);
-  if (all == 0) return;
+  if (all < kConflictPriorPairs) return;
   const double in_use_same = seen(file.alike_in_use, GenderLevel::same);
   const double in_use_different = seen(file.alike_in_use, GenderLevel::different);
   const double in_use = in_use_same + in_use_different + seen(file.alike_in_use, GenderLevel::missing);
@@ -270,8 +271,10 @@ void set_conflicts(const FileFrequencies& file, double persons, ModelParameters&
            different * share(two_different, different_gender)) /
           (kConflictPriorPairs + same + different);
   }
-  const double conflicts = all * (1 - two);
-  model.conflicting_number = conflicts / (conflicts + static_cast<double>(file.alike_records) + 1);
+  // From those that agree on date of birth and postcode to all, among the pairs that a thin number can be in.
+  const double conflicts = all * (1 - two) / (model.birth.back().m * model.postcode.back().m);
+  const double pairs = std::max(1.0, static_cast<double>(file.thin_numbers)) * std::max(numbers, kFewestPersons);
+  model.conflict_prior = std::min(0.5, conflicts / pairs);
   model.conflict_of_two = two;
   model.conflict_different_gender = two_different;
 }
@@ -295,7 +298,7 @@ ModelParameters documented_model(const FileFrequencies& file) {
   parameters.neighbours_twins = (static_cast<double>(file.neighbours_same_birth) + kExpectedAgreements) /
                                 (static_cast<double>(file.neighbours) + kExpectedAgreements);
   parameters.prior = 1 / persons;
-  parameters.threshold_bits = 2;
+  parameters.threshold_bits = 1.5;
   parameters.margin_bits = 5;
   return parameters;
 }
@@ -343,7 +346,8 @@ LinkageModel::LinkageModel(const ModelParameters& parameters, bool rivals)
   to_numbered_ = to_weight(std::log2((1 - unnumbered) / unnumbered));
   const double found = parameters.birth.back().m * parameters.postcode.back().m;
   return_ = to_weight(std::min(kMostReturnBits, -kOtherRecords * std::log2(bounded(1 - found, 1))));
-  conflict_ = to_weight(std::log2(bounded(parameters.conflicting_number, 1)));
+  const double conflict = bounded(parameters.conflict_prior, 0.5);
+  conflict_ = to_weight(std::log2(conflict / (1 - conflict))) - prior_weight;
   const double two = bounded(parameters.conflict_of_two, 1 - kSmallestProbability);
   const double of_two[kGenderLevels] = {1, bounded(parameters.conflict_different_gender, 1),
                                         bounded(1 - parameters.conflict_different_gender, 1)};

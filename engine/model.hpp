@@ -47,9 +47,9 @@ struct ModelParameters {
   // P(same date of birth, and same or different gender | two persons of one postcode) beyond chance: twins above all;
   // by class of the postcode.  Index: GenderLevel different and same; entry 0 is their sum.
   std::array<std::array<double, kGenderLevels>, kPostcodeClasses> siblings_at_postcode{};
-  double prior = 0;               // P(two random identities of the file are one person)
-  double unnumbered = 0;          // P(no row of a person shows a valid NHS number | one row does not)
-  double conflicting_number = 0;  // P(another valid number, seldom seen | a record of one person)
+  double prior = 0;           // P(two random identities of the file are one person)
+  double unnumbered = 0;      // P(no row of a person shows a valid NHS number | one row does not)
+  double conflict_prior = 0;  // P(two identities with different valid numbers, one seldom seen, are one person)
   // Of two such numbers with the same date of birth and postcode: P(two persons), and P(different genders | two
   // persons).
   double conflict_of_two = 1, conflict_different_gender = 0.5;
@@ -78,8 +78,7 @@ struct FileFrequencies {
   // Pairs of different valid numbers with the same date of birth and postcode: both numbers in use; and one of them
   // thin (Evidence::number_thin) and not a neighbour of the other.  By GenderLevel.
   std::array<std::uint64_t, kGenderLevels> alike_in_use{}, alike_thin{};
-  std::uint64_t thin_numbers = 0;   // of distinct_nhs
-  std::uint64_t alike_records = 0;  // pairs of records of one number with the same date of birth and postcode
+  std::uint64_t thin_numbers = 0;  // of distinct_nhs
   // Neighbours in number (are_neighbours, clustering.hpp) at one postcode, and those with the same date of birth.
   std::uint64_t neighbours = 0, neighbours_same_birth = 0;
   // Of a sample of pairs of two different valid NHS numbers: how many are at each level.

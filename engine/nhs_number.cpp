@@ -57,11 +57,25 @@ constexpr bool is_filler(std::uint64_t value) noexcept {
   }
 }
 
-// text: ten digits, known to be digits.
-NhsNumber from_ten_digits(const char* text) noexcept {
-  const std::uint64_t word = load_eight(text);
-  const std::uint32_t ninth = digit_value(text[8]);
-  const std::uint32_t tenth = digit_value(text[9]);
+// Ten characters in a row: the first eight in a word, and the last two.
+struct TenCharacters {
+  std::uint64_t first_eight = 0;
+  char ninth = 0, tenth = 0;
+};
+
+TenCharacters ten_characters(const char* text) noexcept {
+  return {load_eight(text), text[8], text[9]};
+}
+
+bool are_digits(const TenCharacters& text) noexcept {
+  return are_eight_digits(text.first_eight) && digit_value(text.ninth) < 10 && digit_value(text.tenth) < 10;
+}
+
+// REQUIRES: are_digits(text).
+[[gnu::always_inline]] inline NhsNumber from_ten_digits(const TenCharacters& text) noexcept {
+  const std::uint64_t word = text.first_eight;
+  const std::uint32_t ninth = digit_value(text.ninth);
+  const std::uint32_t tenth = digit_value(text.tenth);
   const std::uint64_t value = eight_digit_value(word) * 100ULL + ninth * 10 + tenth;
   if (is_filler(value)) return {};
   const bool ok = passes_modulus_11(word & 0x0F0F0F0F0F0F0F0FULL, ninth, tenth);
@@ -76,11 +90,10 @@ bool nhs_check_digit_ok(std::uint64_t value) noexcept {
   return passes_modulus_11(digit_bytes(static_cast<std::uint32_t>(value / 100)), last_two / 10, last_two % 10);
 }
 
-NhsNumber standardise_nhs_number(std::string_view text) noexcept {
-  if (text.size() == 10 && are_eight_digits(load_eight(text.data())) && digit_value(text[8]) < 10 &&
-      digit_value(text[9]) < 10) {
-    return from_ten_digits(text.data());
-  }
+namespace {
+
+// Any spelling, a character at a time.
+NhsNumber scan_nhs_number(std::string_view text) noexcept {
   std::array<char, 10> digits{};
   std::size_t count = 0;
   while (!text.empty()) {
@@ -94,7 +107,31 @@ NhsNumber standardise_nhs_number(std::string_view text) noexcept {
     }
     text.remove_prefix(length);
   }
-  return count == digits.size() ? from_ten_digits(digits.data()) : NhsNumber{};
+  return count == digits.size() ? from_ten_digits(ten_characters(digits.data())) : NhsNumber{};
+}
+
+// The two usual spellings, ten digits and groups of three, three and four; whatever else it is goes the long way.
+inline NhsNumber read_nhs_number(std::string_view text) noexcept {
+  const char* const t = text.data();
+  TenCharacters characters;
+  if (text.size() == 10) {
+    characters = ten_characters(t);
+  } else if (text.size() == 12 && t[3] == t[7] && (t[3] == ' ' || t[3] == '-')) {
+    const std::uint64_t groups = load_eight(t);
+    const std::uint64_t last_four = load_four(t + 8);
+    characters = {(groups & 0xFFFFFFULL) | (groups >> 8 & 0xFFFFFF000000ULL) | last_four << 48, t[10], t[11]};
+  }
+  return are_digits(characters) ? from_ten_digits(characters) : scan_nhs_number(text);
+}
+
+}  // namespace
+
+NhsNumber standardise_nhs_number(std::string_view text) noexcept {
+  return read_nhs_number(text);
+}
+
+void standardise_nhs_numbers(std::span<const std::string_view> texts, std::span<NhsNumber> numbers) noexcept {
+  for (std::size_t i = 0; i < texts.size(); ++i) numbers[i] = read_nhs_number(texts[i]);
 }
 
 NhsRange nhs_range(std::uint64_t value) noexcept {

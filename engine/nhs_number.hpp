@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace ligature {
@@ -31,6 +32,9 @@ bool nhs_check_digit_ok(std::uint64_t value) noexcept;
 // digits is missing; all-same-digit numbers and fillers (0000000000, 9999999999, 1234567890, 0123456789, ...) are
 // missing.
 NhsNumber standardise_nhs_number(std::string_view text) noexcept;
+
+// The same for a column of fields.
+void standardise_nhs_numbers(std::span<const std::string_view> texts, std::span<NhsNumber> numbers) noexcept;
 
 // A flag, never a reason to refuse: which authority issues numbers of this range.
 NhsRange nhs_range(std::uint64_t value) noexcept;

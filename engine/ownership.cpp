@@ -20,9 +20,13 @@ constexpr std::size_t kMembersTied = 16;
 // A pair lighter than this is more likely two persons than one: clusters that hold such a pair are not joined.
 constexpr Weight kConflict = 0;
 
-// Joins the chosen members, best link first, never across a conflict.
+// Two members are joined at once only by this much more than a link needs; the others are parted, and return if they
+// fit nobody else: what may be another's record is first given the chance to be found there.
+constexpr Weight kJoinsAtOnce = 2 * kWeightPerBit;
+
+// Joins the chosen members, best link of this weight or more first, never across a conflict.
 void join_parts(std::span<const NumberMember> members, std::span<const std::uint32_t> chosen, const LinkageModel& model,
-                PatternCounts& counts, UnionFind& parts, std::vector<NumberLink>& links) {
+                Weight least, PatternCounts& counts, UnionFind& parts, std::vector<NumberLink>& links) {
   const std::size_t count = chosen.size();
   std::vector<Weight> weights(count * count, 0);
   std::vector<NumberLink> pairs;
@@ -32,7 +36,7 @@ void join_parts(std::span<const NumberMember> members, std::span<const std::uint
       ++counts[pattern];
       const Weight weight = model.weight(pattern);
       weights[i * count + j] = weights[j * count + i] = weight;
-      if (weight >= model.threshold()) pairs.push_back({i, j, weight});
+      if (weight >= least) pairs.push_back({i, j, weight});
     }
   }
   std::sort(pairs.begin(), pairs.end(), [](const NumberLink& x, const NumberLink& y) {
@@ -63,7 +67,7 @@ void join_parts(std::span<const NumberMember> members, std::span<const std::uint
 // Many members: dates of birth stand for persons.  One member of each date, the one with the most rows, is compared,
 // of the dates with the most rows; members of one date follow it, members without a date the first part that takes
 // them.
-void join_many(std::span<const NumberMember> members, const LinkageModel& model, PatternCounts& counts,
+void join_many(std::span<const NumberMember> members, const LinkageModel& model, Weight least, PatternCounts& counts,
                UnionFind& parts, std::vector<NumberLink>& links) {
   std::vector<std::uint32_t> order(members.size());
   std::iota(order.begin(), order.end(), 0U);
@@ -76,7 +80,7 @@ void join_many(std::span<const NumberMember> members, const LinkageModel& model,
     const Pattern pattern = compare(members[a].identity, members[b].identity);
     ++counts[pattern];
     const Weight weight = model.weight(pattern);
-    if (weight < model.threshold() || !parts.unite(a, b)) return false;
+    if (weight < least || !parts.unite(a, b)) return false;
     links.push_back({std::min(a, b), std::max(a, b), weight});
     return true;
   };
@@ -103,7 +107,7 @@ void join_many(std::span<const NumberMember> members, const LinkageModel& model,
   for (const Date& date : dates) {
     if (chosen.size() < kMembersComparedInFull) chosen.push_back(date.member);
   }
-  join_parts(members, chosen, model, counts, parts, links);
+  join_parts(members, chosen, model, least, counts, parts, links);
   for (const std::uint32_t member : undated) {
     for (std::size_t d = 0; d < chosen.size() && !link(chosen[d], member); ++d) {
     }
@@ -146,13 +150,15 @@ NumberSettlement settle_number(std::span<const NumberMember> members, const Link
   settlement.parts = 1;
   if (members.size() == 1) return settlement;
 
+  const bool may_return = settings.number_ownership && settings.returns;
+  const Weight least = model.threshold() + (may_return ? kJoinsAtOnce : 0);
   UnionFind parts(members.size());
   if (members.size() <= kMembersComparedInFull) {
     std::vector<std::uint32_t> all(members.size());
     std::iota(all.begin(), all.end(), 0U);
-    join_parts(members, all, model, counts, parts, settlement.links);
+    join_parts(members, all, model, least, counts, parts, settlement.links);
   } else {
-    join_many(members, model, counts, parts, settlement.links);
+    join_many(members, model, least, counts, parts, settlement.links);
   }
   settlement.parts = static_cast<std::uint32_t>(members.size() - settlement.links.size());
   if (settlement.parts == 1 || !settings.number_ownership) return settlement;

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/trace.hpp"
+
 #ifdef LIGATURE_THREAD_SANITIZER
 #include <atomic>
 #include <exception>
@@ -53,6 +55,7 @@ template <typename Body>
 void for_blocks(std::size_t count, std::size_t grain, const Body& body) {
   const std::size_t blocks = count == 0 ? 0 : (count - 1) / grain + 1;
   const auto run_block = [&](std::size_t block) {
+    const TraceTask traced;
     const std::size_t begin = block * grain;
     body(begin, begin + std::min(grain, count - begin));  // no sum can pass count, and so overflow
   };

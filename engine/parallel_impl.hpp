@@ -56,6 +56,7 @@ void ordered_pipeline(std::size_t in_flight, const Produce& produce, const Trans
         slot.item.emplace(std::move(*item));
         return &slot;
       }) & tbb::make_filter<Slot*, Slot*>(tbb::filter_mode::parallel, [&](Slot* slot) {
+        const TraceTask traced;
         slot->result.emplace(transform(std::move(*slot->item)));
         slot->item.reset();
         return slot;

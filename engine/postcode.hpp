@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -36,6 +37,9 @@ inline constexpr PackedPostcode kPostcodeSectorMask = 0xFFFFFFULL << 10;
 // mended where the position admits only a letter or only a digit, two characters at most.  Anything outside the
 // grammar is missing.
 Postcode standardise_postcode(std::string_view text) noexcept;
+
+// The same for a column of fields.
+void standardise_postcodes(std::span<const std::string_view> texts, std::span<Postcode> postcodes) noexcept;
 
 // "SW1A 1AA".  REQUIRES: packed != 0.
 std::string postcode_text(PackedPostcode packed);

@@ -1,4 +1,4 @@
-// Keyed pseudonyms: HMAC-SHA-256 (OpenSSL), cut to 128 bits, over a canonical statement of who the person is.
+// Keyed pseudonyms: HMAC-SHA-256, cut to 128 bits, over a canonical statement of who the person is.
 //
 // A person who owns a valid NHS number is named by that number, so the pseudonym outlives moves of house and later
 // rebuilds; any other person is named by the smallest identity of the cluster.  The two name spaces have different
@@ -24,6 +24,7 @@ struct Pseudonym {
 };
 
 // 32 lower-case hexadecimal digits.
+std::array<char, 32> hex_digits(const Pseudonym& pseudonym) noexcept;
 std::string hex(const Pseudonym& pseudonym);
 
 // Computes pseudonyms under one key.  Not copyable; the key schedule is wiped on destruction.  One object a thread.
@@ -37,6 +38,9 @@ class Pseudonymiser {
 
   Pseudonym of_nhs_number(std::uint64_t valid_nhs);
   Pseudonym of_identity(const Identity& smallest_identity);
+  // The same of many persons, several times as fast.  REQUIRES: spans of one size.
+  void name(std::span<const std::uint64_t> valid_nhs, std::span<Pseudonym> names);
+  void name(std::span<const Identity> smallest_identities, std::span<Pseudonym> names);
 
   // Names the key without revealing it: the first 16 hexadecimal digits of the HMAC of a fixed label.
   std::string key_id();

@@ -1,10 +1,15 @@
 // Union-find over indexes 0..n-1 whose representative is always the smallest index of its set.
 //
-// Linking by smallest index makes results independent of the order of unions; path halving keeps finds short.
+// Rem's algorithm: both paths are climbed at once, from the larger parent, and each node passed is hung to the smaller
+// parent of the other (splicing), so most unions end before either root.  A parent is never larger than its child,
+// which makes results independent of the order of unions, and flattening one sweep.  Sources: Dijkstra, A Discipline of
+// Programming, 1976, ch. 23 (Rem's algorithm); Patwary, Blair and Manne, SEA 2010 (the fastest of those compared).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <numeric>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -12,6 +17,10 @@ namespace ligature {
 
 class UnionFind {
  public:
+  struct Pair {
+    std::uint32_t a, b;
+  };
+
   explicit UnionFind(std::size_t size) : parent_(size) { std::iota(parent_.begin(), parent_.end(), std::uint32_t{0}); }
 
   std::uint32_t find(std::uint32_t node) noexcept {
@@ -24,12 +33,39 @@ class UnionFind {
 
   // Joins two sets; returns false if they were one already.
   bool unite(std::uint32_t a, std::uint32_t b) noexcept {
-    a = find(a);
-    b = find(b);
-    if (a == b) return false;
-    if (b < a) std::swap(a, b);
-    parent_[b] = a;
-    return true;
+    for (;;) {
+      std::uint32_t above_a = parent_[a], above_b = parent_[b];
+      if (above_a == above_b) return false;
+      if (above_a < above_b) {
+        std::swap(a, b);
+        std::swap(above_a, above_b);
+      }
+      parent_[a] = above_b;
+      if (above_a == a) return true;
+      a = above_a;
+    }
+  }
+
+  // Joins the sets of all pairs.  Nodes are far apart in memory: those of pairs to come, and then their parents, are
+  // fetched meanwhile.
+  void unite_all(std::span<const Pair> pairs) noexcept {
+    constexpr std::size_t kAhead = 8;
+    const auto fetch = [&](std::uint32_t node) { __builtin_prefetch(&parent_[node], 1); };
+    for (std::size_t i = 0; i < pairs.size(); ++i) {
+      if (i + 2 * kAhead < pairs.size()) {
+        fetch(pairs[i + 2 * kAhead].a);
+        fetch(pairs[i + 2 * kAhead].b);
+        fetch(parent_[pairs[i + kAhead].a]);
+        fetch(parent_[pairs[i + kAhead].b]);
+      }
+      unite(pairs[i].a, pairs[i].b);
+    }
+  }
+
+  // The representative of every node.
+  [[nodiscard]] const std::vector<std::uint32_t>& representatives() noexcept {
+    for (std::uint32_t& parent : parent_) parent = parent_[parent];
+    return parent_;
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return parent_.size(); }

@@ -13,6 +13,7 @@ static_assert(std::endian::native == std::endian::little, "words are searched fr
 constexpr std::uint64_t kOnes = 0x0101010101010101ULL;
 constexpr std::uint64_t kHighs = 0x8080808080808080ULL;
 constexpr std::size_t kMaxLimit = std::size_t{1} << 30;
+constexpr std::size_t kRunBytes = std::size_t{16} << 10;  // text and index of a run stay in the first-level cache
 
 std::uint64_t load_word(const char* at) noexcept {
   std::uint64_t word;
@@ -60,17 +61,6 @@ std::size_t count_line_ends(const char* data, std::size_t from, std::size_t end)
   return lines;
 }
 
-bool is_plain(const char* data, std::size_t size) noexcept {
-  std::uint64_t seen = 0;
-  std::size_t at = 0;
-  for (; at + sizeof(std::uint64_t) <= size; at += sizeof(std::uint64_t)) {
-    const std::uint64_t word = load_word(data + at);
-    seen |= word | (word - kOnes);  // a borrow into the high bit betrays a zero byte
-  }
-  for (; at < size; ++at) seen |= data[at] == 0 ? kHighs : static_cast<unsigned char>(data[at]);
-  return (seen & kHighs) == 0;
-}
-
 }  // namespace
 
 bool is_utf8(std::string_view text) noexcept {
@@ -105,16 +95,32 @@ bool is_utf8(std::string_view text) noexcept {
   return true;
 }
 
+namespace {
+
+// UTF-8 without NUL.
+bool is_text(std::string_view text) noexcept {
+  std::uint64_t seen = 0;
+  std::size_t at = 0;
+  for (; at + sizeof(std::uint64_t) <= text.size(); at += sizeof(std::uint64_t)) {
+    const std::uint64_t word = load_word(text.data() + at);
+    seen |= word | (word - kOnes);  // a borrow into the high bit betrays a zero byte
+  }
+  for (; at < text.size(); ++at) seen |= text[at] == 0 ? kHighs : static_cast<unsigned char>(text[at]);
+  return (seen & kHighs) == 0 || (text.find('\0') == std::string_view::npos && is_utf8(text));
+}
+
+}  // namespace
+
 RecordTokenizer::RecordTokenizer(char delimiter, std::uint64_t max_record_bytes)
     : delimiter_(delimiter),
       limit_(static_cast<std::size_t>(std::min<std::uint64_t>(max_record_bytes, kMaxLimit))),
+      index_(kRunBytes),
       fields_(16) {}
 
 void RecordTokenizer::attach(const char* data, std::size_t size, bool last) {
   data_ = data;
   size_ = size;
   last_ = last;
-  plain_ = is_plain(data, size);
   failed_ = FailedQuote();
 }
 
@@ -127,6 +133,20 @@ Token RecordTokenizer::read(std::size_t begin) {
   Token token;
   if (read_unquoted(begin, token)) return token;
   return read_any(begin);
+}
+
+// A record longer than the limit cannot end within a text that is no longer than it.
+RecordRun RecordTokenizer::read_run(std::size_t begin, std::size_t stop, std::uint64_t offset) {
+  const char* const text = data_ + begin;
+  index_records(text, std::min({size_ - begin, limit_, kRunBytes}), delimiter_, index_);
+  std::size_t records = index_.record_count;
+  while (records != 0 && RecordRun(text, offset, index_, records).offset(records - 1) - offset >= stop - begin)
+    --records;
+  const RecordRun run(text, offset, index_, records);
+  if (index_.plain || is_text({text, run.bytes()})) return run;
+  std::size_t good = 0;
+  while (good < records && is_text(run.record_text(good))) ++good;
+  return {text, offset, index_, good};
 }
 
 // The common case: a record without any quote that ends within the buffer.  False: look again, in full.
@@ -171,15 +191,11 @@ Token RecordTokenizer::end_of_row(std::size_t begin, std::size_t end, bool one_l
   token.next = end;
   if (end < size_) token.next += data_[end] == '\r' && end + 1 < size_ && data_[end + 1] == '\n' ? 2 : 1;
   token.lines = one_line ? 1 : count_line_ends(data_, begin, token.next);
-  if (plain_) return token;
   const std::string_view record(data_ + begin, end - begin);
-  if (record.find('\0') != std::string_view::npos) {
-    token.kind = Token::Kind::bad;
-    token.reason = QuarantineReason::nul_byte;
-  } else if (!is_utf8(record)) {
-    token.kind = Token::Kind::bad;
-    token.reason = QuarantineReason::bad_utf8;
-  }
+  if (is_text(record)) return token;
+  token.kind = Token::Kind::bad;
+  const bool has_nul = record.find('\0') != std::string_view::npos;
+  token.reason = has_nul ? QuarantineReason::nul_byte : QuarantineReason::bad_utf8;
   return token;
 }
 
@@ -224,7 +240,7 @@ Token RecordTokenizer::read_any(std::size_t begin) {
   bool joined_failed = false;  // the scan jumped over what a failed record had seen: the fields are not complete
   field_count_ = 0;
   unescaped_.clear();
-  unescaped_.reserve(bound - begin);  // so that fields may point into it
+  unescaped_.reserve(bound - begin + kReadAhead);  // so that fields may point into it
   Token more;
   std::size_t at = begin;
   for (;;) {
@@ -308,6 +324,19 @@ Token deliver(RecordTokenizer& tokenizer, bool skipping, std::size_t at, std::ui
 
 }  // namespace
 
+void RecordSink::run(const RecordRun& records) {
+  std::vector<std::string_view> fields;
+  for (std::size_t record = 0; record < records.size(); ++record) {
+    if (records.is_blank(record)) {
+      line_ends(1);
+      continue;
+    }
+    fields.resize(records.columns(record));
+    for (std::size_t column = 0; column < fields.size(); ++column) fields[column] = records.field(record, column);
+    row(fields, records.offset(record), 1);
+  }
+}
+
 std::size_t read_records(RecordTokenizer& tokenizer, ReadingState& state, const Piece& piece, std::size_t from,
                          std::size_t stop, RecordSink& sink) {
   std::size_t at = from;
@@ -340,6 +369,14 @@ std::size_t read_records(RecordTokenizer& tokenizer, ReadingState& state, const 
 
   tokenizer.attach(piece.data, piece.size, piece.last);
   while (at < stop || state.skipping) {
+    if (!state.skipping) {
+      const RecordRun run = tokenizer.read_run(at, stop, piece.offset + at);
+      if (run.size() != 0) {
+        sink.run(run);
+        at += run.bytes();
+        continue;
+      }
+    }
     const Token token = deliver(tokenizer, state.skipping, at, piece.offset + at, sink);
     const bool undecided = token.kind == Token::Kind::more;
     if (!undecided) {

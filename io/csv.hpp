@@ -11,11 +11,12 @@
 #include <vector>
 
 #include "io/intake.hpp"
+#include "io/structural_index.hpp"
 
 namespace ligature {
 
-// Bytes that must be readable after the end of a buffer that is tokenized: fields are found a word at a time.
-inline constexpr std::size_t kReadAhead = 8;
+// Bytes that must be readable after the end of a buffer that is tokenized, and so after the end of any field.
+inline constexpr std::size_t kReadAhead = kIndexReadAhead;
 
 // What begins at one place of a buffer.
 struct Token {
@@ -32,6 +33,89 @@ struct Token {
   std::size_t lines = 0;   // line ends up to there
 };
 
+// Successive records of a buffer that were found by index.  Each is one line.
+class RecordRun {
+ public:
+  RecordRun() = default;
+  // text: where the indexed text begins, in a buffer that begins at `offset` less its distance from it.
+  RecordRun(const char* text, std::uint64_t offset, const StructuralIndex& index, std::size_t records) noexcept
+      : text_(text),
+        offset_(offset),
+        ends_(index.ends.data()),
+        last_ends_(index.records.data()),
+        records_(records),
+        quoted_(index.quoted) {}
+
+  [[nodiscard]] std::size_t size() const noexcept { return records_; }
+  // What the run takes up of the text.
+  [[nodiscard]] std::size_t bytes() const noexcept { return records_ == 0 ? 0 : begin_of(last_ends_[records_]); }
+
+  // Of a record: the number of its fields, whether it is an empty line, and where it begins in the file.
+  [[nodiscard]] std::size_t columns(std::size_t record) const noexcept {
+    return last_ends_[record + 1] - last_ends_[record];
+  }
+  [[nodiscard]] bool is_blank(std::size_t record) const noexcept {
+    return columns(record) == 1 && record_text(record).empty();
+  }
+  [[nodiscard]] std::uint64_t offset(std::size_t record) const noexcept {
+    return offset_ + begin_of(last_ends_[record]);
+  }
+  // A record without its line end.
+  [[nodiscard]] std::string_view record_text(std::size_t record) const noexcept {
+    const std::size_t begin = begin_of(last_ends_[record]);
+    return {text_ + begin, end_of_line(begin, last_ends_[record + 1]) - begin};
+  }
+
+  // A field, quotes removed.
+  [[nodiscard]] std::string_view field(std::size_t record, std::size_t column) const noexcept {
+    const std::size_t first = last_ends_[record];
+    const std::size_t begin = begin_of(first + column);
+    const bool last = first + column + 1 == last_ends_[record + 1];
+    return unquoted(begin, last ? end_of_line(begin, first + column + 1) : ends_[first + column + 1]);
+  }
+  // The fields of one column of some records that have `columns` columns each.
+  void fields(std::span<const std::uint32_t> records, std::size_t column, std::size_t columns,
+              std::string_view* texts) const noexcept {
+    const std::uint32_t* const ends = ends_ + column;
+    if (column + 1 == columns) {
+      for (const std::uint32_t record : records) *texts++ = field(record, column);
+    } else if (quoted_) {
+      for (const std::uint32_t record : records) {
+        const std::size_t first = last_ends_[record];
+        *texts++ = unquoted(std::uint32_t{ends[first] + 1}, ends[first + 1]);
+      }
+    } else {
+      for (const std::uint32_t record : records) {
+        const std::size_t first = last_ends_[record];
+        const std::size_t begin = std::uint32_t{ends[first] + 1};
+        *texts++ = std::string_view(text_ + begin, ends[first + 1] - begin);
+      }
+    }
+  }
+
+ private:
+  // Where that begins which comes after ends[i]: one beyond it, and 0 after the first.
+  [[nodiscard]] std::size_t begin_of(std::size_t i) const noexcept { return std::uint32_t{ends_[i] + 1}; }
+  // Where the content ends that begins at `begin` and whose line ends at ends[i].
+  [[nodiscard]] std::size_t end_of_line(std::size_t begin, std::size_t i) const noexcept {
+    const std::size_t end = ends_[i];
+    return end > begin && text_[end] == '\n' && text_[end - 1] == '\r' ? end - 1 : end;
+  }
+
+  // Quotes stand around a whole field or nowhere.
+  [[nodiscard]] std::string_view unquoted(std::size_t begin, std::size_t end) const noexcept {
+    const std::size_t quote = quoted_ && begin < end && text_[begin] == '"' ? 1 : 0;
+    return {text_ + begin + quote, end - begin - 2 * quote};
+  }
+
+  const char* text_ = nullptr;
+  std::uint64_t offset_ = 0;
+  const std::uint32_t* ends_ = nullptr;
+  const std::uint32_t* last_ends_ = nullptr;
+  std::size_t records_ = 0;
+  bool quoted_ = false;
+};
+
 // Cuts records from one buffer after another.  Line ends are LF, CRLF and CR.
 class RecordTokenizer {
  public:
@@ -44,6 +128,11 @@ class RecordTokenizer {
   // What begins at an offset of the buffer.  REQUIRES: begin < size.
   // Cost: linear in what is consumed over successive calls, for hostile files too.
   Token read(std::size_t begin);
+
+  // The records from begin on, up to some number, that read would give as rows and blank lines of one line each; none
+  // if read must be asked what begins there.  offset: of begin in the file.  Valid until the next call.
+  // REQUIRES: begin < stop <= size.  The records begin before stop.
+  RecordRun read_run(std::size_t begin, std::size_t stop, std::uint64_t offset);
 
   // The fields of the last row, quotes removed.  They point into the buffer or into this object; valid until read.
   [[nodiscard]] std::span<const std::string_view> fields() const noexcept { return {fields_.data(), field_count_}; }
@@ -67,7 +156,7 @@ class RecordTokenizer {
   const char* data_ = nullptr;
   std::size_t size_ = 0;
   bool last_ = false;
-  bool plain_ = true;  // the buffer has neither NUL nor bytes above 0x7F
+  StructuralIndex index_;
   std::vector<std::string_view> fields_;
   std::size_t field_count_ = 0;
   std::vector<char> unescaped_;
@@ -90,6 +179,8 @@ class RecordSink {
   virtual void row(std::span<const std::string_view> fields, std::uint64_t offset, std::uint64_t lines) = 0;
   virtual void bad(QuarantineReason reason, std::uint64_t lines) = 0;
   virtual void line_ends(std::uint64_t lines) = 0;  // blank lines, and the ends of lines whose row was reported before
+  // Many records: as row for each and line_ends for each blank line.
+  virtual void run(const RecordRun& records);
 };
 
 // Where a reading stands between two pieces.

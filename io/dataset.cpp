@@ -1,4 +1,4 @@
-// Writing the published dataset: HDF5 lays the file out and describes it, pwrite fills it.
+// Writing the published dataset: HDF5 lays the file out and describes it, positional writes fill it.
 //
 // Format: HDF5 File Format Specification 2.0 (superblock 2, version 2 object headers: their checksums find damage),
 // which every HDF5 library since 1.8 reads.  Nothing in the file depends on time, ranks or memory: object times are not
@@ -274,6 +274,7 @@ DatasetWriter::DatasetWriter(const Communicator& comm, const std::filesystem::pa
   on_root(comm, [&] {
     owns_partial_ = true;
     offsets_ = create_dataset(partial_, columns_, dictionaries);
+    File::open_update(partial_).allocate();  // in one piece, and a full disk is found before the work is done
   });
   std::vector<std::byte> bytes(offsets_.size() * sizeof(std::uint64_t));
   if (!bytes.empty()) std::memcpy(bytes.data(), offsets_.data(), bytes.size());
@@ -283,6 +284,7 @@ DatasetWriter::DatasetWriter(const Communicator& comm, const std::filesystem::pa
   std::optional<std::string> problem;
   try {
     file_ = File::open_update(partial_);
+    writes_.emplace(file_, write_strategy());
   } catch (const Error& error) {
     problem = error.what();
   }
@@ -302,7 +304,7 @@ void DatasetWriter::write(std::size_t column, std::uint64_t first_row, std::span
   if (rows * width != bytes.size() || first_row > spec.rows || rows > spec.rows - first_row) {
     throw Error("rows written outside the column " + spec.path);
   }
-  if (!bytes.empty()) file_.write_at(offsets_[column] + first_row * width, bytes);
+  if (!bytes.empty()) writes_->write_at(offsets_[column] + first_row * width, bytes);
 }
 
 void DatasetWriter::finish(const Communicator& comm, const Attributes& attributes,
@@ -310,6 +312,8 @@ void DatasetWriter::finish(const Communicator& comm, const Attributes& attribute
   // Each rank syncs what it wrote: on a parallel file system one client's fsync says nothing of another's pages.
   std::optional<std::string> problem;
   try {
+    writes_->finish();
+    writes_.reset();
     file_.sync();
     file_.close();
   } catch (const Error& error) {

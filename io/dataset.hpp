@@ -19,6 +19,7 @@
 
 #include "engine/linkage_key.hpp"
 #include "engine/pseudonym.hpp"
+#include "io/direct_writer.hpp"
 #include "io/files.hpp"
 #include "partition/communicator.hpp"
 
@@ -97,7 +98,8 @@ class DatasetWriter {
   DatasetWriter(const DatasetWriter&) = delete;
   DatasetWriter& operator=(const DatasetWriter&) = delete;
 
-  // Writes rows [first_row, ...) of a column.  Local; may be called from several threads for different rows.
+  // Writes rows [first_row, ...) of a column, which are taken over at once and may reach the disk later.  Local; may be
+  // called from several threads for different rows.
   void write(std::size_t column, std::uint64_t first_row, std::span<const std::byte> bytes);
 
   // Collective.  Adds attributes and provenance, syncs, and gives the file its name.  attributes: of the root group.
@@ -108,7 +110,8 @@ class DatasetWriter {
   std::vector<ColumnSpec> columns_;
   std::vector<std::uint64_t> offsets_;  // byte offset of each column in the file
   File file_;                           // the partial file, on every rank
-  bool owns_partial_ = false;           // this rank created the partial file and has not given it its name
+  std::optional<DirectWriter> writes_;
+  bool owns_partial_ = false;  // this rank created the partial file and has not given it its name
 };
 
 }  // namespace ligature

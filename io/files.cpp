@@ -54,6 +54,15 @@ File File::open_update(const std::filesystem::path& path) {
   return {descriptor, path};
 }
 
+File File::open_direct(const std::filesystem::path& path) {
+#ifdef O_DIRECT
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC);
+  if (descriptor >= 0) return {descriptor, path};
+  if (errno != EINVAL && errno != EOPNOTSUPP) fail("cannot open", path);
+#endif
+  return {};
+}
+
 File::File(File&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)), path_(std::move(other.path_)) {}
 
 File& File::operator=(File&& other) noexcept {
@@ -102,6 +111,12 @@ void File::write_at(std::uint64_t offset, std::span<const std::byte> bytes) cons
     }
     done += static_cast<std::size_t>(put);
   }
+}
+
+void File::allocate() const {
+  const std::uint64_t bytes = size();
+  if (bytes == 0 || ::fallocate(descriptor_, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)) == 0) return;
+  if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) fail("no room on the disk for", path_);
 }
 
 void File::sync() const {

@@ -23,6 +23,8 @@ class File {
   static File create(const std::filesystem::path& path, mode_t mode);
   // Opens an existing file for reading and writing.
   static File open_update(const std::filesystem::path& path);
+  // Opens an existing file for writes past the page cache (O_DIRECT); not open where the file system has none.
+  static File open_direct(const std::filesystem::path& path);
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;
   ~File();
@@ -38,6 +40,9 @@ class File {
   void read_exactly_at(std::uint64_t offset, std::span<std::byte> bytes) const;
   // Writes all bytes at an offset.
   void write_at(std::uint64_t offset, std::span<const std::byte> bytes) const;
+  // Gives the file its place on the disk now, where the file system can; its size and bytes stay what they are.  Throws
+  // if there is no room.
+  void allocate() const;
   // Data and metadata on disk.
   void sync() const;
   void close();  // throws if the close itself reports a lost write

@@ -111,6 +111,20 @@ RowCounts& operator+=(RowCounts& sum, const RowCounts& part) noexcept {
   return sum = std::bit_cast<RowCounts>(total);
 }
 
+void RowBlock::clear() noexcept {
+  file = 0;
+  lines = 0;
+  identities.clear();
+  payload.clear();
+  row_ids.clear();
+  row_id_end.clear();
+  row_line.clear();
+  local_keys.clear();
+  dictionaries.clear();
+  quarantined.clear();
+  counts = RowCounts();
+}
+
 std::string_view quarantine_reason_name(QuarantineReason reason) noexcept {
   switch (reason) {
     case QuarantineReason::column_count:

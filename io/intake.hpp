@@ -112,6 +112,8 @@ struct RowBlock {
   std::vector<std::vector<std::string>> dictionaries;  // per payload field; empty for fields without categories
   std::vector<QuarantinedRow> quarantined;
   RowCounts counts;
+
+  void clear() noexcept;  // forgets everything but keeps the memory
 };
 
 struct FileReport {

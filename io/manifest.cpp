@@ -203,7 +203,7 @@ void fields(Archive& archive, ModelParameters& model) {
   archive("prior", model.prior);
   archive("unnumbered", model.unnumbered);
   archive("neighbours_twins", model.neighbours_twins);
-  archive("conflicting_number", model.conflicting_number);
+  archive("conflict_prior", model.conflict_prior);
   archive("conflict_of_two", model.conflict_of_two);
   archive("conflict_different_gender", model.conflict_different_gender);
   archive("threshold_bits", model.threshold_bits);
@@ -245,6 +245,7 @@ void fields(Archive& archive, Manifest& manifest) {
   archive("persons", manifest.persons);
   archive("persons_by_id_type", manifest.persons_by_id_type);
   archive("rows_linked", manifest.rows_linked);
+  archive("rows_apart", manifest.rows_apart);
   archive("standing_type1", manifest.standing_type1);
   archive("standing_type2", manifest.standing_type2);
   archive("standing_national", manifest.standing_national);

@@ -101,6 +101,7 @@ struct Manifest {
   std::uint64_t persons = 0;
   std::vector<std::uint64_t> persons_by_id_type;  // index: id_type
   std::uint64_t rows_linked = 0;                  // rows of persons with two rows or more
+  std::uint64_t rows_apart = 0;  // persons made of rows that were taken apart from an ambiguous identity
   std::uint64_t standing_type1 = 0, standing_type2 = 0, standing_national = 0;
   std::uint64_t practices_registered = 0, practices_silent = 0, providers_unregistered = 0;
   std::vector<StageTime> stages;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "engine/field_text.hpp"
 #include "engine/local_id.hpp"
 
 namespace ligature {
@@ -24,16 +25,28 @@ constexpr int kKeyBits = 56;
 constexpr std::uint64_t kLongKey = std::uint64_t{0xFF} << kKeyBits;
 constexpr std::uint64_t kGoldenRatio = 0x9E3779B97F4A7C15ULL;  // Knuth, TAOCP 3, 6.4: multiplicative hashing
 
-std::string_view trimmed(std::string_view text) noexcept {
+std::string_view without_blanks(std::string_view text) noexcept {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
   return text;
 }
 
 // The text of a column, empty if the extract has no such column.
-std::string_view field_at(std::span<const std::string_view> fields, std::uint32_t column) noexcept {
-  return column == kNoColumn ? std::string_view{} : fields[column];
+template <typename Source>
+std::string_view field_at(const Source& source, std::uint32_t row, std::uint32_t column) noexcept {
+  return column == kNoColumn ? std::string_view{} : source.field(row, column);
 }
+
+// A source of a single row, whose fields had to be read with care.
+struct SingleRow {
+  std::span<const std::string_view> values;
+  std::uint64_t begin = 0;
+  [[nodiscard]] std::string_view field(std::size_t, std::size_t column) const noexcept { return values[column]; }
+  void fields(std::span<const std::uint32_t> rows, std::size_t column, std::size_t, std::string_view* texts) const {
+    if (!rows.empty()) *texts = values[column];
+  }
+  [[nodiscard]] std::uint64_t offset(std::size_t) const noexcept { return begin; }
+};
 
 template <typename T>
 constexpr T missing_number() noexcept {
@@ -72,11 +85,26 @@ bool store_number(std::string_view text, std::byte* at) noexcept {
   return text.empty() || value.has_value();
 }
 
-bool store_date(std::string_view text, std::byte* at) noexcept {
-  const std::optional<CivilDate> date = text.empty() ? std::nullopt : parse_date(text);
-  const std::optional<DayNumber> day = date ? day_number(*date) : std::nullopt;
-  store(day.value_or(kMissingDay), at);
-  return text.empty() || day.has_value();
+// Stores a number of each text; returns how many texts were not understood.
+template <typename T>
+std::uint64_t store_numbers(std::span<const std::string_view> texts, std::byte* at, std::size_t stride) noexcept {
+  std::uint64_t not_understood = 0;
+  for (const std::string_view text : texts) {
+    if (!store_number<T>(without_blanks(text), at)) ++not_understood;
+    at += stride;
+  }
+  return not_understood;
+}
+
+inline void count_identifiers(const IdentityFields& identity, RowCounts& counts) {
+  counts.nhs_valid += identity.nhs.status == NhsStatus::valid ? 1 : 0;
+  counts.nhs_invalid += identity.nhs.status == NhsStatus::invalid ? 1 : 0;
+  counts.nhs_missing += identity.nhs.status == NhsStatus::missing ? 1 : 0;
+  counts.birth_placeholder += identity.placeholder_birth ? 1 : 0;
+  counts.birth_missing += identity.date_of_birth == kMissingDay && !identity.placeholder_birth ? 1 : 0;
+  counts.postcode_pseudo += identity.postcode.flag != PostcodeFlag::none ? 1 : 0;
+  counts.postcode_missing += identity.postcode.packed == 0 && identity.postcode.flag == PostcodeFlag::none ? 1 : 0;
+  counts.gender_missing += identity.gender != Gender::male && identity.gender != Gender::female ? 1 : 0;
 }
 
 }  // namespace
@@ -85,14 +113,14 @@ std::size_t StringCodes::first_slot(std::uint64_t key) const noexcept {
   return static_cast<std::size_t>((key * kGoldenRatio) >> std::countl_zero(slots_.size() - 1));
 }
 
-std::uint32_t StringCodes::code(std::string_view value) {
+std::uint64_t StringCodes::key_of(std::string_view value) noexcept {
+  if (value.size() > kShortValue) return kLongKey | linkage_key(std::as_bytes(std::span(value))) >> (64 - kKeyBits);
+  const std::uint64_t bytes = load_eight(value.data()) & ((std::uint64_t{1} << (8 * value.size())) - 1);
+  return value.size() << kKeyBits | bytes;
+}
+
+std::uint32_t StringCodes::code(std::string_view value, std::uint64_t key) {
   const bool is_short = value.size() <= kShortValue;
-  std::uint64_t key = is_short ? value.size() << kKeyBits : kLongKey;
-  if (is_short) {
-    std::memcpy(&key, value.data(), value.size());
-  } else {
-    key |= linkage_key(std::as_bytes(std::span(value))) >> (64 - kKeyBits);
-  }
   if (key == last_key_ && !values_.empty() && (is_short || values_[last_] == value)) return last_;
   if (values_.size() * 4 >= slots_.size() * 3) grow();
   last_key_ = key;
@@ -107,6 +135,20 @@ std::uint32_t StringCodes::code(std::string_view value) {
   return last_;
 }
 
+// The slots of all values are fetched before the first is looked at: their cache misses overlap.
+void StringCodes::store_codes(std::span<const std::string_view> values, std::byte* at, std::size_t stride) {
+  if (slots_.empty()) grow();
+  keys_.resize(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    keys_[i] = values[i].empty() ? 0 : key_of(values[i]);
+    __builtin_prefetch(&slots_[first_slot(keys_[i])]);
+  }
+  for (std::size_t i = 0; i < values.size(); ++i, at += stride) {
+    const std::uint32_t found = values[i].empty() ? kMissingCategory : code(values[i], keys_[i]);
+    std::memcpy(at, &found, sizeof found);
+  }
+}
+
 void StringCodes::grow() {
   const std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(std::max(kFewestSlots, slots_.size() * 2)));
   for (const Slot& entry : old) {
@@ -117,8 +159,9 @@ void StringCodes::grow() {
   }
 }
 
-RowParser::RowParser(const FileContext& file, std::size_t expected_bytes)
-    : file_(file), codes_(file.schema->fields.size()) {
+RowParser::RowParser(const FileContext& file, std::size_t expected_bytes, RowBlock&& recycled)
+    : file_(file), block_(std::move(recycled)), codes_(file.schema->fields.size()) {
+  block_.clear();
   block_.file = file.file;
   const std::size_t rows = expected_bytes / kGuessedRowBytes;
   block_.identities.reserve(rows);
@@ -132,11 +175,28 @@ RowParser::RowParser(const FileContext& file, std::size_t expected_bytes)
   if (file_.layout.local_id != kNoColumn) block_.local_keys.reserve(rows);
 }
 
-void RowParser::row(Fields fields, std::uint64_t offset, std::uint64_t lines) {
+void RowParser::row(Texts fields, std::uint64_t offset, std::uint64_t lines) {
   if (fields.size() != file_.layout.columns) return bad(QuarantineReason::column_count, lines);
   ++block_.counts.read;
-  add_row(fields, offset);
+  rows_.assign(1, 0);
+  add_rows(SingleRow{fields, offset});
   block_.lines += lines;
+}
+
+void RowParser::run(const RecordRun& records) {
+  rows_.clear();
+  for (std::uint32_t record = 0; record < records.size(); ++record) {
+    if (records.columns(record) == file_.layout.columns && !records.is_blank(record)) {
+      rows_.push_back(record);
+    } else if (!records.is_blank(record)) {
+      ++block_.counts.read;
+      ++block_.counts.quarantined[static_cast<std::size_t>(QuarantineReason::column_count)];
+      block_.quarantined.push_back({block_.lines + record, QuarantineReason::column_count});
+    }
+  }
+  block_.counts.read += rows_.size();
+  add_rows(records);
+  block_.lines += records.size();
 }
 
 void RowParser::bad(QuarantineReason reason, std::uint64_t lines) {
@@ -146,9 +206,30 @@ void RowParser::bad(QuarantineReason reason, std::uint64_t lines) {
   block_.lines += lines;
 }
 
+template <typename Source>
+void RowParser::add_rows(const Source& source) {
+  leave_out_objectors(source);
+  add_identities(source);
+  add_payload(source);
+  add_origins(source);
+  block_.counts.kept += rows_.size();
+}
+
+// The fields of one column, empty if the extract has no such column.
+template <typename Source>
+RowParser::Texts RowParser::column(const Source& source, std::uint32_t column,
+                                   std::vector<std::string_view>& texts) const {
+  texts.resize(rows_.size());
+  if (column == kNoColumn) {
+    std::fill(texts.begin(), texts.end(), std::string_view());
+  } else {
+    source.fields(rows_, column, file_.layout.columns, texts.data());
+  }
+  return texts;
+}
+
 // The date that the extract was taken on: its column, else the job file's word, else the day of the run.
-DayNumber RowParser::extract_date(Fields fields) {
-  const std::string_view text = field_at(fields, file_.layout.extracted);
+DayNumber RowParser::extract_date(std::string_view text) {
   if (!text.empty() && text != extracted_text_) {
     extracted_text_ = text;
     const std::optional<CivilDate> date = parse_date(text);
@@ -158,59 +239,67 @@ DayNumber RowParser::extract_date(Fields fields) {
   return file_.extract->extracted.value_or(file_.rules->as_at);
 }
 
-void RowParser::add_row(Fields fields, std::uint64_t offset) {
-  const ColumnLayout& layout = file_.layout;
+// Reads dates of extraction and NHS numbers, and takes the rows off the list that their persons object to.
+template <typename Source>
+void RowParser::leave_out_objectors(const Source& source) {
   const RowRules& rules = *file_.rules;
-  const DayNumber extracted = extract_date(fields);
-
-  IdentityFields identity;
-  identity.nhs = standardise_nhs_number(field_at(fields, layout.nhs_number));
-  bool superseded = false;
-  if (identity.nhs.status == NhsStatus::valid) {
-    if (rules.superseded != nullptr) {
-      const std::uint64_t current = rules.superseded->current(identity.nhs.value);
-      superseded = current != identity.nhs.value;
-      identity.nhs.value = current;
-    }
-    if (rules.objections != nullptr && rules.objections->bars(identity.nhs.value, extracted, file_.after_opt_out)) {
-      ++block_.counts.opted_out;
-      return;
-    }
-  }
-  standardise_birth(field_at(fields, layout.date_of_birth), extracted == kMissingDay ? kLastDay : extracted, identity);
-  identity.postcode = standardise_postcode(field_at(fields, layout.postcode));
-  identity.gender = standardise_gender(field_at(fields, layout.gender));
-
-  Identity packed = pack(identity);
-  if (!is_linkable(identity)) {
-    packed = one_time_identity(identity, row_digest(fields, offset, packed));
-    ++block_.counts.one_time;
-  }
-  block_.identities.push_back(packed);
-  block_.counts.nhs_superseded += superseded ? 1 : 0;
-  ++block_.counts.kept;
-  count_identifiers(identity);
-  add_payload(fields);
-  if (layout.local_id != kNoColumn) block_.local_keys.push_back(local_key_of(fields));
-  if (file_.schema->has_row_id) {
-    const std::string_view id = field_at(fields, layout.row_id);
-    block_.row_ids.insert(block_.row_ids.end(), id.begin(), id.end());
-    block_.row_id_end.push_back(static_cast<std::uint32_t>(block_.row_ids.size()));
+  extracted_.resize(rows_.size());
+  if (file_.layout.extracted == kNoColumn) {
+    std::fill(extracted_.begin(), extracted_.end(), extract_date({}));
   } else {
-    block_.row_line.push_back(static_cast<std::uint32_t>(block_.lines));
+    const Texts texts = column(source, file_.layout.extracted, texts_);
+    for (std::size_t i = 0; i < texts.size(); ++i) extracted_[i] = extract_date(texts[i]);
   }
+  numbers_.resize(rows_.size());
+  standardise_nhs_numbers(column(source, file_.layout.nhs_number, texts_), numbers_);
+  if (rules.superseded == nullptr && rules.objections == nullptr) return;
+
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    NhsNumber number = numbers_[i];
+    if (number.status == NhsStatus::valid) {
+      const std::uint64_t written = number.value;
+      if (rules.superseded != nullptr) number.value = rules.superseded->current(written);
+      if (rules.objections != nullptr && rules.objections->bars(number.value, extracted_[i], file_.after_opt_out)) {
+        ++block_.counts.opted_out;
+        continue;
+      }
+      block_.counts.nhs_superseded += number.value != written ? 1 : 0;
+    }
+    rows_[kept] = rows_[i];
+    extracted_[kept] = extracted_[i];
+    numbers_[kept++] = number;
+  }
+  rows_.resize(kept);
 }
 
-// A number means nothing without who gave it: a row of an extract with a provider column that does not say is left out.
-std::uint64_t RowParser::local_key_of(Fields fields) const {
-  const std::string_view id = field_at(fields, file_.layout.local_id);
-  return file_.layout.provider == kNoColumn ? local_key(LocalIdScope::dataset, file_.schema->name, id)
-                                            : local_key(LocalIdScope::provider, fields[file_.layout.provider], id);
+template <typename Source>
+void RowParser::add_identities(const Source& source) {
+  const ColumnLayout& layout = file_.layout;
+  const std::size_t rows = rows_.size();
+  for (DayNumber& day : extracted_) day = day == kMissingDay ? kLastDay : day;
+  births_.resize(rows);
+  postcodes_.resize(rows);
+  genders_.resize(rows);
+  standardise_births(column(source, layout.date_of_birth, texts_), extracted_, births_);
+  standardise_postcodes(column(source, layout.postcode, texts_), postcodes_);
+  standardise_genders(column(source, layout.gender, texts_), genders_);
+
+  const std::size_t begin = block_.identities.size();
+  block_.identities.resize(begin + rows);
+  RowCounts counts;  // of these rows: what is local can stay in registers
+  for (std::size_t i = 0; i < rows; ++i) {
+    const IdentityFields identity{numbers_[i], births_[i].day, births_[i].placeholder, postcodes_[i], genders_[i]};
+    block_.identities[begin + i] = is_linkable(identity) ? pack(identity) : alone(source, rows_[i], identity);
+    count_identifiers(identity, counts);
+  }
+  block_.counts += counts;
 }
 
-// Differs between rows that are not one row sent twice.  Texts are length-prefixed, so no two lists of them run
-// together.
-std::uint64_t RowParser::row_digest(Fields fields, std::uint64_t offset, const Identity& identity) const {
+// The identity of a row that its identifiers do not tell from others.  Its digest differs between rows that are not
+// one row sent twice; texts are length-prefixed, so no two lists of them run together.
+template <typename Source>
+Identity RowParser::alone(const Source& source, std::uint32_t row, const IdentityFields& identity) {
   std::string bytes;
   const auto add_number = [&](std::uint64_t value) {
     bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
@@ -220,67 +309,104 @@ std::uint64_t RowParser::row_digest(Fields fields, std::uint64_t offset, const I
     bytes.append(text);
   };
   add_text(file_.schema->name);
-  const std::string_view id = field_at(fields, file_.layout.row_id);
+  const std::string_view id = field_at(source, row, file_.layout.row_id);
   if (id.empty()) {
     add_text(file_.input->path);
-    add_number(offset);
+    add_number(source.offset(row));
   } else {
     add_text(id);
   }
-  add_number(identity.first);
-  add_number(identity.second);
-  for (const std::uint32_t column : file_.layout.payload) add_text(field_at(fields, column));
-  return linkage_key(std::as_bytes(std::span(bytes)));
+  const Identity packed = pack(identity);
+  add_number(packed.first);
+  add_number(packed.second);
+  for (const std::uint32_t column : file_.layout.payload) add_text(field_at(source, row, column));
+  ++block_.counts.one_time;
+  return one_time_identity(identity, linkage_key(std::as_bytes(std::span(bytes))));
 }
 
-void RowParser::count_identifiers(const IdentityFields& identity) {
-  RowCounts& counts = block_.counts;
-  counts.nhs_valid += identity.nhs.status == NhsStatus::valid ? 1 : 0;
-  counts.nhs_invalid += identity.nhs.status == NhsStatus::invalid ? 1 : 0;
-  counts.nhs_missing += identity.nhs.status == NhsStatus::missing ? 1 : 0;
-  counts.birth_placeholder += identity.placeholder_birth ? 1 : 0;
-  counts.birth_missing += identity.date_of_birth == kMissingDay && !identity.placeholder_birth ? 1 : 0;
-  counts.postcode_pseudo += identity.postcode.flag != PostcodeFlag::none ? 1 : 0;
-  counts.postcode_missing += identity.postcode.packed == 0 && identity.postcode.flag == PostcodeFlag::none ? 1 : 0;
-  counts.gender_missing += identity.gender != Gender::male && identity.gender != Gender::female ? 1 : 0;
-}
-
-void RowParser::add_payload(Fields fields) {
+template <typename Source>
+void RowParser::add_payload(const Source& source) {
   const DatasetSchema& schema = *file_.schema;
   const std::size_t begin = block_.payload.size();
-  block_.payload.resize(begin + schema.payload_bytes);
+  block_.payload.resize(begin + rows_.size() * schema.payload_bytes);
   for (std::size_t i = 0; i < schema.fields.size(); ++i) {
-    const PayloadField& field = schema.fields[i];
-    const std::string_view text = trimmed(field_at(fields, file_.layout.payload[i]));
-    std::byte* const at = block_.payload.data() + begin + field.offset;
-    bool understood = true;
-    switch (field.type) {
-      case ColumnType::int8:
-        understood = store_number<std::int8_t>(text, at);
-        break;
-      case ColumnType::int16:
-        understood = store_number<std::int16_t>(text, at);
-        break;
-      case ColumnType::int32:
-        understood = store_number<std::int32_t>(text, at);
-        break;
-      case ColumnType::int64:
-        understood = store_number<std::int64_t>(text, at);
-        break;
-      case ColumnType::float32:
-        understood = store_number<float>(text, at);
-        break;
-      case ColumnType::float64:
-        understood = store_number<double>(text, at);
-        break;
-      case ColumnType::date:
-        understood = store_date(text, at);
-        break;
-      case ColumnType::category:
-        store(text.empty() ? kMissingCategory : codes_[i].code(text), at);
-        break;
+    column(source, file_.layout.payload[i], texts_);
+    block_.counts.values_not_understood +=
+        store_column(schema.fields[i], codes_[i], block_.payload.data() + begin + schema.fields[i].offset);
+  }
+}
+
+// Stores texts_ from `at` on, a value a row; returns how many were not understood.
+std::uint64_t RowParser::store_column(const PayloadField& field, StringCodes& codes, std::byte* at) {
+  const std::size_t stride = file_.schema->payload_bytes;
+  switch (field.type) {
+    case ColumnType::int8:
+      return store_numbers<std::int8_t>(texts_, at, stride);
+    case ColumnType::int16:
+      return store_numbers<std::int16_t>(texts_, at, stride);
+    case ColumnType::int32:
+      return store_numbers<std::int32_t>(texts_, at, stride);
+    case ColumnType::int64:
+      return store_numbers<std::int64_t>(texts_, at, stride);
+    case ColumnType::float32:
+      return store_numbers<float>(texts_, at, stride);
+    case ColumnType::float64:
+      return store_numbers<double>(texts_, at, stride);
+    case ColumnType::date: {
+      std::uint64_t not_understood = 0;
+      days_.resize(texts_.size());
+      parse_days(texts_, days_);
+      for (std::size_t i = 0; i < texts_.size(); ++i, at += stride) {
+        store(days_[i], at);
+        if (days_[i] == kMissingDay && !without_blanks(texts_[i]).empty()) ++not_understood;
+      }
+      return not_understood;
     }
-    block_.counts.values_not_understood += understood ? 0 : 1;
+    case ColumnType::category:
+      for (std::string_view& text : texts_) text = without_blanks(text);
+      codes.store_codes(texts_, at, stride);
+  }
+  return 0;
+}
+
+// Where rows come from: their ids or lines, and the keys of their local patient ids.
+template <typename Source>
+void RowParser::add_origins(const Source& source) {
+  const ColumnLayout& layout = file_.layout;
+  if (file_.schema->has_row_id) {
+    add_row_ids(column(source, layout.row_id, texts_));
+  } else {
+    for (const std::uint32_t row : rows_) block_.row_line.push_back(static_cast<std::uint32_t>(block_.lines + row));
+  }
+  if (layout.local_id != kNoColumn) {
+    add_local_keys(column(source, layout.provider, texts_), column(source, layout.local_id, more_texts_));
+  }
+}
+
+// Ids are copied sixteen bytes at a time, beyond their ends: what is too much is overwritten by the next one.
+void RowParser::add_row_ids(Texts ids) {
+  constexpr std::size_t kPart = 16;
+  std::size_t end = block_.row_ids.size(), row = block_.row_id_end.size();
+  std::size_t size = end;
+  for (const std::string_view id : ids) size += id.size();
+  block_.row_ids.resize(size + kPart);
+  block_.row_id_end.resize(row + ids.size());
+  for (const std::string_view id : ids) {
+    for (std::size_t at = 0; at < id.size(); at += kPart) {
+      std::memcpy(block_.row_ids.data() + end + at, id.data() + at, kPart);
+    }
+    end += id.size();
+    block_.row_id_end[row++] = static_cast<std::uint32_t>(end);
+  }
+  block_.row_ids.resize(size);
+}
+
+// A number means nothing without who gave it: a row of an extract with a provider column that does not say is left out.
+void RowParser::add_local_keys(Texts providers, Texts ids) {
+  const bool by_provider = file_.layout.provider != kNoColumn;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    block_.local_keys.push_back(by_provider ? local_key(LocalIdScope::provider, providers[i], ids[i])
+                                            : local_key(LocalIdScope::dataset, file_.schema->name, ids[i]));
   }
 }
 

@@ -1,4 +1,6 @@
-// From the fields of a record to its identity and payload, or to the reason why it is not kept.
+// From the fields of records to identities and payload, or to the reasons why rows are not kept.
+//
+// Rows are taken many at a time, a column after the other: the same few instructions run over many fields.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +33,9 @@ struct FileContext {
 // codes are, are told apart in their slot; longer ones by XXH3 and then by comparison.
 class StringCodes {
  public:
-  std::uint32_t code(std::string_view value);
+  // The codes of a column of values, kMissingCategory for an empty one, from `at` on, stride bytes apart.
+  // REQUIRES: eight bytes are readable from the beginning of each value on.
+  void store_codes(std::span<const std::string_view> values, std::byte* at, std::size_t stride);
   std::vector<std::string> take() { return std::move(values_); }
 
  private:
@@ -39,40 +43,67 @@ class StringCodes {
     std::uint64_t key = 0;
     std::uint32_t code_and_one = 0;  // 0: free
   };
+  static std::uint64_t key_of(std::string_view value) noexcept;
   std::size_t first_slot(std::uint64_t key) const noexcept;
+  std::uint32_t code(std::string_view value, std::uint64_t key);
   void grow();
   std::vector<Slot> slots_;  // a power of two of them, at most three quarters used
   std::vector<std::string> values_;
-  std::uint64_t last_key_ = 0;  // neighbouring rows often agree
+  std::vector<std::uint64_t> keys_;  // of the column that is stored
+  std::uint64_t last_key_ = 0;       // neighbouring rows often agree
   std::uint32_t last_ = 0;
 };
 
-// Builds the RowBlock of a run of records of one file.
+// Builds the RowBlock of successive records of one file.
 class RowParser final : public RecordSink {
  public:
-  // expected_bytes: of input, to reserve memory by.
-  RowParser(const FileContext& file, std::size_t expected_bytes);
+  // expected_bytes: of input, to reserve memory by.  recycled: a block whose memory is used again.
+  RowParser(const FileContext& file, std::size_t expected_bytes, RowBlock&& recycled = {});
 
   void row(std::span<const std::string_view> fields, std::uint64_t offset, std::uint64_t lines) override;
+  void run(const RecordRun& records) override;
   void bad(QuarantineReason reason, std::uint64_t lines) override;
   void line_ends(std::uint64_t lines) override { block_.lines += lines; }
 
   RowBlock take();
 
  private:
-  using Fields = std::span<const std::string_view>;
-  void add_row(Fields fields, std::uint64_t offset);
-  DayNumber extract_date(Fields fields);
-  std::uint64_t row_digest(Fields fields, std::uint64_t offset, const Identity& identity) const;
-  std::uint64_t local_key_of(Fields fields) const;
-  void count_identifiers(const IdentityFields& identity);
-  void add_payload(Fields fields);
+  using Texts = std::span<const std::string_view>;
+
+  // Takes the rows that rows_ lists of a source.  Source: field, fields and offset as RecordRun has them.
+  template <typename Source>
+  void add_rows(const Source& source);
+  template <typename Source>
+  Texts column(const Source& source, std::uint32_t column, std::vector<std::string_view>& texts) const;
+  template <typename Source>
+  void leave_out_objectors(const Source& source);
+  template <typename Source>
+  void add_identities(const Source& source);
+  template <typename Source>
+  void add_payload(const Source& source);
+  template <typename Source>
+  void add_origins(const Source& source);
+  template <typename Source>
+  Identity alone(const Source& source, std::uint32_t row, const IdentityFields& identity);
+  DayNumber extract_date(std::string_view text);
+  void add_row_ids(Texts ids);
+  void add_local_keys(Texts providers, Texts ids);
+  std::uint64_t store_column(const PayloadField& field, StringCodes& codes, std::byte* at);
 
   const FileContext& file_;
   RowBlock block_;
   std::vector<StringCodes> codes_;  // per payload field
   std::string extracted_text_;      // the last date of extraction, which all rows of an upload share
   DayNumber extracted_day_ = kMissingDay;
+
+  // Of the rows that are being added, one entry a row.
+  std::vector<std::uint32_t> rows_;
+  std::vector<std::string_view> texts_, more_texts_;
+  std::vector<DayNumber> extracted_, days_;
+  std::vector<NhsNumber> numbers_;
+  std::vector<Birth> births_;
+  std::vector<Postcode> postcodes_;
+  std::vector<Gender> genders_;
 };
 
 }  // namespace ligature

@@ -77,8 +77,9 @@ void RowStore::add(RowBlock&& block) {
     record.reason = static_cast<std::uint8_t>(row.reason);
     quarantined_.append(std::as_bytes(std::span(&record, 1)));
   }
-  block.identities.shrink_to_fit();  // they stay until intake is over: no slack
-  blocks_.push_back({block.file, dataset, block.lines, rows_, rows, has_local_keys, std::move(block.identities)});
+  // Identities stay until intake is over: a copy without slack, so that the block's memory can be used again.
+  blocks_.push_back({block.file, dataset, block.lines, rows_, rows, has_local_keys,
+                     std::vector<Identity>(block.identities.begin(), block.identities.end())});
   rows_ += rows;
 }
 

@@ -8,10 +8,12 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 #include <xxhash.h>
 
 #include "engine/error.hpp"
+#include "io/direct_writer.hpp"
 #include "io/files.hpp"
 #include "io/part_files.hpp"
 #include "partition/shard_map.hpp"
@@ -97,24 +99,26 @@ struct SecureIndexWriter::State {
   std::filesystem::path folder;
   std::uint64_t rank = 0;
   File part;
-  std::vector<std::byte> block;
+  std::optional<DirectWriter> writes;
+  std::vector<std::byte> block = std::vector<std::byte>(sizeof(BlockHeader));  // room for the header, then rows
   std::vector<std::uint64_t> offsets;
   std::uint64_t end = 0, block_rows = 0, rows = 0;
   bool finished = false;
 
   void append(std::span<const std::byte> bytes) {
-    part.write_at(end, bytes);
+    writes->write_at(end, bytes);
     end += bytes.size();
   }
   void flush() {
     if (block_rows == 0) return;
-    const BlockHeader header{block_rows, block.size(), XXH3_64bits(block.data(), block.size())};
+    const auto bytes = std::span(block).subspan(sizeof(BlockHeader));
+    const BlockHeader header{block_rows, bytes.size(), XXH3_64bits(bytes.data(), bytes.size())};
+    std::memcpy(block.data(), &header, sizeof header);
     offsets.push_back(end);
-    append(bytes_of(header));
     append(block);
     rows += block_rows;
     block_rows = 0;
-    block.clear();
+    block.resize(sizeof(BlockHeader));
   }
 };
 
@@ -124,6 +128,7 @@ SecureIndexWriter::SecureIndexWriter(const std::filesystem::path& secure, int ra
   state_->rank = static_cast<std::uint64_t>(rank);
   make_private_directory(state_->folder);
   state_->part = File::create(partial_part_path(state_->folder, state_->rank), 0600);
+  state_->writes.emplace(state_->part, write_strategy());
   state_->block.reserve(kBlockBytes + (std::size_t{1} << 16));
   state_->append(bytes_of(PartHeader{}));
 }
@@ -140,7 +145,7 @@ void SecureIndexWriter::add(const IndexRow& row) {
   state_->block.insert(state_->block.end(), header_bytes.begin(), header_bytes.end());
   state_->block.insert(state_->block.end(), id.begin(), id.end());
   ++state_->block_rows;
-  if (state_->block.size() >= kBlockBytes) state_->flush();
+  if (state_->block.size() >= sizeof(BlockHeader) + kBlockBytes) state_->flush();
 }
 
 void SecureIndexWriter::finish(const Communicator& comm) {
@@ -167,6 +172,8 @@ void SecureIndexWriter::finish(const Communicator& comm) {
     footer.magic = kFooterMagic;
     state.append(std::as_bytes(std::span(state.offsets)));
     state.append(bytes_of(footer));
+    state.writes->finish();
+    state.writes.reset();
     state.part.sync();
     state.part.close();
   });

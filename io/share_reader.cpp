@@ -5,6 +5,8 @@
 #include <span>
 #include <utility>
 
+#include <fcntl.h>
+
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
 #include "io/block_source.hpp"
@@ -128,7 +130,10 @@ void ShareReader::read(std::optional<std::uint64_t> start) {
   const auto in_flight = static_cast<std::size_t>(num_threads()) + 2;
   ordered_pipeline(
       in_flight, [this] { return produce(); }, [this](Block block) { return parse(std::move(block)); },
-      [this](ParsedBlock parsed) { close_seam(std::move(parsed)); });
+      [this](ParsedBlock parsed) {
+        close_seam(parsed);
+        if (parsed.block.bytes) buffers_.give_back(std::move(parsed.block.bytes));
+      });
   read_past_end();
 }
 
@@ -201,17 +206,21 @@ std::optional<ShareReader::Block> ShareReader::produce() {
   block.previous = previous_;
   std::size_t size = tuning_.block_bytes;
   if (!stream_) size = static_cast<std::size_t>(std::min<std::uint64_t>(size, segment.end - offset_));
-  block.bytes = make_buffer(size);
+  block.bytes = buffers_.take();
+  if (!block.bytes) block.bytes = make_buffer(tuning_.block_bytes);
   if (stream_) {
     const std::size_t wanted = size;
     size = stream_->read({block.bytes.get(), wanted});
-    std::memset(block.bytes.get() + size, 0, kReadAhead);
     block.piece.last = size < wanted;
   } else {
+    // The system fetches what comes next while this block is parsed.
+    ::posix_fadvise(file_.descriptor(), static_cast<off_t>(offset_ + size), static_cast<off_t>(2 * tuning_.block_bytes),
+                    POSIX_FADV_WILLNEED);
     file_.read_exactly_at(offset_, std::as_writable_bytes(std::span(block.bytes.get(), size)));
     block.piece.last = offset_ + size == input.bytes;
     progress_(size);
   }
+  std::memset(block.bytes.get() + size, 0, kReadAhead);
   block.piece.data = block.bytes.get();
   block.piece.size = size;
   block.piece.offset = offset_;
@@ -228,13 +237,13 @@ std::optional<ShareReader::Block> ShareReader::produce() {
 }
 
 // Parses a block on any thread, from its first record if that is known and else from a guess.
-ShareReader::ParsedBlock ShareReader::parse(Block&& block) const {
+ShareReader::ParsedBlock ShareReader::parse(Block&& block) {
   if (block.whole_file) return parse_whole_file(std::move(block));
   ParsedBlock parsed;
   const FileContext& context = *block.context;
   const Piece& piece = block.piece;
   RecordTokenizer tokenizer(context.extract->delimiter, context.max_record_bytes);
-  RowParser parser(context, piece.size);
+  RowParser parser(context, piece.size, blocks_.take());
   if (block.start) {
     parsed.start = static_cast<std::size_t>(std::min<std::uint64_t>(*block.start - piece.offset, piece.size));
   } else {
@@ -250,7 +259,7 @@ ShareReader::ParsedBlock ShareReader::parse(Block&& block) const {
   return parsed;
 }
 
-ShareReader::ParsedBlock ShareReader::parse_whole_file(Block&& block) const {
+ShareReader::ParsedBlock ShareReader::parse_whole_file(Block&& block) {
   ParsedBlock parsed;
   const std::uint32_t file = segments_[block.segment].file;
   const InputFile& input = inputs_.files[file];
@@ -264,10 +273,10 @@ ShareReader::ParsedBlock ShareReader::parse_whole_file(Block&& block) const {
 }
 
 // Reads on in a file, budget decompressed bytes or a little more.
-RowBlock ShareReader::read_on(WholeFile& whole, std::size_t budget) const {
+RowBlock ShareReader::read_on(WholeFile& whole, std::size_t budget) {
   const FileContext& context = *whole.context;
   RecordTokenizer tokenizer(context.extract->delimiter, context.max_record_bytes);
-  RowParser parser(context, whole.buffer_bytes);
+  RowParser parser(context, whole.buffer_bytes, blocks_.take());
   const Buffer buffer = make_buffer(whole.buffer_bytes);
   if (whole.offset == 0) parser.line_ends(context.header.lines);
   for (std::size_t done = 0; !whole.last && done < budget;) {
@@ -286,7 +295,7 @@ RowBlock ShareReader::read_on(WholeFile& whole, std::size_t budget) const {
 }
 
 // Receives blocks in file order; makes their rows those of a sequential reading.
-void ShareReader::close_seam(ParsedBlock&& parsed) {
+void ShareReader::close_seam(ParsedBlock& parsed) {
   const Block& block = parsed.block;
   std::vector<Digest>& digests = reports_[block.segment].block_digests;
   if (block.whole_file) {
@@ -356,6 +365,7 @@ void ShareReader::emit(std::size_t segment, RowBlock&& rows) {
   reports_[segment].counts += rows.counts;
   reports_[segment].lines += rows.lines;
   consume_(std::move(rows));
+  blocks_.give_back(std::move(rows));
 }
 
 }  // namespace ligature

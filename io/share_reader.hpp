@@ -10,7 +10,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "io/csv.hpp"
@@ -45,6 +47,28 @@ struct SegmentReport {
   std::vector<Digest> block_digests;
 };
 
+// Things whose memory is used again, since memory that is touched for the first time is slow.  Thread-safe.
+template <typename T>
+class Recycled {
+ public:
+  // One that was given back, or a new one.
+  T take() {
+    const std::lock_guard lock(mutex_);
+    if (spare_.empty()) return T();
+    T thing = std::move(spare_.back());
+    spare_.pop_back();
+    return thing;
+  }
+  void give_back(T&& thing) {
+    const std::lock_guard lock(mutex_);
+    spare_.push_back(std::move(thing));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<T> spare_;
+};
+
 class ShareReader {
  public:
   using Consume = std::function<void(RowBlock&&)>;
@@ -72,10 +96,10 @@ class ShareReader {
 
   std::optional<Block> produce();
   void open_segment();
-  ParsedBlock parse(Block&& block) const;
-  ParsedBlock parse_whole_file(Block&& block) const;
-  RowBlock read_on(WholeFile& whole, std::size_t budget) const;
-  void close_seam(ParsedBlock&& parsed);
+  ParsedBlock parse(Block&& block);
+  ParsedBlock parse_whole_file(Block&& block);
+  RowBlock read_on(WholeFile& whole, std::size_t budget);
+  void close_seam(ParsedBlock& parsed);
   void read_past_end();
   void emit(std::size_t segment, RowBlock&& rows);
   std::shared_ptr<const FileContext> context_of(std::uint32_t file, Header&& header) const;
@@ -89,6 +113,8 @@ class ShareReader {
   const Consume& consume_;
   const Progress& progress_;
   std::vector<SegmentReport> reports_;
+  Recycled<std::unique_ptr<char[]>> buffers_;  // of block_bytes
+  Recycled<RowBlock> blocks_;
 
   // The producer's place.
   std::size_t segment_ = 0;

@@ -15,8 +15,18 @@
 
 namespace ligature {
 
-int rebuild(const Communicator& comm, const JobFile& job);
-int plan(const Communicator& comm, const JobFile& job);
+// How a run is watched: nothing here changes its answer or its run id.
+struct RebuildOptions {
+  bool results = false;                         // a line "RESULT key=value ..." a stage
+  std::optional<std::filesystem::path> trace;   // write a timeline here
+  std::optional<std::filesystem::path> bounds;  // what the machine can do at best
+};
+int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& options = {});
+
+struct PlanOptions {
+  std::optional<std::filesystem::path> measured;  // the performance.json of an earlier run, whose rates hold here
+};
+int plan(const Communicator& comm, const JobFile& job, const PlanOptions& options = {});
 
 struct EvaluateArguments {
   std::filesystem::path run;

@@ -45,6 +45,8 @@ struct CommandLine {
   std::string index;
   std::vector<std::string> truth;
   std::string json;
+  bool results = false;
+  std::string trace, bounds, measured;
   bool provenance = false;
   std::string row, other_row;
   bool values = false;
@@ -67,6 +69,11 @@ ligature::JobFile load_on_all_ranks(const Communicator& world, const CommandLine
   world.agree(problem, ligature::kExitWrongUse);
   world.broadcast(text);
   return ligature::parse_job_file(text, command.job_file, command.overrides);
+}
+
+std::optional<std::filesystem::path> path_if_given(const std::string& path) {
+  if (path.empty()) return std::nullopt;
+  return path;
 }
 
 CLI::App* add_job(CLI::App& app, const char* name, const char* summary) {
@@ -95,15 +102,28 @@ void add_jobs(CLI::App& app, CommandLine& command) {
 
   CLI::App* const plan = add_job(app, "plan", "Says what a rebuild would read, need and take, before anything runs");
   add_job_file_options(*plan, command);
+  plan->add_option("--measured", command.measured,
+                   "Reckons with the rates of an earlier run: its performance.json (docs/tuning.md)")
+      ->type_name("FILE");
   plan->callback([&command] {
-    command.job = [&](const Communicator& world) { return ligature::plan(world, load_on_all_ranks(world, command)); };
+    command.job = [&](const Communicator& world) {
+      return ligature::plan(world, load_on_all_ranks(world, command), {path_if_given(command.measured)});
+    };
   });
 
   CLI::App* const rebuild = add_job(app, "rebuild", "Links the extracts and writes the pseudonymised dataset");
   add_job_file_options(*rebuild, command);
+  rebuild->add_flag("--results", command.results, "Also prints a line 'RESULT key=value ...' a stage");
+  rebuild->add_option("--trace", command.trace, "Writes a timeline of all ranks and threads, for ui.perfetto.dev")
+      ->type_name("FILE");
+  rebuild
+      ->add_option("--bounds", command.bounds,
+                   "What this machine can do at best (bench/bounds.sh): stages are held against it")
+      ->type_name("FILE");
   rebuild->callback([&command] {
     command.job = [&](const Communicator& world) {
-      return ligature::rebuild(world, load_on_all_ranks(world, command));
+      return ligature::rebuild(world, load_on_all_ranks(world, command),
+                               {command.results, path_if_given(command.trace), path_if_given(command.bounds)});
     };
   });
 

@@ -7,16 +7,20 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "io/placement.hpp"
 #include "io/progress.hpp"
 #include "io/share_reader.hpp"
 #include "jobs/jobs.hpp"
+#include "jobs/rates.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
 
@@ -26,17 +30,6 @@ namespace {
 
 constexpr std::uint64_t kSampleBytes = std::uint64_t{256} << 20;
 constexpr std::uint64_t kBlockBytes = std::uint64_t{8} << 20;
-
-// Work of one core in a second, in the units named: bench/README.md has the runs that these come from.
-struct CoreRates {
-  double intake_bytes = 200e6;
-  double collapse_rows = 8.5e6;
-  double pass_identities = 1.0e6;  // all three passes together
-  double pairs = 250e6;
-  double cluster_identities = 1.4e6;
-  double person_identities = 1.9e6;
-  double publish_rows = 2.4e6;
-};
 
 // What the sample says about one dataset.
 struct DatasetSample {
@@ -207,21 +200,65 @@ double peak_memory(const Estimate& e, double spool_budget) {
   return std::max({intake, collapse, numbering, pairs, clusters});
 }
 
+// How much of what a stage's time grows with there is.
+double work_of(const Estimate& e, WorkKind kind) {
+  switch (kind) {
+    case WorkKind::input_bytes:
+      return e.input_bytes;
+    case WorkKind::rows:
+      return e.kept;
+    case WorkKind::identities:
+    case WorkKind::persons:  // at most as many
+      return e.identities;
+    case WorkKind::pairs:
+      return e.number_pairs + e.birth_pairs + e.postcode_pairs;
+  }
+  return 0;
+}
+
+// Collective.
+std::vector<StageRate> load_rates(const Communicator& comm, const PlanOptions& options) {
+  std::vector<StageRate> rates = documented_rates();
+  std::optional<std::string> problem;
+  if (comm.is_root() && options.measured) {
+    try {
+      rates = measured_rates(*options.measured);
+    } catch (const Error& error) {
+      problem = error.what();
+    }
+  }
+  comm.agree(problem, kExitWrongUse);
+  return rates;  // those of the options on rank 0, which alone reckons
+}
+
+// Seconds by stage on so many cores, rows of one stage together.
+std::vector<std::vector<std::string>> stage_times(const Estimate& e, const std::vector<StageRate>& rates,
+                                                  double cores) {
+  std::vector<std::vector<std::string>> table{{"stage", "seconds"}};
+  double total = 0, of_stage = 0;
+  for (std::size_t r = 0; r < rates.size(); ++r) {
+    of_stage += work_of(e, rates[r].per) / rates[r].rate / cores;
+    if (r + 1 < rates.size() && rates[r + 1].stage == rates[r].stage) continue;
+    table.push_back({std::string(rates[r].stage), fmt::format("{:.1f}", of_stage)});
+    total += std::exchange(of_stage, 0);
+  }
+  table.push_back({"total", fmt::format("{:.1f}", total)});
+  return table;
+}
+
 }  // namespace
 
-int plan(const Communicator& comm, const JobFile& job) {
+int plan(const Communicator& comm, const JobFile& job, const PlanOptions& options) {
+  const std::vector<StageRate> rates = load_rates(comm, options);
   const Placement placement = examine_placement(comm);
   const ThreadLimit threads(job.threads > 0 ? job.threads : placement.fair_threads);
   const Inputs inputs = find_inputs(comm, job);
   const Estimate e = estimate(comm, job, inputs);
   if (!comm.is_root()) return kExitDone;
 
-  const CoreRates rates;
   const double ranks = comm.size(), cores = ranks * num_threads();
-  const double pairs = e.number_pairs + e.birth_pairs + e.postcode_pairs;
   const auto count = [](double value) { return with_commas(static_cast<std::uint64_t>(std::max(0.0, value))); };
   const auto bytes = [](double value) { return human_bytes(static_cast<std::uint64_t>(std::max(0.0, value))); };
-  const auto seconds = [&](double work, double rate) { return work / rate / cores; };
 
   const double host_memory = job.memory != 0 ? static_cast<double>(job.memory) : 12e9;
   const double memory = peak_memory(e, host_memory / 4), output = e.kept * 16 + e.identities * 60;
@@ -242,24 +279,10 @@ int plan(const Communicator& comm, const JobFile& job) {
   add("scratch disk", std::max(0.0, e.payload_bytes - host_memory / 4) * 2, bytes);
   add("output disk", output, bytes);
 
-  std::vector<std::vector<std::string>> stages{{"stage", "seconds"}};
-  double total = 0;
-  const auto add_stage = [&](const std::string& name, double time) {
-    stages.push_back({name, fmt::format("{:.1f}", time)});
-    total += time;
-  };
-  add_stage("intake", seconds(e.input_bytes, rates.intake_bytes));
-  add_stage("identities", seconds(e.kept, rates.collapse_rows));
-  add_stage("pairs", seconds(e.identities, rates.pass_identities) + seconds(pairs, rates.pairs));
-  add_stage("clusters", seconds(e.identities, rates.cluster_identities));
-  add_stage("persons", seconds(e.identities, rates.person_identities));
-  add_stage("publish and index", seconds(e.kept, rates.publish_rows));
-  stages.push_back({"total", fmt::format("{:.1f}", total)});
-
   fmt::print("{} files, {}\n\n{}\n{}\n", with_commas(inputs.files.size()), describe(placement), text_table(sizes),
-             text_table(stages));
-  fmt::print("Estimated from a sample of up to {}; seconds at {:.0f} threads of the rates in bench/README.md.\n",
-             human_bytes(kSampleBytes), cores);
+             text_table(stage_times(e, rates, cores)));
+  fmt::print("Estimated from a sample of up to {}; seconds at {:.0f} threads of {}.\n", human_bytes(kSampleBytes),
+             cores, options.measured ? "the rates of " + options.measured->string() : "the rates in bench/README.md");
   return kExitDone;
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "engine/error.hpp"
+#include "partition/traffic.hpp"
 
 namespace ligature {
 
@@ -21,9 +22,21 @@ constexpr int mpi_count(std::size_t count) noexcept {
   return static_cast<int>(count);
 }
 
+// Waiting in a collective to which this rank gives, and from which it gets, so many bytes; a rank alone sends nothing.
+class Collective : Waiting {
+ public:
+  Collective(const char* call, const Communicator& comm, std::size_t sent, std::size_t received) noexcept
+      : Waiting(call) {
+    if (comm.size() == 1) return;
+    traffic().bytes_sent += sent;
+    traffic().bytes_received += received;
+  }
+};
+
 template <typename T>
-T all_reduce(T value, MPI_Datatype type, MPI_Op operation, MPI_Comm handle) {
-  check_mpi(MPI_Allreduce(MPI_IN_PLACE, &value, 1, type, operation, handle), "MPI_Allreduce");
+T all_reduce(T value, MPI_Datatype type, MPI_Op operation, const Communicator& comm) {
+  const Collective waiting("MPI_Allreduce", comm, sizeof value, sizeof value);
+  check_mpi(MPI_Allreduce(MPI_IN_PLACE, &value, 1, type, operation, comm.handle()), "MPI_Allreduce");
   return value;
 }
 
@@ -100,10 +113,12 @@ Communicator::~Communicator() {
 }
 
 void Communicator::barrier() const {
+  const Collective waiting("MPI_Barrier", *this, 0, 0);
   check_mpi(MPI_Barrier(handle_), "MPI_Barrier");
 }
 
 void Communicator::sum(std::span<std::uint64_t> values) const {
+  const Collective waiting("MPI_Allreduce", *this, values.size_bytes(), values.size_bytes());
   constexpr std::size_t kPiece = kCollectiveBytes / sizeof(std::uint64_t);
   for (std::size_t begin = 0; begin < values.size(); begin += kPiece) {
     const std::size_t count = std::min(kPiece, values.size() - begin);
@@ -113,22 +128,23 @@ void Communicator::sum(std::span<std::uint64_t> values) const {
 }
 
 std::uint64_t Communicator::sum(std::uint64_t value) const {
-  return all_reduce(value, MPI_UINT64_T, MPI_SUM, handle_);
+  return all_reduce(value, MPI_UINT64_T, MPI_SUM, *this);
 }
 std::uint64_t Communicator::max(std::uint64_t value) const {
-  return all_reduce(value, MPI_UINT64_T, MPI_MAX, handle_);
+  return all_reduce(value, MPI_UINT64_T, MPI_MAX, *this);
 }
 std::uint64_t Communicator::min(std::uint64_t value) const {
-  return all_reduce(value, MPI_UINT64_T, MPI_MIN, handle_);
+  return all_reduce(value, MPI_UINT64_T, MPI_MIN, *this);
 }
 double Communicator::max(double value) const {
-  return all_reduce(value, MPI_DOUBLE, MPI_MAX, handle_);
+  return all_reduce(value, MPI_DOUBLE, MPI_MAX, *this);
 }
 bool Communicator::any(bool value) const {
   return max(std::uint64_t{value ? 1U : 0U}) != 0;
 }
 
 std::uint64_t Communicator::exclusive_sum(std::uint64_t value) const {
+  const Collective waiting("MPI_Exscan", *this, sizeof value, sizeof value);
   std::uint64_t before = 0;
   check_mpi(MPI_Exscan(&value, &before, 1, MPI_UINT64_T, MPI_SUM, handle_), "MPI_Exscan");
   return rank_ == 0 ? 0 : before;  // MPI leaves rank 0's result undefined
@@ -136,6 +152,7 @@ std::uint64_t Communicator::exclusive_sum(std::uint64_t value) const {
 
 std::vector<std::uint64_t> Communicator::all_gather(std::uint64_t value) const {
   std::vector<std::uint64_t> values(static_cast<std::size_t>(size_));
+  const Collective waiting("MPI_Allgather", *this, sizeof value, values.size() * sizeof value);
   check_mpi(MPI_Allgather(&value, 1, MPI_UINT64_T, values.data(), 1, MPI_UINT64_T, handle_), "MPI_Allgather");
   return values;
 }
@@ -162,6 +179,7 @@ std::vector<std::byte> Communicator::all_gather_bytes(std::span<const std::byte>
     }
     piece.resize(total);
     const int mine = counts[static_cast<std::size_t>(rank_)];
+    const Collective waiting("MPI_Allgatherv", *this, static_cast<std::size_t>(mine), total);
     check_mpi(MPI_Allgatherv(mine == 0 ? nullptr : bytes.data() + done, mine, MPI_BYTE, piece.data(), counts.data(),
                              displacements.data(), MPI_BYTE, handle_),
               "MPI_Allgatherv");
@@ -173,7 +191,19 @@ std::vector<std::byte> Communicator::all_gather_bytes(std::span<const std::byte>
   return all;
 }
 
+std::vector<std::byte> Communicator::gather_bytes(std::span<const std::byte> bytes) const {
+  const auto ranks = static_cast<std::size_t>(size_);
+  if (bytes.size() > kCollectiveBytes) throw Error("gather: more than a small record of each rank");
+  std::vector<std::byte> all(is_root() ? ranks * bytes.size() : 0);
+  const Collective waiting("MPI_Gather", *this, bytes.size(), all.size());
+  check_mpi(MPI_Gather(bytes.data(), mpi_count(bytes.size()), MPI_BYTE, all.data(), mpi_count(bytes.size()), MPI_BYTE,
+                       0, handle_),
+            "MPI_Gather");
+  return all;
+}
+
 void Communicator::broadcast_raw(void* data, std::size_t bytes, int root) const {
+  const Collective waiting("MPI_Bcast", *this, rank_ == root ? bytes : 0, rank_ == root ? 0 : bytes);
   auto* position = static_cast<std::byte*>(data);
   for (std::size_t done = 0; done < bytes; done += kCollectiveBytes) {
     const std::size_t count = std::min(kCollectiveBytes, bytes - done);

@@ -73,6 +73,16 @@ class Communicator {
   }
   [[nodiscard]] std::vector<std::byte> all_gather_bytes(std::span<const std::byte> bytes) const;
 
+  // Collective.  As many values of every rank, in rank order, on the root; nothing on the others.
+  template <typename T>
+  [[nodiscard]] std::vector<T> gather(std::span<const T> values) const {
+    static_assert(std::is_trivially_copyable_v<T>);
+    const std::vector<std::byte> bytes = gather_bytes(std::as_bytes(values));
+    std::vector<T> result(bytes.size() / sizeof(T));
+    if (!bytes.empty()) std::memcpy(result.data(), bytes.data(), bytes.size());
+    return result;
+  }
+
   // Collective.  root's bytes on every rank; any length.
   void broadcast(std::vector<std::byte>& bytes, int root = 0) const;
   void broadcast(std::string& text, int root = 0) const;
@@ -88,6 +98,7 @@ class Communicator {
 
  private:
   Communicator(MPI_Comm handle, bool owned);
+  [[nodiscard]] std::vector<std::byte> gather_bytes(std::span<const std::byte> bytes) const;
   void broadcast_raw(void* data, std::size_t bytes, int root) const;
   MPI_Comm handle_;
   bool owned_;

@@ -105,10 +105,7 @@ std::size_t contract(std::span<const NodePair> edges, NodePair* stars) {
   const SortedIndex index(nodes.size(), node_at);
 
   // Looking up is the slow part and runs on all threads; uniting is quick and serial.
-  struct IndexPair {
-    std::uint32_t a, b;
-  };
-  std::vector<IndexPair> pairs(edges.size());
+  std::vector<UnionFind::Pair> pairs(edges.size());
   for_blocks(edges.size(), kGrain, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
       pairs[i] = {static_cast<std::uint32_t>(index.find(edges[i].a)),
@@ -116,11 +113,11 @@ std::size_t contract(std::span<const NodePair> edges, NodePair* stars) {
     }
   });
   UnionFind components(nodes.size());
-  for (const IndexPair& pair : pairs) components.unite(pair.a, pair.b);
+  components.unite_all(pairs);
+  const std::vector<std::uint32_t>& roots = components.representatives();  // smallest indexes, hence smallest nodes
   std::size_t count = 0;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const std::size_t root = components.find(static_cast<std::uint32_t>(i));  // smallest index, hence smallest node
-    if (root != i) stars[count++] = {nodes[i], nodes[root]};
+    if (roots[i] != i) stars[count++] = {nodes[i], nodes[roots[i]]};
   }
   return count;
 }

@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "engine/error.hpp"
+#include "partition/traffic.hpp"
 
 namespace ligature {
 
@@ -84,11 +85,16 @@ std::vector<std::uint64_t> exchange_into(const Communicator& comm, std::span<con
 
   std::vector<std::uint64_t> send_counts(ranks), receive_counts(ranks);
   for (std::size_t r = 0; r < ranks; ++r) send_counts[r] = send_first[r + 1] - send_first[r];
-  check_mpi(MPI_Alltoall(send_counts.data(), 1, MPI_UINT64_T, receive_counts.data(), 1, MPI_UINT64_T, comm.handle()),
-            "MPI_Alltoall");
+  {
+    const Waiting waiting("exchange of sizes");
+    check_mpi(MPI_Alltoall(send_counts.data(), 1, MPI_UINT64_T, receive_counts.data(), 1, MPI_UINT64_T, comm.handle()),
+              "MPI_Alltoall");
+  }
   std::vector<std::uint64_t> receive_first(ranks + 1, 0);
   for (std::size_t r = 0; r < ranks; ++r) receive_first[r + 1] = receive_first[r] + receive_counts[r];
   std::byte* const target = receive(receive_first.back());
+  traffic().bytes_sent += send_first[ranks] - send_first[0] - send_counts[self];
+  traffic().bytes_received += receive_first[ranks] - receive_counts[self];
 
   ChunkSchedule sends(comm, 1, send_first, chunk_bytes);
   ChunkSchedule receives(comm, -1, receive_first, chunk_bytes);
@@ -115,6 +121,7 @@ std::vector<std::uint64_t> exchange_into(const Communicator& comm, std::span<con
     std::memcpy(target + receive_first[self], send.data() + send_first[self], send_counts[self]);
   }
 
+  const Waiting waiting("exchange");
   for (;;) {
     int done = 0;
     std::array<int, 2 * kWindow> finished{};

@@ -5,52 +5,12 @@
 #include <string>
 #include <utility>
 
+#include "engine/counting_sort.hpp"
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
 #include "partition/shuffle.hpp"
 
 namespace ligature {
-
-namespace shuffle_detail {
-
-// Where each block of items writes: the places of a stable counting sort by destination.
-struct SortPlan {
-  std::size_t grain = 1;               // items a block
-  std::vector<std::uint64_t> cursors;  // blocks x ranks: place of the block's next item for that rank
-  std::vector<std::uint64_t> first;    // ranks + 1: place of the first item for each rank
-  std::uint64_t* cursors_of(std::size_t begin) noexcept { return cursors.data() + begin / grain * (first.size() - 1); }
-};
-
-// destination(i): the rank of item i of [0, count).
-template <typename DestinationOf>
-SortPlan plan_sort(std::size_t count, int ranks, const DestinationOf& destination) {
-  const auto width = static_cast<std::size_t>(ranks);
-  SortPlan plan;
-  // At least 16 items for each cursor: the cursors take at most half a byte an item.
-  plan.grain = std::max(std::size_t{1} << 14, 16 * width);
-  plan.first.assign(width + 1, 0);
-  const std::size_t blocks = count == 0 ? 0 : (count - 1) / plan.grain + 1;
-  plan.cursors.assign(blocks * width, 0);
-  for_blocks(count, plan.grain, [&](std::size_t begin, std::size_t end) {
-    std::uint64_t* counts = plan.cursors_of(begin);
-    for (std::size_t i = begin; i < end; ++i) {
-      const auto rank = static_cast<std::size_t>(destination(i));  // a negative rank becomes a huge one
-      if (rank >= width) throw Error("shuffle: the destination of an item is not a rank");
-      ++counts[rank];
-    }
-  });
-  std::uint64_t place = 0;
-  for (std::size_t rank = 0; rank < width; ++rank) {
-    plan.first[rank] = place;
-    for (std::size_t block = 0; block < blocks; ++block) {
-      place += std::exchange(plan.cursors[block * width + rank], place);
-    }
-  }
-  plan.first[width] = place;
-  return plan;
-}
-
-}  // namespace shuffle_detail
 
 template <typename T>
 Received<T> exchange(const Communicator& comm, std::span<const T> items, std::span<const std::uint64_t> send_first) {
@@ -75,7 +35,7 @@ Received<T> send_sorted(const Communicator& comm, std::vector<T>& items, const D
     const std::uint64_t count = items.size();
     return {std::move(items), {0, count}};
   }
-  SortPlan plan = plan_sort(items.size(), comm.size(), destination);
+  SortPlan plan = plan_sort(items.size(), static_cast<std::size_t>(comm.size()), destination);
   std::vector<T> sorted(items.size());
   for_blocks(items.size(), plan.grain, [&](std::size_t begin, std::size_t end) {
     std::uint64_t* cursors = plan.cursors_of(begin);
@@ -116,8 +76,8 @@ std::vector<R> ReturnRoute::reply(const Communicator& comm, std::span<const R> r
   Received<R> returned = exchange(comm, replies, received_first_);
   if (comm.size() == 1) return std::move(returned.items);
   // Replies lie by destination, in each by the order of the items: the places of the counting sort, read backwards.
-  shuffle_detail::SortPlan plan =
-      shuffle_detail::plan_sort(sent_to_.size(), comm.size(), [&](std::size_t i) { return sent_to_[i]; });
+  SortPlan plan =
+      plan_sort(sent_to_.size(), static_cast<std::size_t>(comm.size()), [&](std::size_t i) { return sent_to_[i]; });
   std::vector<R> in_order(sent_to_.size());
   for_blocks(sent_to_.size(), plan.grain, [&](std::size_t begin, std::size_t end) {
     std::uint64_t* cursors = plan.cursors_of(begin);

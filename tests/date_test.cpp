@@ -3,9 +3,12 @@
 // algorithm.
 #include "engine/date.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <limits>
+#include <random>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -204,6 +207,46 @@ TEST(Date, printing_a_date_and_reading_it_gives_it_back) {
     ASSERT_EQ(day_number(*parse_date(iso_date(number))), number);
   }
   EXPECT_EQ(iso_date(1), "1895-01-01");
+}
+
+// Texts of digits and separators in the places of the usual spellings, most of them a character away from a date.
+std::string nearly_a_date(std::mt19937& random) {
+  static const std::vector<std::string> forms = {"1970-12-31",  "1896/02/29", "31/12/1970",  "29-02-1900",
+                                                 "01.03.2074",  "19701231",   "14-Aug-1991", "07 sep 2014",
+                                                 "30/FEB/1999", "9999-12-31"};
+  std::string text = forms[random() % forms.size()];
+  for (char& c : text) {
+    if (c >= '0' && c <= '9' && random() % 4 == 0) c = static_cast<char>('0' + random() % 10);
+  }
+  if (random() % 2 == 0) text[random() % text.size()] = "0123456789-/. Jun\xC2"[random() % 18];
+  return text;
+}
+
+DayNumber day_of(const std::string& text) {
+  const std::optional<CivilDate> date = parse_date(text);
+  return date ? day_number(*date).value_or(kMissingDay) : kMissingDay;
+}
+
+TEST(Date, usual_spellings_read_as_they_do_part_by_part) {
+  std::mt19937 random(1970);
+  for (int i = 0; i < 300'000; ++i) {
+    const std::string text = nearly_a_date(random);
+    ASSERT_EQ(day_of(text), day_of("   " + text)) << text;  // spaces in front lead past the usual spellings
+  }
+}
+
+TEST(Date, a_column_of_dates_reads_as_each_date_does) {
+  std::mt19937 random(1895);
+  std::vector<std::string> texts(10'000);
+  std::generate(texts.begin(), texts.end(), [&] { return nearly_a_date(random); });
+  for (int day = 1; day <= 65'535; ++day) texts.push_back(iso_date(static_cast<DayNumber>(day)));
+  texts.insert(texts.end(), {"", "1894-12-31", "2074-06-06", "2074-06-05", "1970-12-31T00:00"});
+  const std::vector<std::string_view> views(texts.begin(), texts.end());
+  std::vector<DayNumber> days(texts.size());
+  parse_days(views, days);
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    ASSERT_EQ(days[i], day_of(texts[i])) << texts[i];
+  }
 }
 
 }  // namespace

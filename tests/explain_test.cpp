@@ -110,6 +110,8 @@ class Explain : public testing::Test {
     add_row(0, "twice", kTwin);
     add_row(0, "again", kElsewhere);
     add_row(0, "again", kElsewhere);
+    add_row(0, "either", kEither);
+    rows_.back().person = run_.persons[8].pseudonym;
     add_row(1, "r0", kTwin);
     add_row(1, "gp:r1", kTwin);
     SecureIndexWriter index(run_.secure, world_.rank());
@@ -207,6 +209,12 @@ TEST_F(Explain, equal_identifiers_are_one_identity) {
   const Told told = this->told({"gp:again", row(kElsewhere)});
   EXPECT_EQ(told.json["reasons"].get<Names>(), Names{"same_identity"});
   EXPECT_EQ(told.json["same_person"], true);
+}
+
+TEST_F(Explain, equal_identifiers_that_fit_several_people_are_not_one_person) {
+  const Told told = this->told({"gp:either", row(kEither)});
+  EXPECT_EQ(told.json["reasons"].get<Names>(), (Names{"same_identity", "ambiguous"}));
+  EXPECT_EQ(told.json["same_person"], false);
 }
 
 TEST_F(Explain, parts_add_up_to_the_weight_of_the_model) {

@@ -3,6 +3,8 @@
 #include "engine/gender.hpp"
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -47,6 +49,15 @@ TEST(Gender, a_single_byte_is_read_alike_alone_and_between_spaces) {
     const std::string text(1, static_cast<char>(c));
     EXPECT_EQ(standardise_gender(text), standardise_gender(" " + text + " ")) << c;
   }
+}
+
+TEST(Gender, a_column_reads_as_each_field_does) {
+  std::vector<std::string> texts = {"", "Male", " female ", "1 ", "not specified", "unknown"};
+  for (int c = 0; c < 256; ++c) texts.emplace_back(1, static_cast<char>(c));
+  const std::vector<std::string_view> views(texts.begin(), texts.end());
+  std::vector<Gender> genders(texts.size());
+  standardise_genders(views, genders);
+  for (std::size_t i = 0; i < texts.size(); ++i) EXPECT_EQ(genders[i], standardise_gender(texts[i])) << texts[i];
 }
 
 }  // namespace

@@ -79,7 +79,8 @@ TEST(IdentityRecords, one_is_found_by_its_number) {
   const SharedFolder folder(world);
   constexpr std::uint64_t kRecords = 50'000;
   write_records(world, folder.path(), kRecords);
-  for (IdentityId id = 0; id < kRecords; id += id % 16384 < 2 || id % 16384 > 16381 ? 1 : 1237) {
+  for (IdentityId id = 0; id < kRecords;
+       id += id % 16384 < 2 || id % 16384 > 16381 ? IdentityId{1} : IdentityId{1237}) {
     EXPECT_TRUE(same(read_identity_record(folder.path(), id), record_number(id))) << id;
   }
   EXPECT_TRUE(same(read_identity_record(folder.path(), kRecords - 1), record_number(kRecords - 1)));

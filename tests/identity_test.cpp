@@ -8,6 +8,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -192,6 +193,25 @@ TEST(DateOfBirth, impossible_parts_are_no_placeholder) {
   EXPECT_FALSE(is_placeholder_birth({1900, 0, 257}));
   EXPECT_FALSE(is_placeholder_birth({-2147483647 - 1, -1, -1}));
   EXPECT_FALSE(is_placeholder_birth({2147483647, 2147483647, 2147483647}));
+}
+
+TEST(DateOfBirth, a_column_reads_as_each_field_does) {
+  std::vector<std::string> texts;
+  for (const char* text : {"", "1900-01-01", "1901-01-01", "1901-12-31", "1902-01-01", "1899-12-30", "30/12/1899",
+                           "9999-12-31", "2014-04-01", "2014-04-02", "2074-06-05", "1894-12-31", "nothing"}) {
+    texts.insert(texts.end(), 9, text);
+  }
+  const std::vector<std::string_view> views(texts.begin(), texts.end());
+  for (const DayNumber bound : {kMissingDay, kLatest, DayNumber{65'535}}) {
+    const std::vector<DayNumber> latest(texts.size(), bound);
+    std::vector<Birth> births(texts.size());
+    standardise_births(views, latest, births);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      IdentityFields fields;
+      standardise_birth(texts[i], bound, fields);
+      ASSERT_EQ(births[i], (Birth{fields.date_of_birth, fields.placeholder_birth})) << texts[i];
+    }
+  }
 }
 
 }  // namespace

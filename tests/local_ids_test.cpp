@@ -125,6 +125,20 @@ TEST_F(LocalIds, rows_that_nothing_else_tells_apart_are_linked_by_it) {
   EXPECT_EQ(types[static_cast<std::size_t>(IdType::one_time)], 2U);
 }
 
+TEST_F(LocalIds, equal_rows_that_fit_both_twins_stay_together_under_one_id_and_apart_under_two) {
+  add("kim,T1,K1," + nhs(0) + ",2004-05-06,LS1 4AP,2");
+  add("sam,T1,S1," + nhs(1) + ",2004-05-06,LS1 4AP,2");
+  add("visit1,T2,V1,,2004-05-06,LS1 4AP,2");
+  add("visit2,T2,V1,,2004-05-06,LS1 4AP,2");
+  add("visit3,T2,V2,,2004-05-06,LS1 4AP,2");
+  add("visit4,T2,,,2004-05-06,LS1 4AP,2");
+  const Outcome outcome = rebuilt();
+  EXPECT_EQ(outcome.persons(), 5U);
+  EXPECT_TRUE(outcome.together("visit1", "visit2"));
+  EXPECT_FALSE(outcome.together("visit1", "visit3"));
+  EXPECT_FALSE(outcome.together("visit3", "visit4"));
+}
+
 TEST_F(LocalIds, id_that_is_written_for_everybody_links_nobody) {
   constexpr std::size_t kPeople = 40;
   for (std::size_t p = 0; p < kPeople; ++p) {

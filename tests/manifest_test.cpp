@@ -53,6 +53,7 @@ Manifest full_manifest(const std::filesystem::path& folder) {
   m.persons = next();
   m.persons_by_id_type = {0, next(), next(), next(), next(), next()};
   m.rows_linked = next();
+  m.rows_apart = next();
   m.standing_type1 = next(), m.standing_type2 = next(), m.standing_national = next();
   m.practices_registered = next(), m.practices_silent = next(), m.providers_unregistered = next();
   m.stages = {{"intake", 1.0 / 3.0, next(), "rows"}, {"pairs", 1e-300, next(), "pairs"}};

@@ -231,9 +231,9 @@ TEST(Conflict, weighs_birthday_and_postcode_together_by_how_many_such_pairs_are_
   EXPECT_TRUE(model.conflicts_may_link());
 }
 
-TEST(Conflict, weighs_all_else_as_without_numbers_less_the_rarity_of_a_wrong_number) {
+TEST(Conflict, weighs_all_else_as_without_numbers_but_for_its_own_prior) {
   ModelParameters parameters = round_parameters();
-  parameters.conflicting_number = 0x1p-6;
+  parameters.conflict_prior = parameters.prior / (64 - 63 * parameters.prior);  // odds 64 times smaller
   const LinkageModel model(parameters);
   EXPECT_EQ(weight(model, person(kX), person(kY, "YO10 5DD")), weight(model, person(0), person(0, "YO10 5DD")) - 6);
 }
@@ -255,7 +255,6 @@ TEST(Conflict, links_where_the_genders_of_seldom_seen_numbers_say_one_person_and
     file.identities = 20'000;
     file.distinct_nhs = 10'000;
     file.thin_numbers = 2'000;
-    file.alike_records = 5'000;
     file.alike_thin[static_cast<std::size_t>(Sex::same)] = same_gender;
     file.alike_thin[static_cast<std::size_t>(Sex::different)] = different_gender;
     return LinkageModel(documented_model(file)).conflicts_may_link();
@@ -314,7 +313,7 @@ TEST(DocumentedModel, is_finite_whatever_was_counted_of_twins_and_of_numbers) {
     FileFrequencies file;
     file.identities = any(), file.distinct_nhs = any(), file.unnumbered = any(), file.male = any(), file.female = any();
     file.invalid_numbers = any(), file.near_pairs_other_birth = any();
-    file.thin_numbers = any(), file.alike_records = any(), file.neighbours = any(), file.neighbours_same_birth = any();
+    file.thin_numbers = any(), file.neighbours = any(), file.neighbours_same_birth = any();
     for (std::uint64_t& count : file.pairs_at_postcode) count = any();
     for (auto& row : file.same_birth_at_postcode) {
       for (std::uint64_t& count : row) count = any();
@@ -324,7 +323,7 @@ TEST(DocumentedModel, is_finite_whatever_was_counted_of_twins_and_of_numbers) {
     for (std::uint64_t& count : file.sampled_birth) count = any();
     for (std::uint64_t& count : file.sampled_postcode) count = any();
     const ModelParameters parameters = documented_model(file);
-    for (const double probability : {parameters.prior, parameters.unnumbered, parameters.conflicting_number,
+    for (const double probability : {parameters.prior, parameters.unnumbered, parameters.conflict_prior,
                                      parameters.conflict_of_two, parameters.conflict_different_gender}) {
       ASSERT_GE(probability, 0) << round;
       ASSERT_LE(probability, 1) << round;

@@ -188,5 +188,26 @@ TEST(NhsNumber, binary_coded_digits_read_like_the_number) {
   }
 }
 
+TEST(NhsNumber, usual_spellings_read_as_they_do_digit_by_digit) {
+  std::mt19937 random(11);
+  std::vector<std::string> texts = {"", "0123456789", "012 345 6789", "999-999-9999", "485 777 3456", "485  7773456"};
+  for (int i = 0; i < 100'000; ++i) {
+    std::string text = i % 2 == 0 ? "4010232137" : i % 4 == 1 ? "401 023 2137" : "401-023-2137";
+    for (char& c : text) {
+      if (c != ' ' && c != '-' && random() % 2 == 0) c = static_cast<char>('0' + random() % 10);
+    }
+    if (random() % 2 == 0) text[random() % text.size()] = "0123456789 -/x:\xC2"[random() % 16];
+    texts.push_back(text);
+  }
+  const std::vector<std::string_view> views(texts.begin(), texts.end());
+  std::vector<NhsNumber> numbers(texts.size());
+  standardise_nhs_numbers(views, numbers);
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    // Spaces at both ends lead past the usual spellings.
+    ASSERT_EQ(numbers[i], standardise_nhs_number(" " + texts[i] + "  ")) << texts[i];
+    ASSERT_EQ(numbers[i], standardise_nhs_number(texts[i])) << texts[i];
+  }
+}
+
 }  // namespace
 }  // namespace ligature

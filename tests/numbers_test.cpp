@@ -245,6 +245,25 @@ TEST_F(Numbers, twins_stay_apart_and_a_row_that_fits_both_stays_with_neither) {
   EXPECT_FALSE(found.together("tom-gp", "tess-gp"));
 }
 
+TEST_F(Numbers, equal_rows_that_fit_both_twins_are_not_put_to_each_other_either) {
+  add_known("kim", nhs(1), "2004-05-06", "LS1 4AP", "2");
+  add_known("sam", nhs(2), "2004-05-06", "LS1 4AP", "2");
+  add_known("either", "", "2004-05-06", "LS1 4AP", "2");
+  add("ae", "another", "", "2004-05-06", "LS1 4AP", "2");
+  add("ae", "sent-twice", "", "2004-05-06", "LS1 4AP", "2");
+  add("ae", "sent-twice", "", "2004-05-06", "LS1 4AP", "2");
+  const Outcome found = rebuilt();
+  std::set<Pseudonym> persons;
+  for (const char* row : {"kim-gp", "sam-gp", "either-gp", "either-ae", "another", "sent-twice"}) {
+    persons.insert(found.person.at(row));
+  }
+  EXPECT_EQ(persons.size(), 6U);
+  EXPECT_EQ(found.manifest.rows_apart, 3U);
+  EXPECT_EQ(found.manifest.persons_by_id_type[static_cast<std::size_t>(IdType::ambiguous)], 4U)
+      << "a row sent twice is one";
+  EXPECT_EQ(found.manifest.persons, 200U + 2U + 4U);
+}
+
 TEST_F(Numbers, row_of_a_twin_under_the_other_twins_number_is_not_the_other_twins) {
   add_known("kim", nhs(1), "2004-05-06", "LS1 4AP", "1");
   add_known("sam", nhs(2), "2004-05-06", "LS1 4AP", "2");

@@ -170,7 +170,7 @@ TEST(Ownership, a_record_may_return_exactly_where_its_weight_and_what_loneliness
   ModelParameters parameters = documented_model({});
   const LinkageModel documented(parameters);
   const Weight weight = weight_of(members[0], members[1], documented);
-  ASSERT_LT(weight, documented.threshold()) << "the year alone agrees";
+  ASSERT_LT(weight, documented.threshold() + 2 * kWeightPerBit) << "the year alone agrees";
   ASSERT_GT(documented.return_weight(), 0);
   const Weight lonely = weight + documented.return_weight();
   for (const Weight threshold : {lonely - 1, lonely, lonely + 1}) {
@@ -184,6 +184,23 @@ TEST(Ownership, a_record_may_return_exactly_where_its_weight_and_what_loneliness
     EXPECT_EQ(settled.settlement.returns[0].a, 0U);
     EXPECT_EQ(settled.settlement.returns[0].b, 1U);
     EXPECT_EQ(settled.settlement.returns[0].weight, lonely);
+  }
+}
+
+TEST(Ownership, a_record_that_barely_links_is_parted_and_may_return_or_links_where_no_record_may) {
+  const std::vector<NumberMember> members{member("1985-03-02", kHome, kFemale, 5),
+                                          member("1985-11-20", kHome, kFemale)};
+  ModelParameters parameters = documented_model({});
+  const Weight weight = weight_of(members[0], members[1], LinkageModel(parameters));
+  for (const int short_of : {0, 1}) {
+    parameters.threshold_bits = static_cast<double>(weight + short_of) / kWeightPerBit - 2;
+    const LinkageModel model(parameters);
+    const Settled settled = settle(members, model);
+    EXPECT_EQ(settled.settlement.parts, short_of == 0 ? 1U : 2U) << "two bits above the threshold are enough";
+    EXPECT_EQ(settled.settlement.returns.size(), short_of == 0 ? 0U : 1U);
+    ModelSettings settings;
+    settings.returns = false;
+    EXPECT_EQ(settle(members, model, settings).settlement.parts, 1U);
   }
 }
 

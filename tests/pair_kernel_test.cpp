@@ -13,13 +13,10 @@
 
 #include "engine/error.hpp"
 #include "engine/identity.hpp"
+#include "engine/pattern_tally.hpp"
 
 namespace ligature {
 namespace {
-
-constexpr std::size_t round_up(std::size_t count) {
-  return (count + 15) / 16 * 16;
-}
 
 // Runs body on each target in turn.
 void on_every_target(const std::function<void(const char*)>& body) {
@@ -168,7 +165,7 @@ TEST(PairKernel, gives_the_reference_patterns_on_millions_of_pairs_on_every_targ
   IdentityColumns a, b;
   a.assign(left);
   b.assign(right);
-  std::vector<Pattern> patterns(round_up(right.size()));
+  std::vector<Pattern> patterns(right.size());
   on_every_target([&](const char* target) {
     for (std::size_t query = 0; query < left.size(); ++query) {
       compare_one_to_many(a, query, b, 0, right.size(), patterns.data());
@@ -180,7 +177,7 @@ TEST(PairKernel, gives_the_reference_patterns_on_millions_of_pairs_on_every_targ
   });
 }
 
-TEST(PairKernel, compares_any_range_and_writes_no_further_than_the_next_multiple_of_sixteen) {
+TEST(PairKernel, compares_any_range_and_writes_no_further) {
   constexpr Pattern kUntouched = 0xFFFF;
   const std::vector<Identity> identities = IdentityMaker(2).make(70);
   IdentityColumns columns;
@@ -188,17 +185,107 @@ TEST(PairKernel, compares_any_range_and_writes_no_further_than_the_next_multiple
   on_every_target([&](const char* target) {
     for (std::size_t begin = 0; begin <= identities.size(); begin += 3) {
       for (std::size_t end = begin; end <= identities.size(); ++end) {
-        std::vector<Pattern> patterns(round_up(end - begin) + 16, kUntouched);
+        std::vector<Pattern> patterns(end - begin + 40, kUntouched);
         compare_one_to_many(columns, begin / 2, columns, begin, end, patterns.data());
         for (std::size_t i = begin; i < end; ++i) {
           ASSERT_EQ(patterns[i - begin], compare(identities[begin / 2], identities[i])) << target;
         }
-        for (std::size_t i = round_up(end - begin); i < patterns.size(); ++i) {
+        for (std::size_t i = end - begin; i < patterns.size(); ++i) {
           ASSERT_EQ(patterns[i], kUntouched) << target;
         }
       }
     }
   });
+}
+
+// What find_wanted is to find of a row, by the plain reference.
+FoundPairs find_plainly(const std::vector<Identity>& identities, std::size_t query,
+                        const std::array<bool, kPatterns>& wanted, bool births_settled, std::vector<FoundPair>& found) {
+  FoundPairs result;
+  for (std::size_t i = query + 1; i < identities.size(); ++i) {
+    const Pattern pattern = compare(identities[query], identities[i]);
+    const Levels levels = levels_of(pattern);
+    if (levels.nhs == NhsLevel::exact || (births_settled && levels.birth == BirthLevel::exact)) {
+      ++result.settled;
+    } else if (wanted[pattern]) {
+      found.push_back({static_cast<std::uint32_t>(i), pattern});
+      ++result.wanted;
+    }
+  }
+  return result;
+}
+
+void expect_found_as_plainly(const std::vector<Identity>& identities, const std::array<bool, kPatterns>& wanted,
+                             bool births_settled, Shared shared) {
+  const WantedPatterns patterns(wanted, births_settled, shared);
+  IdentityColumns columns;
+  columns.assign(identities);
+  std::vector<FoundPair> expected, found(identities.size());
+  for (std::size_t query = 0; query < identities.size(); ++query) {
+    expected.clear();
+    const FoundPairs plain = find_plainly(identities, query, wanted, births_settled, expected);
+    on_every_target([&](const char* target) {
+      const FoundPairs pairs =
+          find_wanted(columns, query, columns, query + 1, identities.size(), patterns, found.data());
+      ASSERT_EQ(pairs.settled, plain.settled) << target << ", row " << query;
+      ASSERT_EQ(pairs.wanted, plain.wanted) << target << ", row " << query;
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        ASSERT_EQ(found[i].index, expected[i].index) << target << ", row " << query;
+        ASSERT_EQ(found[i].pattern, expected[i].pattern) << target << ", row " << query;
+      }
+    });
+  }
+}
+
+TEST(PairKernel, finds_the_wanted_pairs_and_no_others_whatever_is_wanted) {
+  std::mt19937_64 random(5);
+  for (const unsigned one_in : {1U, 2U, 50U, 1000U}) {
+    const std::vector<Identity> identities = IdentityMaker(one_in).make(300);
+    std::array<bool, kPatterns> wanted{};
+    for (bool& pattern : wanted) pattern = random() % one_in == 0;
+    for (const bool births_settled : {false, true}) {
+      expect_found_as_plainly(identities, wanted, births_settled, Shared::nothing);
+    }
+  }
+}
+
+TEST(PairKernel, finds_the_wanted_pairs_of_a_block_that_shares_a_date_of_birth_or_a_postcode) {
+  std::array<bool, kPatterns> wanted{};
+  for (std::size_t p = 0; p < kPatterns; ++p) {
+    const Levels levels = levels_of(static_cast<Pattern>(p));
+    wanted[p] = levels.nhs == NhsLevel::near || levels.postcode >= PostcodeLevel::near ||
+                (levels.birth >= BirthLevel::one_digit && levels.gender == GenderLevel::same);
+  }
+  std::vector<Identity> born_together = IdentityMaker(6).make(400), neighbours = born_together;
+  for (std::size_t i = 0; i < born_together.size(); ++i) {
+    IdentityFields fields = unpack(born_together[i]);
+    fields.date_of_birth = 30'000;
+    born_together[i] = pack(fields);
+    fields = unpack(neighbours[i]);
+    fields.postcode = standardise_postcode("SW1A 1AA");
+    neighbours[i] = pack(fields);
+  }
+  expect_found_as_plainly(born_together, wanted, false, Shared::birth);
+  expect_found_as_plainly(neighbours, wanted, false, Shared::postcode);
+  expect_found_as_plainly(neighbours, wanted, true, Shared::postcode);
+}
+
+TEST(PairKernel, patterns_are_counted_by_the_weights_of_both_sides) {
+  std::mt19937_64 random(7);
+  PatternTally tally;
+  PatternCounts plain{};
+  for (const std::size_t pairs : {0U, 1U, 3U, 4U, 5U, 1000U}) {
+    std::vector<Pattern> patterns(pairs);
+    std::vector<std::uint8_t> weights(pairs);
+    const std::uint64_t factor = random();
+    for (std::size_t i = 0; i < pairs; ++i) {
+      patterns[i] = static_cast<Pattern>(random() % kPatterns);
+      weights[i] = static_cast<std::uint8_t>(random());
+      plain[patterns[i]] += factor * weights[i];
+    }
+    tally.add(patterns.data(), weights.data(), pairs, factor);
+  }
+  EXPECT_EQ(tally.counts(), plain);
 }
 
 TEST(PairKernel, an_empty_block_has_no_identities) {
@@ -213,7 +300,7 @@ TEST(PairKernel, a_block_can_be_assigned_again_smaller_and_larger) {
   for (const std::size_t size : {std::size_t{100}, std::size_t{3}, std::size_t{64}, std::size_t{1}}) {
     columns.assign(std::span(identities).first(size));
     ASSERT_EQ(columns.size(), size);
-    std::vector<Pattern> patterns(round_up(size));
+    std::vector<Pattern> patterns(size);
     compare_one_to_many(columns, size - 1, columns, 0, size, patterns.data());
     for (std::size_t i = 0; i < size; ++i) EXPECT_EQ(patterns[i], compare(identities[size - 1], identities[i]));
   }

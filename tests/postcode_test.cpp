@@ -7,6 +7,8 @@
 #include <random>
 #include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -214,6 +216,29 @@ TEST(Postcode, printing_a_postcode_and_reading_it_gives_it_back) {
     ++accepted;
   }
   EXPECT_GT(accepted, 1'000);
+}
+
+TEST(Postcode, usual_spellings_read_as_they_do_by_pattern) {
+  const std::vector<std::string> forms = {"M1 1AA",   "B33 8TH", "W1A 0AX",  "CR2 6XH",  "DN55 1PT",
+                                          "EC1A 1BB", "NPT 9AA", "ZZ99 3VZ", "AL1  1LJ", "M11AA",
+                                          "EC1A1BB",  "GIR 0AA", "A05 1AA",  "ai1 1ll"};
+  const std::string characters = "ABIOLZNPTGR019 -z\xC2\0";
+  std::mt19937 random(3);
+  std::vector<std::string> texts = {"", "A", "SW1A", "  1AA"};
+  for (int i = 0; i < 300'000; ++i) {
+    std::string text = forms[random() % forms.size()];
+    for (std::size_t times = random() % 4; times > 0; --times) {
+      text[random() % text.size()] = characters[random() % characters.size()];
+    }
+    texts.push_back(text);
+  }
+  const std::vector<std::string_view> views(texts.begin(), texts.end());
+  std::vector<Postcode> postcodes(texts.size());
+  standardise_postcodes(views, postcodes);
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    ASSERT_EQ(postcodes[i], standardise_postcode("    " + texts[i])) << texts[i];  // too long for the usual spellings
+    ASSERT_EQ(postcodes[i], standardise_postcode(texts[i])) << texts[i];
+  }
 }
 
 }  // namespace

@@ -83,6 +83,32 @@ TEST(Pseudonymiser, one_object_gives_the_same_pseudonym_whatever_it_named_before
   EXPECT_EQ(used.key_id(), fresh.key_id());
 }
 
+// Any number of persons, so that the lanes are filled once, several times and in part.
+TEST(Pseudonymiser, many_persons_at_once_get_the_names_that_they_get_one_by_one) {
+  Pseudonymiser pseudonymiser(key_of(40));
+  for (const std::size_t count : {0U, 1U, 15U, 16U, 17U, 100U}) {
+    std::vector<std::uint64_t> numbers;
+    std::vector<Identity> identities;
+    for (std::uint64_t i = 0; i < count; ++i) {
+      numbers.push_back(9434765919 - i * 123'456'789 % 9'000'000'000);
+      identities.push_back({i * 0x9E3779B97F4A7C15ULL, ~i * 0xC2B2AE3D27D4EB4FULL});
+    }
+    std::vector<Pseudonym> of_numbers(count), of_identities(count);
+    pseudonymiser.name(numbers, of_numbers);
+    pseudonymiser.name(identities, of_identities);
+    for (std::size_t i = 0; i < count; ++i) {
+      EXPECT_EQ(of_numbers[i], pseudonymiser.of_nhs_number(numbers[i]));
+      EXPECT_EQ(of_identities[i], pseudonymiser.of_identity(identities[i]));
+    }
+  }
+}
+
+TEST(Pseudonymiser, refuses_room_for_another_number_of_names) {
+  Pseudonymiser pseudonymiser(key_of(32));
+  std::vector<Pseudonym> names(2);
+  EXPECT_THROW(pseudonymiser.name(std::vector<std::uint64_t>(3), names), Error);
+}
+
 TEST(Pseudonymiser, two_keys_give_unrelated_pseudonyms) {
   Pseudonymiser one(key_of(32, 1)), other(key_of(32, 2));
   EXPECT_NE(one.of_nhs_number(9434765919), other.of_nhs_number(9434765919));

@@ -51,6 +51,12 @@ TEST(UnionFind, the_representative_is_the_smallest_member_in_any_order_of_unions
     UnionFind sets(kNodes);
     for (const auto& [a, b] : unions) sets.unite(a, b);
     for (std::uint32_t node = 0; node < kNodes; ++node) ASSERT_EQ(sets.find(node), labels[node]);
+
+    std::vector<UnionFind::Pair> pairs;
+    for (const auto& [a, b] : unions) pairs.push_back({a, b});
+    UnionFind at_once(kNodes);
+    at_once.unite_all(pairs);
+    ASSERT_EQ(at_once.representatives(), labels);
   }
 }
 

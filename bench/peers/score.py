@@ -8,6 +8,10 @@ A truth has record_id,person_id and optionally dataset,errors; an index dataset,
 that the truth and every index have; the figures are defined as in docs/synthetic-data.md (`ligature evaluate`), and
 B-cubed as by Bagga and Baldwin (1998).  All pairs are counted, from group sizes, exactly.  With the extracts also:
 
+  whole keys               the share of persons that would be exactly right if every row were put, by the truth, to the
+                           other rows of its person that hold the same valid NHS number, or the same date of birth and
+                           postcode (misspelt numbers count as right): what lies beyond is found by partial agreement
+
   multiple births          pairs with a row of a person who shares a date of birth and a postcode, in some row, with
                            another person: twins, and people of large institutions
     both have a number     the same persons, if they and all who share with them have a valid NHS number in some row
@@ -59,6 +63,7 @@ def labels(db, truth, indexes, identifiers):
         columns += (
             ", coalesce(nhs_valid, false) AS valid, nhs_number IS NULL AS no_number"
             ", coalesce(home.number, -1) AS home"
+            ", coalesce(CASE WHEN nhs_valid THEN try_cast(nhs_number AS BIGINT) END, -1) AS nhs"
         )
         db.execute(
             "CREATE TABLE home AS SELECT date_of_birth, postcode, row_number() OVER () - 1 AS number "
@@ -159,6 +164,32 @@ def multiple_births(table):
     twin[person[shared]] = True
     without[person[shared & someone_without]] = True
     return twin[truth], (twin & ~without)[truth]
+
+
+def whole_keys(table):
+    """The share of true persons whose rows hang together by whole keys."""
+    truth, valid = table["truth"], table["valid"]
+    # A misspelt number stands for any of its person's valid ones.
+    misspelt = ~valid & ~table["no_number"]
+    number = numpy.where(valid, table["nhs"], -1)
+    first = numpy.full(int(truth.max()) + 1, -1)
+    first[truth[valid]] = number[valid]
+    number = numpy.where(misspelt, first[truth], number)
+    keys = []
+    for key in (number, table["home"]):
+        known = numpy.flatnonzero(key >= 0)
+        keys.append((known, numpy.unique(numpy.stack((truth[known], key[known])), axis=1, return_inverse=True)[1].ravel()))
+    label = numpy.arange(len(truth))
+    while True:
+        before = label.copy()
+        for known, key in keys:
+            smallest = numpy.full(int(key.max(initial=-1)) + 1, len(label))
+            numpy.minimum.at(smallest, key, label[known])
+            label[known] = smallest[key]
+        if (label == before).all():
+            break
+    parts = numpy.unique(numpy.stack((truth, label)), axis=1)[0]
+    return float((numpy.bincount(parts)[numpy.unique(truth)] == 1).mean())
 
 
 def score(table, found, combinations):
@@ -269,6 +300,8 @@ def main():
         table["twins"] = multiple_births(table)
     results = {name: score(table, table[f"found_{i}"], combinations) for i, name in enumerate(indexes)}
     print(f"{len(table['truth']):,} rows\n\n{text_table(results)}")
+    if arguments.extracts:
+        print(f"\nPersons whose rows hang together by whole keys: {whole_keys(table):.6f}")
     if arguments.json:
         with open(arguments.json, "w") as file:
             json.dump(results, file, indent=2)

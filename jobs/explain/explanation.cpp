@@ -258,6 +258,7 @@ void explain_two(Records& records, const LinkageModel& model, Explanation& resul
   result.same_person = a.row.person == b.row.person;
   if (a.row.identity == b.row.identity) {
     result.reasons.push_back(Reason::same_identity);
+    if (!result.same_person) result.reasons.push_back(Reason::ambiguous);
     return;
   }
   result.comparisons = comparisons_of(model, a.record, b.record);

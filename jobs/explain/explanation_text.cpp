@@ -163,7 +163,9 @@ std::string reason_text(const Explanation& explanation, Reason reason) {
   const Weight total = explanation.comparisons.empty() ? 0 : explanation.comparisons.back().total;
   switch (reason) {
     case Reason::same_identity:
-      return "All four identifiers are equal: the two rows are one identity.";
+      return explanation.same_person ? "All four identifiers are equal: the two rows are one identity."
+                                     : "All four identifiers are equal, but nothing says that both are the same one of "
+                                       "the people they fit.";
     case Reason::linked:
       return explanation.path.size() == 1 ? "This link holds them together:" : "These links hold them together:";
     case Reason::path_too_long:

@@ -210,7 +210,9 @@ void resolve_one(std::span<const ComponentNode> nodes, std::span<const Component
       provenance.weight = member.weight;
       provenance.lead = member.lead;
       provenance.kind = link_kind(member, node, nodes[member.linked_to]);
-      provenance.rank = best_rank(m - begin, members, node.counted.rows);
+      // The rows of one ambiguous identity are not tied to each other (ambiguous_rows.hpp).
+      const bool rows_apart = apart && i - begin == 1;
+      provenance.rank = best_rank(m - begin, members, rows_apart ? 1 : node.counted.rows);
       provenance.evidence_flags = node.evidence.flags;
       result.provenance.push_back(provenance);
     }
@@ -235,6 +237,13 @@ void append(PersonDrafts& a, PersonDrafts&& b) {
 }
 
 }  // namespace
+
+PersonDraft draft_alone(IdentityId id, const CountedIdentity& counted, const Evidence& evidence) {
+  DraftBuilder builder;
+  builder.start(id);
+  builder.add(counted, evidence);
+  return builder.finish();
+}
 
 PersonDrafts resolve_clusters(const Communicator& comm, const Identities& identities,
                               std::span<const Evidence> evidence, std::vector<Edge>&& edges, const LinkageModel& model,
@@ -333,12 +342,9 @@ PersonDrafts resolve_clusters(const Communicator& comm, const Identities& identi
   PersonDrafts result;
   result.first_member.push_back(0);
   for (PersonDrafts& drafts : task_drafts) append(result, std::move(drafts));
-  DraftBuilder builder;
   for (std::uint64_t i = 0; i < identities.owned.size(); ++i) {
     if (component_of[i] != kAlone) continue;
-    builder.start(identities.first_id + i);
-    builder.add(identities.owned[i], evidence[i]);
-    result.drafts.push_back(builder.finish());
+    result.drafts.push_back(draft_alone(identities.first_id + i, identities.owned[i], evidence[i]));
     result.members.push_back(identities.first_id + i);
     Provenance provenance;
     provenance.linked_to = identities.first_id + i;

@@ -38,6 +38,9 @@ struct PersonDrafts {
   std::vector<Provenance> provenance;  // by member
 };
 
+// The draft of a person who is one identity.
+PersonDraft draft_alone(IdentityId id, const CountedIdentity& counted, const Evidence& evidence);
+
 struct ClusterReport {
   std::uint64_t components = 0;         // of two identities and more
   std::uint64_t largest_component = 0;  // identities

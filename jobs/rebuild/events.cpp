@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "engine/counting_sort.hpp"
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
@@ -15,7 +16,7 @@ namespace ligature {
 namespace {
 
 constexpr std::uint64_t kBatchRows = std::uint64_t{1} << 20;
-constexpr std::uint64_t kBucketBytes = std::uint64_t{96} << 20;
+constexpr std::uint64_t kBucketBytes = std::uint64_t{16} << 20;  // is sorted in the last-level cache
 constexpr std::size_t kRowsPerTask = 1U << 15;
 
 // An event travels as the number of its person on the receiving rank, then its payload with the exact date, then, if
@@ -57,9 +58,11 @@ class Buckets {
   }
   [[nodiscard]] std::size_t count() const noexcept { return first_shard_.size() - 1; }
   [[nodiscard]] std::size_t bucket_of(std::uint32_t person) const noexcept {
-    return static_cast<std::size_t>(std::upper_bound(first_person_.begin(), first_person_.end() - 1, person) -
-                                    first_person_.begin()) -
-           1;
+    // Pseudonyms are spread evenly over shards, so that the guess is hardly ever off by more than one.
+    std::size_t bucket = std::uint64_t{person} * count() / first_person_.back();
+    while (person < first_person_[bucket]) --bucket;
+    while (person >= first_person_[bucket + 1]) ++bucket;
+    return bucket;
   }
   // Shards are counted from this rank's first.
   [[nodiscard]] Range shards(std::size_t bucket) const noexcept {
@@ -97,45 +100,53 @@ class EventSource {
 
   // Fills events by destination rank; first has ranks + 1 byte offsets.  Returns the number of rows.
   std::uint64_t next_batch(int ranks, std::vector<std::byte>& events, std::vector<std::uint64_t>& first) {
-    std::vector<std::byte> unsorted;
-    std::vector<int> rank_of;
-    while (!exhausted() && rank_of.size() < kBatchRows) {
+    addresses_.clear();
+    payload_.clear();
+    while (!exhausted() && addresses_.size() < kBatchRows) {
       const StoredBlock& block = rows_.blocks()[block_++];
       if (block.dataset != table_.dataset || block.rows == 0) continue;
-      const std::size_t at = rank_of.size();
-      rank_of.resize(at + block.rows);
-      unsorted.resize((at + block.rows) * event_bytes());
-      rows_.read_payload(block, payload_);
+      const std::size_t at = addresses_.size();
+      addresses_.resize(at + block.rows);
+      rows_.read_payload(block, block_payload_);
+      payload_.insert(payload_.end(), block_payload_.begin(), block_payload_.end());
       for_blocks(block.rows, kRowsPerTask, [&](std::size_t begin, std::size_t end) {
-        for (std::size_t row = begin; row < end; ++row) {
-          rank_of[at + row] = make_event(block.first_row + row, payload_.data() + row * schema_.payload_bytes,
-                                         unsorted.data() + (at + row) * event_bytes());
-        }
+        for (std::size_t row = begin; row < end; ++row) addresses_[at + row] = address_of(block.first_row + row);
       });
     }
-    // A counting sort by destination.
-    first.assign(static_cast<std::size_t>(ranks) + 1, 0);
-    for (const int rank : rank_of) first[static_cast<std::size_t>(rank) + 1] += event_bytes();
-    for (std::size_t r = 1; r < first.size(); ++r) first[r] += first[r - 1];
-    events.resize(unsorted.size());
-    std::vector<std::uint64_t> next(first.begin(), first.end() - 1);
-    for (std::size_t row = 0; row < rank_of.size(); ++row) {
-      std::uint64_t& to = next[static_cast<std::size_t>(rank_of[row])];
-      std::memcpy(events.data() + to, unsorted.data() + row * event_bytes(), event_bytes());
-      to += event_bytes();
-    }
-    return rank_of.size();
+    SortPlan plan = plan_sort(addresses_.size(), static_cast<std::size_t>(ranks),
+                              [&](std::size_t row) { return addresses_[row].rank; });
+    events.resize(addresses_.size() * event_bytes());
+    for_blocks(addresses_.size(), plan.grain, [&](std::size_t begin, std::size_t end) {
+      std::uint64_t* const next = plan.cursors_of(begin);
+      for (std::size_t row = begin; row < end; ++row) {
+        make_event(row, events.data() + next[addresses_[row].rank]++ * event_bytes());
+      }
+    });
+    first = std::move(plan.first);
+    for (std::uint64_t& offset : first) offset *= event_bytes();
+    return addresses_.size();
   }
 
  private:
-  int make_event(std::uint64_t row, const std::byte* payload, std::byte* event) const {
+  struct Address {
+    std::uint32_t rank = 0;
+    std::uint32_t person = 0;  // of that rank
+    std::uint32_t local = 0;   // different identity of this rank
+  };
+
+  [[nodiscard]] Address address_of(std::uint64_t row) const {
     const std::uint32_t local = identities_.local_of_row[row];
     const std::uint64_t person = persons_.of_local[local].row;
-    const int rank = persons_.owner(person);
-    store(event, static_cast<std::uint32_t>(person - persons_.first_row_of_rank[static_cast<std::size_t>(rank)]));
+    const auto rank = static_cast<std::uint32_t>(persons_.owner(person));
+    return {rank, static_cast<std::uint32_t>(person - persons_.first_row_of_rank[rank]), local};
+  }
+
+  void make_event(std::size_t row, std::byte* event) const {
+    const Address& address = addresses_[row];
+    store(event, address.person);
     std::byte* out = event + kPersonBytes;
-    if (schema_.payload_bytes == 0) return rank;  // the extract keeps no column: there is no payload to point to
-    std::memcpy(out, payload, schema_.payload_bytes);
+    if (schema_.payload_bytes == 0) return;  // the extract keeps no column: there is no payload to point to
+    std::memcpy(out, payload_.data() + row * schema_.payload_bytes, schema_.payload_bytes);
     for (std::size_t f = 0; f < schema_.fields.size(); ++f) {
       const PayloadField& field = schema_.fields[f];
       if (field.type == ColumnType::category) {
@@ -143,8 +154,7 @@ class EventSource {
         if (code != kMissingCategory) store(out + field.offset, table_.recode[f][code]);
       }
     }
-    if (with_identity_) store(out + schema_.payload_bytes, persons_.id_of_local[local]);
-    return rank;
+    if (with_identity_) store(out + schema_.payload_bytes, persons_.id_of_local[address.local]);
   }
 
   const DatasetSchema& schema_;
@@ -154,7 +164,66 @@ class EventSource {
   const Persons& persons_;
   bool with_identity_;
   std::size_t block_ = 0;
-  std::vector<std::byte> payload_;
+  // Of the batch; kept, so that their memory is touched once.
+  std::vector<Address> addresses_;
+  std::vector<std::byte> payload_, block_payload_;
+};
+
+// Copies a field of every event: a column from rows that lie in order.
+template <typename T>
+void copy_column(std::span<const std::byte> events, std::size_t stride, std::size_t offset, std::byte* column) {
+  const std::size_t rows = events.size() / stride;
+  const std::byte* from = events.data() + offset;
+  for (std::size_t row = 0; row < rows; ++row, from += stride) std::memcpy(column + row * sizeof(T), from, sizeof(T));
+}
+
+void copy_column(std::span<const std::byte> events, std::size_t stride, std::size_t offset, std::size_t width,
+                 std::byte* column) {
+  switch (width) {
+    case 1:
+      return copy_column<std::uint8_t>(events, stride, offset, column);
+    case 2:
+      return copy_column<std::uint16_t>(events, stride, offset, column);
+    case 4:
+      return copy_column<std::uint32_t>(events, stride, offset, column);
+    default:
+      return copy_column<std::uint64_t>(events, stride, offset, column);
+  }
+}
+
+// Sorts the events of one person by date, then content.  They are few and short: they move themselves.
+class EventSorter {
+ public:
+  // date_offset: 0 if events have no date.
+  EventSorter(std::size_t stride, std::size_t date_offset, std::size_t payload_bytes)
+      : stride_(stride), date_offset_(date_offset), payload_bytes_(payload_bytes) {}
+
+  void sort(std::span<std::byte> events) {
+    const std::size_t count = events.size() / stride_;
+    const auto at = [&](std::uint32_t i) { return events.data() + i * stride_; };
+    const auto earlier = [&](std::uint32_t x, std::uint32_t y) { return is_earlier(at(x), at(y)); };
+    order_.resize(count);
+    for (std::size_t i = 0; i < count; ++i) order_[i] = static_cast<std::uint32_t>(i);
+    if (std::is_sorted(order_.begin(), order_.end(), earlier)) return;
+    std::sort(order_.begin(), order_.end(), earlier);
+    unsorted_.assign(events.begin(), events.end());
+    for (std::size_t i = 0; i < count; ++i) {
+      std::memcpy(events.data() + i * stride_, unsorted_.data() + order_[i] * stride_, stride_);
+    }
+  }
+
+ private:
+  [[nodiscard]] bool is_earlier(const std::byte* a, const std::byte* b) const noexcept {
+    if (date_offset_ != 0) {
+      const auto date_a = load<DayNumber>(a + date_offset_), date_b = load<DayNumber>(b + date_offset_);
+      if (date_a != date_b) return date_a < date_b;
+    }
+    return std::memcmp(a + kPersonBytes, b + kPersonBytes, payload_bytes_) < 0;
+  }
+
+  std::size_t stride_, date_offset_, payload_bytes_;
+  std::vector<std::uint32_t> order_;
+  std::vector<std::byte> unsorted_;
 };
 
 // The events of one bucket, sorted by person, then date, then content, and written as columns.
@@ -176,57 +245,46 @@ class BucketWriter {
   }
 
   // events: of this bucket's persons, in any order.  first_row: row of the bucket's first event in the dataset.
-  void write(const Buckets& buckets, std::size_t bucket, Range own_shards, std::span<std::byte> events,
+  // Events move to their place, so that nothing after that is gathered.
+  void write(const Buckets& buckets, std::size_t bucket, Range own_shards, std::span<const std::byte> events,
              std::uint64_t first_row) {
     const std::size_t stride = event_bytes_;
     const std::uint64_t rows = events.size() / stride;
     const Range people = buckets.persons(bucket);
-
-    // Row indexes by person.
+    const auto person_of = [&](std::uint64_t row) {
+      return load<std::uint32_t>(events.data() + row * stride) - people.begin;
+    };
     std::vector<std::uint64_t> start(people.size() + 1, 0);
-    for (std::uint64_t row = 0; row < rows; ++row) {
-      ++start[load<std::uint32_t>(events.data() + row * stride) - people.begin + 1];
-    }
+    for (std::uint64_t row = 0; row < rows; ++row) ++start[person_of(row) + 1];
     for (std::uint64_t p = 0; p < people.size(); ++p) start[p + 1] += start[p];
-    std::vector<std::uint32_t> order(rows);
+    sorted_.resize(events.size());
     {
       std::vector<std::uint64_t> next(start.begin(), start.end() - 1);
       for (std::uint64_t row = 0; row < rows; ++row) {
-        order[next[load<std::uint32_t>(events.data() + row * stride) - people.begin]++] =
-            static_cast<std::uint32_t>(row);
+        std::memcpy(sorted_.data() + next[person_of(row)]++ * stride, events.data() + row * stride, stride);
       }
     }
     // The screens see exact dates; the order of what is published must not tell more than its dates do.
-    screens_.take(table_.dataset, {events, stride, kPersonBytes, people.begin, start, order});
-    coarsen_dates(events);
-    const auto earlier = [&](std::uint32_t x, std::uint32_t y) {
-      const std::byte *a = events.data() + x * stride, *b = events.data() + y * stride;
-      if (date_offset_ != 0) {
-        const auto date_a = load<DayNumber>(a + date_offset_), date_b = load<DayNumber>(b + date_offset_);
-        if (date_a != date_b) return date_a < date_b;
-      }
-      return std::memcmp(a + kPersonBytes, b + kPersonBytes, schema_.payload_bytes) < 0;
-    };
+    for (std::size_t row = order_.size(); row < rows; ++row) order_.push_back(static_cast<std::uint32_t>(row));
+    screens_.take(table_.dataset, {sorted_, stride, kPersonBytes, people.begin, start, std::span(order_).first(rows)});
+    coarsen_dates(sorted_);
     for_blocks(people.size(), kRowsPerTask, [&](std::size_t begin, std::size_t end) {
+      EventSorter sorter(stride, date_offset_, schema_.payload_bytes);
       for (std::size_t p = begin; p < end; ++p) {
-        std::sort(order.begin() + static_cast<std::ptrdiff_t>(start[p]),
-                  order.begin() + static_cast<std::ptrdiff_t>(start[p + 1]), earlier);
+        sorter.sort(std::span(sorted_).subspan(start[p] * stride, (start[p + 1] - start[p]) * stride));
       }
     });
 
     write_persons_and_offsets(buckets, bucket, own_shards, start, first_row);
-    std::vector<std::byte> column;
     for (const EventColumn& out : table_.columns) {
       const std::size_t width = stored_bytes(out.type);
-      column.resize(rows * width);
+      column_.resize(rows * width);
       for_blocks(rows, kRowsPerTask, [&](std::size_t begin, std::size_t end) {
-        for (std::size_t row = begin; row < end; ++row) {
-          const std::byte* from = events.data() + order[row] * stride + kPersonBytes + out.offset;
-          // Little-endian: the low bytes of a code come first, and a missing code (all ones) stays all ones.
-          std::memcpy(column.data() + row * width, from, width);
-        }
+        // Little-endian: the low bytes of a code come first, and a missing code (all ones) stays all ones.
+        copy_column(std::span(sorted_).subspan(begin * stride, (end - begin) * stride), stride,
+                    kPersonBytes + out.offset, width, column_.data() + begin * width);
       });
-      emit(out.column, width, buckets, bucket, own_shards, start, first_row, column);
+      emit(out.column, width, buckets, bucket, own_shards, start, first_row, column_);
     }
   }
 
@@ -245,16 +303,16 @@ class BucketWriter {
                                  std::span<const std::uint64_t> start, std::uint64_t first_row) {
     const Range people = buckets.persons(bucket);
     const std::size_t width = stored_bytes(table_.person_type);
-    std::vector<std::byte> column(start.back() * width);
+    column_.resize(start.back() * width);
     for_blocks(people.size(), kRowsPerTask, [&](std::size_t begin, std::size_t end) {
       for (std::size_t p = begin; p < end; ++p) {
         const std::uint64_t person = persons_.first_row + people.begin + p;
         for (std::uint64_t row = start[p]; row < start[p + 1]; ++row) {
-          std::memcpy(column.data() + row * width, &person, width);
+          std::memcpy(column_.data() + row * width, &person, width);
         }
       }
     });
-    emit(table_.person_column, width, buckets, bucket, own_shards, start, first_row, column);
+    emit(table_.person_column, width, buckets, bucket, own_shards, start, first_row, column_);
 
     // One offset a person, and after the last person of all the number of rows.
     const bool last = own_shards.end == kShards && buckets.shards(bucket).end == own_shards.size();
@@ -295,6 +353,9 @@ class BucketWriter {
   DatasetWriter& writer_;
   ContentDigest& digest_;
   std::size_t date_offset_ = 0;
+  // Of one bucket; kept, so that their memory is touched once.
+  std::vector<std::byte> sorted_, column_;
+  std::vector<std::uint32_t> order_;
 };
 
 }  // namespace
@@ -312,7 +373,7 @@ void publish_events(const Communicator& comm, const JobFile& job, const Inputs& 
   spools.reserve(buckets.count());
   for (std::size_t b = 0; b < buckets.count(); ++b) spools.emplace_back(job.secure / "scratch", budget);
 
-  std::vector<std::byte> send, received;
+  std::vector<std::byte> send, received, by_bucket;
   std::vector<std::uint64_t> send_first;
   while (comm.any(!source.exhausted())) {
     progress(source.next_batch(comm.size(), send, send_first));
@@ -320,16 +381,24 @@ void publish_events(const Communicator& comm, const JobFile& job, const Inputs& 
       received.resize(bytes);
       return received.data();
     });
-    std::vector<std::vector<std::byte>> of_bucket(buckets.count());
-    for (std::size_t at = 0; at < received.size(); at += stride) {
-      std::vector<std::byte>& bucket = of_bucket[buckets.bucket_of(load<std::uint32_t>(received.data() + at))];
-      bucket.insert(bucket.end(), received.begin() + static_cast<std::ptrdiff_t>(at),
-                    received.begin() + static_cast<std::ptrdiff_t>(at + stride));
+    const auto event = [&](std::size_t i) { return received.data() + i * stride; };
+    const auto bucket_of = [&](std::size_t i) { return buckets.bucket_of(load<std::uint32_t>(event(i))); };
+    SortPlan plan = plan_sort(received.size() / stride, buckets.count(), bucket_of);
+    by_bucket.resize(received.size());
+    for_blocks(received.size() / stride, plan.grain, [&](std::size_t begin, std::size_t end) {
+      std::uint64_t* const next = plan.cursors_of(begin);
+      for (std::size_t i = begin; i < end; ++i) {
+        std::memcpy(by_bucket.data() + next[bucket_of(i)]++ * stride, event(i), stride);
+      }
+    });
+    for (std::size_t b = 0; b < buckets.count(); ++b) {
+      spools[b].append(
+          std::span(by_bucket).subspan(plan.first[b] * stride, (plan.first[b + 1] - plan.first[b]) * stride));
     }
-    for (std::size_t b = 0; b < of_bucket.size(); ++b) spools[b].append(of_bucket[b]);
   }
   send = {};
   received = {};
+  by_bucket = {};
 
   std::uint64_t local_rows = 0;
   for (const Spool& spool : spools) local_rows += spool.size() / stride;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <limits>
 #include <utility>
 
@@ -15,101 +14,13 @@ namespace ligature {
 
 namespace {
 
-// Local collapse goes through this many buckets (the top bits of the linkage key, so buckets are runs of shards); a
-// bucket of an ordinary rank fits in cache.
-constexpr std::uint32_t kBucketBits = 10;
-constexpr std::uint32_t kBuckets = 1U << kBucketBits;
-// Buckets are worked off in rounds that hold at most about this many rows outside their blocks.
-constexpr std::uint64_t kRowsPerRound = std::uint64_t{1} << 25;
-
-std::uint32_t bucket_of(const Identity& identity) noexcept {
-  return static_cast<std::uint32_t>(linkage_key(identity) >> (64 - kBucketBits));
-}
-
-// One row's identity on its way through a bucket.
-struct RowIdentity {
-  Identity identity;
-  std::uint32_t row = 0;
-  std::uint32_t dataset = 0;  // overwritten by the index of the different identity within the bucket
-};
-static_assert(sizeof(RowIdentity) == 24);
-
-// Numbers the different identities of a bucket in order of first sight and counts their rows.
-std::vector<CountedIdentity> collapse_bucket(std::span<RowIdentity> rows) {
-  constexpr std::uint32_t kEmpty = std::numeric_limits<std::uint32_t>::max();
-  std::vector<CountedIdentity> different;
-  std::vector<std::uint32_t> slots(std::bit_ceil(rows.size() * 2 + 1), kEmpty);
-  const std::size_t mask = slots.size() - 1;
-  for (RowIdentity& row : rows) {
-    std::size_t slot = linkage_key(row.identity) & mask;
-    while (slots[slot] != kEmpty && different[slots[slot]].identity != row.identity) slot = (slot + 1) & mask;
-    if (slots[slot] == kEmpty) {
-      slots[slot] = static_cast<std::uint32_t>(different.size());
-      different.push_back({row.identity, 0, 0});
-    }
-    CountedIdentity& entry = different[slots[slot]];
-    ++entry.rows;
-    entry.datasets |= 1U << row.dataset;
-    row.dataset = slots[slot];
-  }
-  return different;
-}
-
 // Collapses this rank's rows; fills local_of_row.
 std::vector<CountedIdentity> collapse_local(RowStore& store, std::vector<std::uint32_t>& local_of_row) {
-  std::vector<StoredBlock>& blocks = store.blocks();
-  // rows_before[b][k]: rows of bucket k in blocks before b, once summed.
-  std::vector<std::vector<std::uint32_t>> rows_before(blocks.size() + 1, std::vector<std::uint32_t>(kBuckets, 0));
-  for_each_item(blocks.size(), [&](std::size_t b) {
-    for (const Identity& identity : blocks[b].identities) ++rows_before[b + 1][bucket_of(identity)];
-  });
-  for (std::size_t b = 0; b < blocks.size(); ++b) {
-    for (std::uint32_t k = 0; k < kBuckets; ++k) rows_before[b + 1][k] += rows_before[b][k];
-  }
-  const std::vector<std::uint32_t>& bucket_rows = rows_before.back();
-
+  std::vector<IdentityRun> runs;
+  for (const StoredBlock& block : store.blocks()) runs.push_back({block.identities, block.dataset});
   local_of_row.resize(store.rows());
-  std::vector<CountedIdentity> different;
-  std::vector<RowIdentity> rows;
-  for (std::uint32_t first = 0; first < kBuckets;) {
-    // This round's buckets: [first, last).
-    std::vector<std::uint64_t> start{0};
-    std::uint32_t last = first;
-    do {
-      start.push_back(start.back() + bucket_rows[last]);
-      ++last;
-    } while (last < kBuckets && start.back() + bucket_rows[last] <= kRowsPerRound);
-
-    rows.resize(start.back());
-    for_each_item(blocks.size(), [&](std::size_t b) {
-      std::vector<std::uint64_t> next(last - first);
-      for (std::uint32_t k = first; k < last; ++k) next[k - first] = start[k - first] + rows_before[b][k];
-      std::uint64_t row = blocks[b].first_row;
-      for (const Identity& identity : blocks[b].identities) {
-        const std::uint32_t bucket = bucket_of(identity);
-        if (bucket >= first && bucket < last) {
-          rows[next[bucket - first]++] = {identity, static_cast<std::uint32_t>(row), blocks[b].dataset};
-        }
-        ++row;
-      }
-    });
-    std::vector<std::vector<CountedIdentity>> found(last - first);
-    for_each_item(found.size(), [&](std::size_t k) {
-      found[k] = collapse_bucket(std::span(rows).subspan(start[k], start[k + 1] - start[k]));
-    });
-    std::vector<std::uint64_t> base;
-    for (const auto& bucket : found) {
-      base.push_back(different.size());
-      different.insert(different.end(), bucket.begin(), bucket.end());
-    }
-    for_each_item(found.size(), [&](std::size_t k) {
-      for (std::uint64_t i = start[k]; i < start[k + 1]; ++i) {
-        local_of_row[rows[i].row] = static_cast<std::uint32_t>(base[k] + rows[i].dataset);
-      }
-    });
-    first = last;
-  }
-  for (StoredBlock& block : blocks) block.identities = {};
+  std::vector<CountedIdentity> different = collapse(runs, local_of_row);
+  for (StoredBlock& block : store.blocks()) block.identities = {};
   return different;
 }
 

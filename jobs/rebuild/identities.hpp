@@ -9,20 +9,12 @@
 #include <vector>
 
 #include "engine/clustering.hpp"
-#include "engine/identity.hpp"
+#include "engine/collapse.hpp"
 #include "io/row_store.hpp"
 #include "partition/communicator.hpp"
 #include "partition/shuffle.hpp"
 
 namespace ligature {
-
-// A different identity, with what its rows add up to.  It travels in 24 bytes.
-struct CountedIdentity {
-  Identity identity;
-  std::uint32_t rows = 0;
-  std::uint32_t datasets = 0;  // bit d: seen in dataset d
-};
-static_assert(sizeof(CountedIdentity) == 24);
 
 struct Identities {
   // Identities this rank owns, in the order of their numbers: the first is number first_id.

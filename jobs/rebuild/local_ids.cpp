@@ -172,7 +172,6 @@ PassResult link_local_ids(const Communicator& comm, RowStore& rows, const Identi
       result.edges.insert(result.edges.end(), edges.begin(), edges.end());
     });
   }
-  rows.release_local_keys();
   std::array<std::uint64_t, 8> sums{all.ids,    all.default_ids, all.reused_ids, all.items,
                                     all.groups, all.compared,    all.vetoed,     all.links};
   comm.sum(sums);

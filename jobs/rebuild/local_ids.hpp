@@ -22,7 +22,7 @@ namespace ligature {
 // True if the job weighs local ids: an extract names them, and the job file does not forbid it.
 bool uses_local_ids(const JobFile& job) noexcept;
 
-// Collective.  Releases the store's local keys.  evidence: by owned identity.
+// Collective.  evidence: by owned identity.
 // The result has no pattern counts: pairs that share an id say nothing of pairs that do not.
 PassResult link_local_ids(const Communicator& comm, RowStore& rows, const Identities& identities,
                           std::span<const Evidence> evidence, const LinkageModel& model, LocalIdReport& report,

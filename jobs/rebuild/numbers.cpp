@@ -117,6 +117,7 @@ PassResult settle_numbers(const Communicator& comm, const Identities& identities
                           NumberReport& report) {
   PassResult result;
   result.report.name = pass_name(Pass::nhs_number);
+  PatternCounts counts{};
   std::vector<Flagged> flags;
   std::uint64_t items = 0, numbers_shared = 0;
   groups.visit([&](const NumberRound& round) {
@@ -129,7 +130,7 @@ PassResult settle_numbers(const Communicator& comm, const Identities& identities
       }
     });
     findings.for_each([&](Findings& found) {
-      for (std::size_t p = 0; p < kPatterns; ++p) result.counts[p] += found.counts[p];
+      for (std::size_t p = 0; p < kPatterns; ++p) counts[p] += found.counts[p];
       result.edges.insert(result.edges.end(), found.edges.begin(), found.edges.end());
       flags.insert(flags.end(), found.flags.begin(), found.flags.end());
       report.numbers += found.report.numbers;
@@ -143,7 +144,7 @@ PassResult settle_numbers(const Communicator& comm, const Identities& identities
     });
     items += round.items.size();
   });
-  comm.sum(result.counts);
+  comm.sum(counts);
   std::array<std::uint64_t, 6> sums{report.numbers,       report.contested,       report.identities_disowned,
                                     report.rows_disowned, report.default_numbers, report.rows_default};
   comm.sum(sums);
@@ -154,7 +155,7 @@ PassResult settle_numbers(const Communicator& comm, const Identities& identities
   const auto links = std::count_if(result.edges.begin(), result.edges.end(),
                                    [](const Edge& edge) { return edge.kind == EdgeKind::link; });
   result.report.edges = comm.sum(static_cast<std::uint64_t>(links));
-  for (const std::uint64_t count : result.counts) result.report.pairs_compared += count;
+  for (const std::uint64_t count : counts) result.report.pairs_compared += count;
 
   const Received<Flagged> received =
       shuffle(comm, std::move(flags), [&](const Flagged& flagged) { return identities.owner(flagged.id); });

@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
+#include <optional>
 #include <utility>
 
+#include "engine/decisive.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/pair_kernel.hpp"
 #include "engine/parallel.hpp"
+#include "engine/pattern_tally.hpp"
 #include "jobs/rebuild/rounds.hpp"
 #include "partition/tiles.hpp"
 
@@ -39,153 +43,189 @@ std::uint64_t pairs_of(std::uint64_t items) noexcept {
   return items == 0 ? 0 : items * (items - 1) / 2;
 }
 
-// What becomes of a compared pair, by its pattern.
-enum class Fate : std::uint8_t { count, weigh, near_number, other_pass };
-
-std::array<Fate, kPatterns> fates(Pass pass, const ChosenPasses& chosen, const LinkageModel& model) {
-  std::array<Fate, kPatterns> table{};
-  for (std::size_t p = 0; p < kPatterns; ++p) {
-    const auto pattern = static_cast<Pattern>(p);
-    const Levels levels = levels_of(pattern);
-    const bool of_birth_pass = chosen.date_of_birth && levels.birth == BirthLevel::exact;
-    const bool earlier = levels.nhs == NhsLevel::exact || (pass == Pass::postcode && of_birth_pass);
-    table[p] = earlier                        ? Fate::other_pass
-               : levels.nhs == NhsLevel::near ? Fate::near_number
-               : model.may_matter(pattern)    ? Fate::weigh
-                                              : Fate::count;
-  }
-  return table;
-}
-
-// What one thread has found.
-struct Findings {
-  PatternCounts counts{};
-  EdgeReducer edges;
-  std::vector<Edge> conflicts;
-  std::uint64_t vetoed = 0, links = 0;
-  // Reused from tile to tile.
-  IdentityColumns left, right;
-  std::vector<Identity> identities;
-  std::vector<Pattern> patterns;
-};
-
-// Compares the pairs of tiles and keeps what each thread finds.
-class TileComparer {
+// The identities of a tile as columns, and its rows: one identity that is not of the vetoed kind, with all those that
+// it is to be compared with.  Pairs of two of the vetoed kind are in no row.
+class TileRows {
  public:
-  TileComparer(Pass pass, const ChosenPasses& chosen, const Work& work, const LinkageModel& model)
-      : work_(work), model_(model), fate_(fates(pass, chosen, model)) {}
+  struct Side {
+    IdentityColumns columns;
+    std::span<const PassItem> items;
+    std::size_t vetoed_kind = 0;  // the first so many
+  };
 
-  // Returns the number of pairs that the tile holds.
-  std::uint64_t compare_tile(const Tile& tile, Findings& found) const {
-    const Range left = work_.segments[tile.left], right = work_.segments[tile.right];
-    const bool inside = tile.left == tile.right;
-    const std::uint64_t pairs = inside ? pairs_of(left.size()) : left.size() * right.size();
-    load(left, found.left, found.identities);
-    if (!inside) load(right, found.right, found.identities);
-    const IdentityColumns& others = inside ? found.left : found.right;
-    found.patterns.resize((right.size() + 31) / 16 * 16);
-
-    // Identities with a valid number in use come first in a segment.  Two of them either share it, and were settled
-    // with it, or differ in it, and can never link.
-    const std::uint64_t valid_left = valid_prefix(left);
-    const std::uint64_t valid_right = inside ? valid_left : valid_prefix(right);
-    found.vetoed += inside ? pairs_of(valid_left) : valid_left * valid_right;
-    for (std::uint64_t query = 0; query < left.size(); ++query) {
-      std::uint64_t begin = inside ? query + 1 : 0;
-      if (query < valid_left) begin = std::max(begin, valid_right);
-      compare_row(left.begin + query, query, others, right, begin, found);
-    }
-    return pairs;
+  void load(const Work& work, const Tile& tile) {
+    inside_ = tile.left == tile.right;
+    load(work, work.segments[tile.left], left_);
+    if (!inside_) load(work, work.segments[tile.right], right_);
   }
 
- private:
-  void load(const Range& segment, IdentityColumns& columns, std::vector<Identity>& identities) const {
-    identities.clear();
-    for (std::uint64_t i = segment.begin; i < segment.end; ++i) identities.push_back(work_.items[i].identity);
-    columns.assign(identities);
+  [[nodiscard]] std::uint64_t pairs() const noexcept {
+    return inside_ ? pairs_of(left_.items.size()) : left_.items.size() * right_.items.size();
+  }
+  [[nodiscard]] std::uint64_t vetoed() const noexcept {
+    return inside_ ? pairs_of(left_.vetoed_kind) : left_.vetoed_kind * right_.vetoed_kind;
   }
 
-  std::uint64_t valid_prefix(const Range& segment) const {
-    std::uint64_t i = segment.begin;
-    while (i < segment.end && is_vetoed_kind(work_.items[i].identity)) ++i;
-    return i - segment.begin;
-  }
-
-  void compare_row(std::uint64_t item, std::uint64_t query, const IdentityColumns& others, const Range& right,
-                   std::uint64_t begin, Findings& found) const {
-    const std::uint64_t end = right.size();
-    if (begin >= end) return;
-    compare_one_to_many(found.left, query, others, begin, end, found.patterns.data());
-    for (std::uint64_t i = 0; i < end - begin; ++i) {
-      const Pattern pattern = found.patterns[i];
-      const Fate fate = fate_[pattern];
-      if (fate == Fate::other_pass) continue;
-      const PassItem &a = work_.items[item], &b = work_.items[right.begin + begin + i];
-      // A misspelt number and the one that is meant have met with the number.
-      if (fate == Fate::near_number && a.identity.has_valid_nhs() != b.identity.has_valid_nhs()) continue;
-      ++found.counts[pattern];
-      if (fate != Fate::count) weigh(a, b, pattern, found);
-    }
-  }
-
-  void weigh(const PassItem& x, const PassItem& y, Pattern pattern, Findings& found) const {
-    const Weight weight = model_.weight(pattern, x.identity, y.identity);
-    // Short of a link, a person with a number is still a rival for one without.
-    const bool links = weight >= model_.threshold();
-    const bool is_rival =
-        x.identity.has_valid_nhs() != y.identity.has_valid_nhs() && weight >= model_.rival_threshold();
-    if (!links && !is_rival) return;
-    found.links += links;
-    const PassItem &a = x.id < y.id ? x : y, &b = x.id < y.id ? y : x;
-    if (x.identity.has_valid_nhs() && y.identity.has_valid_nhs()) {
-      if (links) found.conflicts.push_back({a.id, b.id, weight, EdgeKind::conflict});
-      return;
-    }
-    found.edges.add({a.id, b.id, weight, EdgeKind::link}, a.identity.valid_nhs(), b.identity.valid_nhs());
-  }
-
-  const Work& work_;
-  const LinkageModel& model_;
-  std::array<Fate, kPatterns> fate_;
-};
-
-// Counts the pairs of records of tiles.
-class RecordCounter {
- public:
-  RecordCounter(Pass pass, const Work& work) : pass_(pass), work_(work) {}
-
-  void count_tile(const Tile& tile, Findings& found) const {
-    const Range left = work_.segments[tile.left], right = work_.segments[tile.right];
-    const bool inside = tile.left == tile.right;
-    load(left, found.left, found.identities);
-    if (!inside) load(right, found.right, found.identities);
-    const IdentityColumns& others = inside ? found.left : found.right;
-    found.patterns.resize((right.size() + 31) / 16 * 16);
-    for (std::uint64_t query = 0; query < left.size(); ++query) {
-      const std::uint64_t begin = inside ? query + 1 : 0;
-      if (begin >= right.size()) continue;
-      compare_one_to_many(found.left, query, others, begin, right.size(), found.patterns.data());
-      const PassItem& a = work_.items[left.begin + query];
-      for (std::uint64_t i = begin; i < right.size(); ++i) {
-        const PassItem& b = work_.items[right.begin + i];
-        if (a.identity.has_valid_nhs() && b.identity.has_valid_nhs()) continue;
-        const Pattern pattern = found.patterns[i - begin];
-        const bool of_birth_pass = levels_of(pattern).birth == BirthLevel::exact;
-        if (pass_ == Pass::postcode && of_birth_pass) continue;
-        found.counts[pattern] += a.id * b.id;
+  // Calls row(a, query, b, begin, end): a's item query with b's items [begin, end).
+  template <typename Row>
+  void for_each_row(const Row& row) {
+    if (vetoed() == pairs()) return;
+    unpack(left_);
+    if (!inside_) unpack(right_);
+    for (std::size_t query = left_.vetoed_kind; query < left_.items.size(); ++query) {
+      if (inside_) {
+        row(left_, query, left_, std::size_t{0}, left_.vetoed_kind);
+        row(left_, query, left_, query + 1, left_.items.size());
+      } else {
+        row(left_, query, right_, std::size_t{0}, right_.items.size());
       }
     }
+    if (inside_) return;
+    for (std::size_t query = right_.vetoed_kind; query < right_.items.size(); ++query) {
+      row(right_, query, left_, std::size_t{0}, left_.vetoed_kind);
+    }
   }
 
  private:
-  void load(const Range& segment, IdentityColumns& columns, std::vector<Identity>& identities) const {
-    identities.clear();
-    for (std::uint64_t i = segment.begin; i < segment.end; ++i) identities.push_back(work_.items[i].identity);
-    columns.assign(identities);
+  static void load(const Work& work, const Range& segment, Side& side) {
+    side.items = std::span(work.items).subspan(segment.begin, segment.size());
+    side.vetoed_kind = 0;
+    while (side.vetoed_kind < side.items.size() && is_vetoed_kind(side.items[side.vetoed_kind].identity)) {
+      ++side.vetoed_kind;
+    }
   }
 
-  Pass pass_;
-  const Work& work_;
+  static void unpack(Side& side) {
+    side.columns.resize(side.items.size());
+    for (std::size_t i = 0; i < side.items.size(); ++i) side.columns.set(i, side.items[i].identity);
+  }
+
+  bool inside_ = true;
+  Side left_, right_;
+};
+
+// The pairs of a pass that decide something, by what the query's values are worth.
+class WantedPairs {
+ public:
+  WantedPairs(Pass pass, const ChosenPasses& chosen, const LinkageModel& model)
+      : model_(model),
+        shared_(pass == Pass::postcode ? Shared::postcode : Shared::birth),
+        births_settled_(pass == Pass::postcode && chosen.date_of_birth) {}
+
+  const WantedPatterns& of(const Identity& query) {
+    const bool numbered = query.has_valid_nhs();
+    const Rarity birth = birth_rarity(query), postcode = postcode_rarity(query);
+    std::unique_ptr<const WantedPatterns>& known = known_[(numbered * kRarities + birth) * kRarities + postcode];
+    if (known == nullptr) {
+      auto wanted = decisive_patterns(model_, numbered, birth, postcode);
+      // All pairs of near numbers: some of them have met with the number.
+      for (std::size_t p = 0; p < kPatterns; ++p) {
+        wanted[p] = wanted[p] || levels_of(static_cast<Pattern>(p)).nhs == NhsLevel::near;
+      }
+      known = std::make_unique<const WantedPatterns>(wanted, births_settled_, shared_);
+    }
+    return *known;
+  }
+
+ private:
+  const LinkageModel& model_;
+  Shared shared_;
+  bool births_settled_;
+  std::vector<std::unique_ptr<const WantedPatterns>> known_{2 * kRarities * kRarities};
+};
+
+// Compares the pairs of tiles and keeps what it finds: one for each thread.
+class TileComparer {
+ public:
+  TileComparer(Pass pass, const ChosenPasses& chosen, const LinkageModel& model)
+      : model_(model), wanted_(pass, chosen, model) {}
+
+  // Returns the number of pairs that the tile holds.
+  std::uint64_t compare_tile(const Work& work, const Tile& tile) {
+    rows_.load(work, tile);
+    vetoed += rows_.vetoed();
+    rows_.for_each_row(
+        [&](const TileRows::Side& a, std::size_t query, const TileRows::Side& b, std::size_t begin, std::size_t end) {
+          if (begin == end) return;
+          found_.resize(std::max(found_.size(), end - begin));
+          const PassItem& item = a.items[query];
+          const FoundPairs pairs =
+              find_wanted(a.columns, query, b.columns, begin, end, wanted_.of(item.identity), found_.data());
+          compared += end - begin - pairs.settled;
+          for (std::size_t i = 0; i < pairs.wanted; ++i) weigh(item, b.items[found_[i].index], found_[i].pattern);
+        });
+    return rows_.pairs();
+  }
+
+  EdgeReducer edges;
+  std::vector<Edge> conflicts;
+  std::uint64_t compared = 0, vetoed = 0, links = 0;
+
+ private:
+  void weigh(const PassItem& x, const PassItem& y, Pattern pattern) {
+    const bool x_numbered = x.identity.has_valid_nhs(), y_numbered = y.identity.has_valid_nhs();
+    // A misspelt number and the one that is meant have met with the number.
+    if (levels_of(pattern).nhs == NhsLevel::near && x_numbered != y_numbered) {
+      --compared;
+      return;
+    }
+    const Weight weight = model_.weight(pattern, x.identity, y.identity);
+    if (!is_decisive(model_, weight, x.identity, y.identity)) return;
+    const bool is_link = weight >= model_.threshold();
+    links += is_link;
+    const PassItem &a = x.id < y.id ? x : y, &b = x.id < y.id ? y : x;
+    if (x_numbered && y_numbered) {
+      conflicts.push_back({a.id, b.id, weight, EdgeKind::conflict});
+      return;
+    }
+    edges.add({a.id, b.id, weight, EdgeKind::link}, a.identity.valid_nhs(), b.identity.valid_nhs());
+  }
+
+  const LinkageModel& model_;
+  WantedPairs wanted_;
+  TileRows rows_;
+  std::vector<FoundPair> found_;
+};
+
+// Counts the pairs of records of tiles: one for each thread.
+class RecordCounter {
+ public:
+  void count_tile(const Work& work, const Tile& tile) {
+    rows_.load(work, tile);
+    side_ = nullptr;
+    rows_.for_each_row(
+        [&](const TileRows::Side& a, std::size_t query, const TileRows::Side& b, std::size_t begin, std::size_t end) {
+          const PassItem& item = a.items[query];
+          weigh_others(b, item.identity.has_valid_nhs());
+          for (std::size_t i = begin, count = 0; i < end; i += count) {
+            count = std::min(kTallyBlock, end - i);
+            compare_one_to_many(a.columns, query, b.columns, i, i + count, patterns_.data());
+            tally.add(patterns_.data(), records_.data() + i, count, item.id);
+          }
+        });
+  }
+
+  PatternTally tally;
+
+ private:
+  // The records of each of a side's items, as they count with a query that has a valid number or has none.  Rows come
+  // sorted by that, so this is done a few times a tile.
+  void weigh_others(const TileRows::Side& side, bool numbered) {
+    if (&side == side_ && numbered == numbered_) return;
+    side_ = &side;
+    numbered_ = numbered;
+    records_.resize(side.items.size());
+    for (std::size_t i = 0; i < side.items.size(); ++i) {
+      const bool two_numbers = numbered && side.items[i].identity.has_valid_nhs();
+      records_[i] = static_cast<std::uint8_t>(two_numbers ? 0 : side.items[i].id);  // at most one for each dataset
+    }
+  }
+
+  TileRows rows_;
+  std::array<Pattern, kTallyBlock> patterns_{};
+  std::vector<std::uint8_t> records_;
+  const TileRows::Side* side_ = nullptr;
+  bool numbered_ = false;
 };
 
 }  // namespace
@@ -209,7 +249,7 @@ PassResult run_pass(const Communicator& comm, Pass pass, const ChosenPasses& cho
   constexpr std::size_t kTilesPerTask = 256;
   PassResult result;
   result.report.name = pass_name(pass);
-  std::uint64_t items_seen = 0, vetoed = 0, links = 0;
+  std::uint64_t items_seen = 0, compared = 0, vetoed = 0, links = 0;
   const std::uint64_t rounds = rounds_for(comm, identities);
   for (std::uint64_t round = 0; round < rounds; ++round) {
     std::vector<PassItem> items = bring_together<PassItem>(
@@ -226,28 +266,28 @@ PassResult run_pass(const Communicator& comm, Pass pass, const ChosenPasses& cho
     const Work work = balance_tiles(comm, std::move(items), groups);
     result.report.groups += work.groups;
     result.report.largest_group = std::max(result.report.largest_group, work.largest_group);
-    PerThread<Findings> findings;
-    const TileComparer comparer(pass, chosen, work, model);
+    PerThread<std::optional<TileComparer>> comparers;
     for_blocks(work.tiles.size(), kTilesPerTask, [&](std::size_t begin, std::size_t end) {
-      Findings& found = findings.local();
+      std::optional<TileComparer>& comparer = comparers.local();
+      if (!comparer) comparer.emplace(pass, chosen, model);
       std::uint64_t pairs = 0;
-      for (std::size_t t = begin; t < end; ++t) pairs += comparer.compare_tile(work.tiles[t], found);
+      for (std::size_t t = begin; t < end; ++t) pairs += comparer->compare_tile(work, work.tiles[t]);
       progress(pairs);
     });
-    findings.for_each([&](Findings& found) {
-      for (std::size_t p = 0; p < kPatterns; ++p) result.counts[p] += found.counts[p];
-      vetoed += found.vetoed;
-      links += found.links;
-      const std::vector<Edge> edges = found.edges.take(model.threshold());
+    comparers.for_each([&](std::optional<TileComparer>& comparer) {
+      if (!comparer) return;
+      compared += comparer->compared;
+      vetoed += comparer->vetoed;
+      links += comparer->links;
+      const std::vector<Edge> edges = comparer->edges.take(model.threshold());
       result.edges.insert(result.edges.end(), edges.begin(), edges.end());
-      result.edges.insert(result.edges.end(), found.conflicts.begin(), found.conflicts.end());
+      result.edges.insert(result.edges.end(), comparer->conflicts.begin(), comparer->conflicts.end());
     });
   }
-  comm.sum(result.counts);
   result.report.identities = comm.sum(items_seen);
+  result.report.pairs_compared = comm.sum(compared);
   result.report.pairs_vetoed = comm.sum(vetoed);
   result.report.edges = comm.sum(links);
-  for (const std::uint64_t count : result.counts) result.report.pairs_compared += count;
   return result;
 }
 
@@ -268,15 +308,19 @@ PatternCounts count_pass(const Communicator& comm, Pass pass, const Identities& 
         PassOrder{});
     const std::vector<Range> groups = groups_of(std::span<const PassItem>(items), 2);
     const Work work = balance_tiles(comm, std::move(items), groups);
-    PerThread<Findings> findings;
-    const RecordCounter counter(pass, work);
+    PerThread<RecordCounter> counters;
     for_blocks(work.tiles.size(), kTilesPerTask, [&](std::size_t begin, std::size_t end) {
-      Findings& found = findings.local();
-      for (std::size_t t = begin; t < end; ++t) counter.count_tile(work.tiles[t], found);
+      RecordCounter& counter = counters.local();
+      for (std::size_t t = begin; t < end; ++t) counter.count_tile(work, work.tiles[t]);
     });
-    findings.for_each([&](const Findings& found) {
-      for (std::size_t p = 0; p < kPatterns; ++p) counts[p] += found.counts[p];
+    counters.for_each([&](const RecordCounter& counter) {
+      const PatternCounts mine = counter.tally.counts();
+      for (std::size_t p = 0; p < kPatterns; ++p) counts[p] += mine[p];
     });
+  }
+  for (std::size_t p = 0; p < kPatterns; ++p) {
+    const bool of_birth_pass = levels_of(static_cast<Pattern>(p)).birth == BirthLevel::exact;
+    if (pass == Pass::postcode && of_birth_pass) counts[p] = 0;
   }
   comm.sum(counts);
   return counts;

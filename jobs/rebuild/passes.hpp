@@ -1,9 +1,8 @@
-// The passes over pairs: every two identities that agree on date of birth or on postcode are compared.  (Those that
-// share an NHS number have met before: jobs/rebuild/numbers.hpp.)
-//
-// One agreeing identifier is enough to be compared, so no blocking rule can miss what the evidence would link.  A pair
-// that agrees on several identifiers belongs to the first pass that brings it together, and is counted once.  Two
-// numbers with different owners can never link, so such pairs are counted by group sizes and not compared.
+// The passes over pairs: every two identities that agree on date of birth or on postcode are compared, so no blocking
+// rule can miss what the evidence would link.  (Those that share an NHS number have met: jobs/rebuild/numbers.hpp.)
+// A pair that agrees on several identifiers belongs to the first pass, and is counted once.  Two numbers with different
+// owners can never link: such pairs are counted by group sizes.  Of the others, the kernel passes a vector at a time
+// over those whose pattern decides nothing for values as rare as theirs; only the rest are weighed.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +27,6 @@ std::string_view pass_name(Pass pass) noexcept;
 
 struct PassResult {
   std::vector<Edge> edges;  // found on this rank
-  PatternCounts counts{};   // of the pairs that this pass compared, over all ranks
   PassReport report;        // over all ranks
 };
 

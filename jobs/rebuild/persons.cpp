@@ -1,11 +1,13 @@
 #include "jobs/rebuild/persons.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
+#include "jobs/rebuild/ambiguous_rows.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
 
@@ -20,6 +22,12 @@ struct Claim {
   std::uint64_t is_owner = 0;
   std::uint64_t rows = 0;
   IdentityId cluster = 0;
+};
+
+// A claim that moves as it is sorted, with where its answer has to be put.
+struct ReceivedClaim {
+  Claim claim;
+  std::uint64_t received = 0;
 };
 
 // The NHS number that may name the person, 0 if none.
@@ -48,18 +56,19 @@ std::vector<std::uint8_t> settle_ownership(const Communicator& comm, std::span<c
   const Received<Claim> received = shuffle(
       comm, std::move(claims), [&](const Claim& claim) { return shard_map.owner(shard_of(linkage_key(claim.nhs))); },
       route);
-  std::vector<std::uint32_t> order(received.items.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
-  sort_items(order.begin(), order.end(), [&](std::uint32_t x, std::uint32_t y) {
-    const Claim &a = received.items[x], &b = received.items[y];
+  std::vector<ReceivedClaim> sorted;
+  sorted.reserve(received.items.size());
+  for (const Claim& claim : received.items) sorted.push_back({claim, sorted.size()});
+  sort_items(sorted.begin(), sorted.end(), [](const ReceivedClaim& x, const ReceivedClaim& y) {
+    const Claim &a = x.claim, &b = y.claim;
     if (a.nhs != b.nhs) return a.nhs < b.nhs;
     if (a.is_owner != b.is_owner) return a.is_owner > b.is_owner;
     if (a.rows != b.rows) return a.rows > b.rows;
     return a.cluster < b.cluster;
   });
-  std::vector<std::uint8_t> wins(order.size(), 0);
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    wins[order[i]] = i == 0 || received.items[order[i]].nhs != received.items[order[i - 1]].nhs;
+  std::vector<std::uint8_t> wins(sorted.size(), 0);
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    wins[sorted[i].received] = i == 0 || sorted[i].claim.nhs != sorted[i - 1].claim.nhs;
   }
   const std::vector<std::uint8_t> replies = route.reply<std::uint8_t>(comm, wins);
   std::vector<std::uint8_t> owns(drafts.size(), 0);
@@ -71,7 +80,7 @@ std::vector<std::uint8_t> settle_ownership(const Communicator& comm, std::span<c
 }
 
 IdType id_type_of(const PersonDraft& draft, bool owns_number) noexcept {
-  if (draft.smallest.nhs_status() == NhsStatus::one_time && !draft.linked) return IdType::one_time;
+  if (draft.smallest.nhs_status() == NhsStatus::one_time && !draft.linked && !draft.ambiguous) return IdType::one_time;
   if (number_of(draft) != 0) return owns_number ? IdType::nhs_number : IdType::contested;
   return draft.ambiguous ? IdType::ambiguous : IdType::other;
 }
@@ -82,11 +91,23 @@ std::vector<Person> name_drafts(std::span<const PersonDraft> drafts, std::span<c
   std::vector<Person> persons(drafts.size());
   for_blocks(drafts.size(), kDraftsPerTask, [&](std::size_t begin, std::size_t end) {
     Pseudonymiser pseudonymiser(key);
+    std::vector<std::uint64_t> numbers;
+    std::vector<Identity> identities;
+    for (std::size_t i = begin; i < end; ++i) {
+      if (owns[i] != 0) {
+        numbers.push_back(number_of(drafts[i]));
+      } else {
+        identities.push_back(drafts[i].smallest);
+      }
+    }
+    std::vector<Pseudonym> of_numbers(numbers.size()), of_identities(identities.size());
+    pseudonymiser.name(numbers, of_numbers);
+    pseudonymiser.name(identities, of_identities);
+    auto next_number = of_numbers.cbegin(), next_identity = of_identities.cbegin();
     for (std::size_t i = begin; i < end; ++i) {
       const PersonDraft& draft = drafts[i];
       Person& person = persons[i];
-      person.pseudonym =
-          owns[i] != 0 ? pseudonymiser.of_nhs_number(number_of(draft)) : pseudonymiser.of_identity(draft.smallest);
+      person.pseudonym = owns[i] != 0 ? *next_number++ : *next_identity++;
       person.rows = draft.rows;
       person.datasets = draft.datasets;
       person.outward = draft.outward;
@@ -102,12 +123,18 @@ std::vector<Person> name_drafts(std::span<const PersonDraft> drafts, std::span<c
 }  // namespace
 
 int Persons::owner(std::uint64_t row) const noexcept {
-  const auto next = std::upper_bound(first_row_of_rank.begin(), first_row_of_rank.end() - 1, row);
-  return static_cast<int>(next - first_row_of_rank.begin()) - 1;
+  // Pseudonyms are spread evenly, so that a guess is hardly ever off by more than one.
+  const std::size_t ranks = first_row_of_rank.size() - 1;
+  std::size_t rank =
+      static_cast<std::size_t>(static_cast<double>(row) / static_cast<double>(total()) * static_cast<double>(ranks));
+  rank = std::min(rank, ranks - 1);
+  while (row < first_row_of_rank[rank]) --rank;
+  while (row >= first_row_of_rank[rank + 1]) ++rank;
+  return static_cast<int>(rank);
 }
 
-Persons name_persons(const Communicator& comm, const Identities& identities, PersonDrafts&& drafts,
-                     std::span<const std::byte> key) {
+Persons name_persons(const Communicator& comm, Identities& identities, PersonDrafts&& drafts,
+                     const AmbiguousRows& apart, std::span<const std::byte> key) {
   std::vector<Person> named;
   {
     const std::vector<std::uint8_t> owns = settle_ownership(comm, drafts.drafts);
@@ -127,13 +154,16 @@ Persons name_persons(const Communicator& comm, const Identities& identities, Per
     Received<Person> received = shuffle(
         comm, std::move(named), [&](const Person& person) { return shard_map.owner(person_shard(person.pseudonym)); },
         route);
-    order.resize(received.items.size());
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
-    sort_items(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-      return received.items[a].pseudonym < received.items[b].pseudonym;
-    });
-    result.owned.reserve(order.size());
-    for (const std::uint32_t i : order) result.owned.push_back(received.items[i]);
+    std::vector<std::pair<Pseudonym, std::uint64_t>> sorted;
+    sorted.reserve(received.items.size());
+    for (const Person& person : received.items) sorted.emplace_back(person.pseudonym, sorted.size());
+    sort_items(sorted.begin(), sorted.end(), std::less<>());
+    result.owned.reserve(sorted.size());
+    order.reserve(sorted.size());
+    for (const auto& [pseudonym, place] : sorted) {
+      result.owned.push_back(received.items[place]);
+      order.push_back(static_cast<std::uint32_t>(place));
+    }
   }
   bool repeated = false;
   for (std::size_t i = 1; i < result.owned.size(); ++i) {
@@ -162,11 +192,14 @@ Persons name_persons(const Communicator& comm, const Identities& identities, Per
   order = {};
   const std::vector<std::uint64_t> row_of_draft = route.reply<std::uint64_t>(comm, rows_of_received);
   rows_of_received = {};
+  std::vector<PersonPlace> place_of_draft;
+  place_of_draft.reserve(pseudonyms.size());
+  for (std::size_t d = 0; d < pseudonyms.size(); ++d) place_of_draft.push_back({row_of_draft[d], pseudonyms[d]});
   std::vector<MemberPlace> places;
   places.reserve(drafts.members.size());
   for (std::size_t d = 0; d < pseudonyms.size(); ++d) {
     for (std::uint64_t m = drafts.first_member[d]; m < drafts.first_member[d + 1]; ++m) {
-      places.push_back({drafts.members[m], {row_of_draft[d], pseudonyms[d]}, drafts.provenance[m]});
+      places.push_back({drafts.members[m], place_of_draft[d], drafts.provenance[m]});
     }
   }
   drafts = {};
@@ -192,6 +225,7 @@ Persons name_persons(const Communicator& comm, const Identities& identities, Per
   result.of_local = identities.route.reply<PersonPlace>(comm, of_received);
   of_received = {};
   result.id_of_local = identities.route.reply<IdentityId>(comm, id_of_received);
+  apart.lead(comm, place_of_draft, identities.local_of_row, result);
   return result;
 }
 

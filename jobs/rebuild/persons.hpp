@@ -50,8 +50,11 @@ struct Persons {
   [[nodiscard]] int owner(std::uint64_t row) const noexcept;
 };
 
-// Collective.  Consumes the drafts.  Throws Error if two persons got one pseudonym: nothing may then be published.
-Persons name_persons(const Communicator& comm, const Identities& identities, PersonDrafts&& drafts,
-                     std::span<const std::byte> key);
+class AmbiguousRows;
+
+// Collective.  Consumes the drafts.  apart: rows that were taken apart from their identity, whose local_of_row is set.
+// Throws Error if two persons got one pseudonym: nothing may then be published.
+Persons name_persons(const Communicator& comm, Identities& identities, PersonDrafts&& drafts,
+                     const AmbiguousRows& apart, std::span<const std::byte> key);
 
 }  // namespace ligature

@@ -202,7 +202,7 @@ void put(std::byte* at, T value) noexcept {
 
 void write_persons(const Layout& layout, const Persons& persons, DatasetWriter& writer, ContentDigest& digest) {
   write_person_column(persons, layout.pseudonym, 32, writer, digest,
-                      [](const Person& person, std::byte* at) { std::memcpy(at, hex(person.pseudonym).data(), 32); });
+                      [](const Person& person, std::byte* at) { put(at, hex_digits(person.pseudonym)); });
   write_person_column(persons, layout.birth_year, 2, writer, digest,
                       [](const Person& person, std::byte* at) { put(at, person.birth_year); });
   write_person_column(persons, layout.sex, 1, writer, digest,

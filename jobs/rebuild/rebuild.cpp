@@ -1,7 +1,7 @@
 // The main job: from raw extracts to one merged, pseudonymised dataset.  Read rebuild() at the end from top to bottom;
 // each line is a stage, and each stage has its file in this folder.
 #include <algorithm>
-#include <chrono>
+#include <atomic>
 #include <ctime>
 #include <functional>
 #include <optional>
@@ -12,20 +12,24 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "engine/anchored_estimate.hpp"
-#include "engine/dependence.hpp"
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
+#include "engine/pair_kernel.hpp"
 #include "engine/parallel.hpp"
+#include "engine/trace.hpp"
+#include "io/bounds.hpp"
 #include "io/files.hpp"
 #include "io/manifest.hpp"
+#include "io/performance.hpp"
 #include "io/placement.hpp"
 #include "io/progress.hpp"
 #include "io/secure_index.hpp"
+#include "io/trace_file.hpp"
 #include "jobs/jobs.hpp"
+#include "jobs/rebuild/ambiguous_rows.hpp"
+#include "jobs/rebuild/choose_model.hpp"
 #include "jobs/rebuild/clusters.hpp"
 #include "jobs/rebuild/estimates.hpp"
-#include "jobs/rebuild/expectation.hpp"
 #include "jobs/rebuild/identities.hpp"
 #include "jobs/rebuild/local_ids.hpp"
 #include "jobs/rebuild/number_groups.hpp"
@@ -34,36 +38,13 @@
 #include "jobs/rebuild/persons.hpp"
 #include "jobs/rebuild/publish.hpp"
 #include "jobs/rebuild/secure_files.hpp"
+#include "jobs/rebuild/stage_clock.hpp"
 #include "jobs/rebuild/summary.hpp"
 #include "jobs/rebuild/survey.hpp"
 
 namespace ligature {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// Times stages and reports them as they end.
-class StageClock {
- public:
-  StageClock(const Communicator& comm, Manifest& manifest) : comm_(comm), manifest_(manifest) {}
-  // Collective.  Ends the stage that began when the last one ended; items: over all ranks.
-  void end(const std::string& name, std::uint64_t items, const std::string& unit) {
-    const double seconds = comm_.max(seconds_since(start_));
-    manifest_.stages.push_back({name, seconds, items, unit});
-    log_info(comm_, name + ": " + with_commas(items) + " " + unit + " in " + human_seconds(seconds));
-    start_ = Clock::now();
-  }
-
- private:
-  const Communicator& comm_;
-  Manifest& manifest_;
-  Clock::time_point start_ = Clock::now();
-};
 
 DayNumber today() {
   const std::time_t now = std::time(nullptr);
@@ -189,53 +170,6 @@ void identify_run(const JobFile& job, const Inputs& inputs, std::span<const std:
           .substr(0, 16);
 }
 
-// Collective.  The model: m from pairs that share a number where there are enough of them, else from all pairs of the
-// file, else as documented; then what the job file says.
-ModelParameters choose_model(const Communicator& comm, const JobFile& job, const Identities& identities,
-                             const Survey& survey, ModelReport& report) {
-  const ModelParameters documented = documented_model(survey.file);
-  const AnchoredEstimate anchored = estimate_anchored(documented, survey.same_number);
-  report.anchor_pairs = anchored.pairs;
-  report.different_births = anchored.different_births;
-  report.different_births_and_genders = anchored.different_births_and_genders;
-  report.log_likelihood = anchored.log_likelihood;
-  ModelParameters model = documented;
-  const EstimateChoice wanted = job.model.estimate;
-  if (anchored.usable && (wanted == EstimateChoice::automatic || wanted == EstimateChoice::anchored)) {
-    model = anchored.parameters;
-    report.source = "anchored";
-    report.reason = "enough records share a valid NHS number";
-  } else if (wanted == EstimateChoice::documented || wanted == EstimateChoice::anchored) {
-    report.source = "documented";
-    report.reason =
-        wanted == EstimateChoice::documented ? "the job file says so" : "too few records share a valid number";
-  } else {
-    const ExpectationResult expectation = estimate_from_pairs(comm, identities, survey, anchored.parameters);
-    report.log_likelihood = expectation.log_likelihood;
-    report.source = expectation.usable ? "em" : "documented";
-    report.reason = expectation.usable ? "over all pairs of the file"
-                    : wanted == EstimateChoice::automatic
-                        ? "too few records share a valid number, and: " + expectation.problem
-                        : expectation.problem;
-    if (expectation.usable) model = expectation.parameters;
-  }
-  for (const Dependence& dependence : measure_dependence(survey.same_number)) {
-    const Association& errors = dependence.alike;
-    report.dependence.push_back({std::string(dependence.first), std::string(dependence.second), errors.agree,
-                                 errors.first_disagrees, errors.second_disagrees, errors.disagree,
-                                 errors.log_odds_ratio, errors.standard_error});
-  }
-  if (job.threshold_bits) model.threshold_bits = *job.threshold_bits;
-  if (job.margin_bits) model.margin_bits = *job.margin_bits;
-  if (job.prior) model.prior = *job.prior;
-  if (!job.model.twins) {
-    model.siblings_at_postcode = {};
-    model.unnumbered = 0.5;
-  }
-  apply_levels(job.model, model);
-  return model;
-}
-
 Manifest new_manifest(const Communicator& comm, const JobFile& job, DayNumber as_at) {
   Manifest manifest;
   manifest.software_version = LIGATURE_VERSION;
@@ -250,6 +184,58 @@ Manifest new_manifest(const Communicator& comm, const JobFile& job, DayNumber as
   return manifest;
 }
 
+// Collective.  What the machine can do at best, if a file says so; rank 0 alone needs it.  A trace that could not be
+// written is found now, and not when the work is done.
+std::optional<Bounds> load_bounds(const Communicator& comm, const RebuildOptions& options) {
+  std::optional<Bounds> bounds;
+  std::optional<std::string> problem;
+  if (comm.is_root()) {
+    try {
+      if (options.bounds) bounds = read_bounds(*options.bounds);
+      if (options.trace) File::create(*options.trace, 0600).close();
+    } catch (const Error& error) {
+      problem = error.what();
+    }
+  }
+  comm.agree(problem, kExitWrongUse);
+  return bounds;
+}
+
+void copy_stages(const StageClock& clock, Manifest& manifest) {
+  manifest.stages.clear();
+  for (const StagePerformance& stage : clock.stages()) {
+    manifest.stages.push_back({stage.name, stage.seconds, stage.items, stage.unit});
+  }
+  manifest.total_seconds = clock.total_seconds();
+}
+
+// Collective.  What each stage took on each rank; whole on the root.
+Performance measured_performance(const Communicator& comm, const StageClock& clock, const std::optional<Bounds>& bounds,
+                                 const Placement& placement, std::uint64_t input_bytes, const Manifest& manifest) {
+  Performance performance;
+  performance.software_version = manifest.software_version;
+  performance.run_id = manifest.run_id;
+  performance.started_utc = manifest.started_utc;
+  performance.simd = pair_kernel_target();
+  performance.warning = placement_warning(placement, manifest.threads_per_rank);
+  performance.hosts = placement.hosts;
+  performance.ranks = comm.size();
+  performance.threads_per_rank = manifest.threads_per_rank;
+  performance.cpus_per_rank = placement.rank_cpus;
+  performance.cpus_per_host = placement.usable_cpus;
+  performance.input_bytes = input_bytes;
+  performance.rows = manifest.rows.read;
+  performance.rows_kept = manifest.rows.kept;
+  performance.identities = manifest.identities;
+  for (const PassReport& pass : manifest.passes) performance.pairs += pass.pairs_compared;
+  performance.persons = manifest.persons;
+  performance.launch_seconds = clock.launch_seconds();
+  performance.total_seconds = clock.total_seconds();
+  performance.fault_seconds = clock.fault_seconds();
+  performance.stages = clock.gather(bounds, placement.hosts, comm.size() * manifest.threads_per_rank);
+  return performance;
+}
+
 std::uint64_t peak_memory(const Communicator& comm) {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
@@ -258,8 +244,11 @@ std::uint64_t peak_memory(const Communicator& comm) {
 
 }  // namespace
 
-int rebuild(const Communicator& comm, const JobFile& job) {
-  const Clock::time_point start = Clock::now();
+int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& options) {
+  if (options.trace) Trace::of_this_process().start(trace_limit(comm.size()));
+  StageClock clock(comm);
+  clock.begin("start");
+  const std::optional<Bounds> bounds = load_bounds(comm, options);
   const Placement placement = examine_placement(comm);
   const ThreadLimit threads(job.threads > 0 ? job.threads : placement.fair_threads);
   const DayNumber as_at = job.as_at.value_or(today());
@@ -273,9 +262,12 @@ int rebuild(const Communicator& comm, const JobFile& job) {
   const Inputs inputs = find_inputs(comm, job);
   make_folders(comm, job);
   const std::uint64_t memory = memory_of_rank(comm, job);
-  StageClock clock(comm, manifest);
+  std::uint64_t input_bytes = 0;
+  for (const InputFile& file : inputs.files) input_bytes += file.bytes;
+  clock.end(inputs.files.size(), "files", comm.is_root() ? inputs.files.size() : 0);
 
   // Extracts to rows.
+  clock.begin("intake");
   ReferenceCounts objection_rows, superseded_rows;
   const ObjectionLedger objections = load_objections(comm, job, objection_rows);
   const SupersessionTable superseded = load_superseded(comm, job, superseded_rows);
@@ -284,79 +276,104 @@ int rebuild(const Communicator& comm, const JobFile& job) {
   RowStore rows(inputs, job.secure / "scratch", memory / 4, job.max_categories);
   IntakeReport intake;
   {
-    std::uint64_t bytes = 0;
-    for (const InputFile& file : inputs.files) bytes += file.bytes;
-    Progress progress(comm, "intake", bytes / static_cast<std::uint64_t>(comm.size()), "bytes");
+    Progress progress(comm, "intake", input_bytes / static_cast<std::uint64_t>(comm.size()), "bytes");
     intake = read_extracts(
         comm, job, inputs, {&objections, &superseded, as_at}, [&] { rows.restart(); },
         [&](RowBlock&& block) { rows.add(std::move(block)); }, [&](std::uint64_t read) { progress.add(read); });
   }
   write_quarantine(comm, job, inputs, intake, rows);
   manifest.rows = total_rows(job, inputs, intake);
-  clock.end("intake", manifest.rows.read, "rows");
+  clock.end(manifest.rows.read, "rows", rows.rows(), {.parsed_bytes = static_cast<double>(input_bytes)});
 
   // Rows to identities.
+  clock.begin("identities");
   Identities identities = collapse_identities(comm, rows);
   manifest.identities = identities.total;
-  clock.end("identities", manifest.rows.kept, "rows");
+  const std::uint64_t owned = identities.owned.size();
+  clock.end(manifest.rows.kept, "rows", rows.rows(), {.collapsed_rows = static_cast<double>(manifest.rows.kept)});
 
   // Identities to pairs to edges.
+  clock.begin("survey");
   NumberGroups numbers(comm, identities);
   Survey survey = survey_file(comm, identities, numbers, job.model);
   const LinkageModel model(choose_model(comm, job, identities, survey, manifest.estimation), job.model.rivals);
   if (!job.model.conflicts || !model.conflicts_may_link()) survey.trust_thin_numbers();
-  clock.end("survey", manifest.identities, "identities");
+  clock.end(manifest.identities, "identities", owned);
   std::vector<Edge> edges;
+  std::uint64_t pairs = 0;
+  StageWork work;
+  const auto take = [&](PassResult&& found) {
+    edges.insert(edges.end(), found.edges.begin(), found.edges.end());
+    pairs += found.report.pairs_compared;
+    work.collapsed_rows += static_cast<double>(found.report.identities);
+    work.compared_pairs += static_cast<double>(found.report.pairs_compared);
+    manifest.passes.push_back(std::move(found.report));
+  };
+  manifest.numbers.default_births = survey.default_births;
+  if (job.model.passes.nhs_number) {
+    clock.begin("numbers");
+    take(settle_numbers(comm, identities, numbers, model, job.model, survey, manifest.numbers));
+    clock.end(manifest.identities, "identities", owned, std::exchange(work, {}));
+  }
+  numbers.release();
+  clock.begin("pairs");
+  std::atomic<std::uint64_t> pairs_here{0};
+  pairs = 0;
   {
     Progress progress(comm, "pairs", 0, "pairs");
-    const auto take = [&](PassResult&& found) {
-      edges.insert(edges.end(), found.edges.begin(), found.edges.end());
-      manifest.passes.push_back(found.report);
+    const auto count = [&](std::uint64_t done) {
+      progress.add(done);
+      pairs_here.fetch_add(done, std::memory_order_relaxed);
     };
-    manifest.numbers.default_births = survey.default_births;
-    if (job.model.passes.nhs_number) {
-      take(settle_numbers(comm, identities, numbers, model, job.model, survey, manifest.numbers));
-    }
-    numbers.release();
-    const auto count = [&](std::uint64_t pairs) { progress.add(pairs); };
     for (const Pass pass : {Pass::date_of_birth, Pass::postcode}) {
       if (!(pass == Pass::postcode ? job.model.passes.postcode : job.model.passes.date_of_birth)) continue;
+      clock.step(pass == Pass::postcode ? "pairs by postcode" : "pairs by date of birth");
       take(run_pass(comm, pass, job.model.passes, identities, survey.evidence, model, count));
     }
     if (uses_local_ids(job)) {
+      clock.step("pairs by local id");
       take(link_local_ids(comm, rows, identities, survey.evidence, model, manifest.local_ids, count));
     }
   }
-  std::uint64_t pairs = 0;
-  for (const PassReport& pass : manifest.passes) pairs += pass.pairs_compared;
-  clock.end("pairs", pairs, "pairs");
+  clock.end(pairs, "pairs", pairs_here, work);
 
   // Edges to clusters.
+  clock.begin("clusters");
+  const std::uint64_t links = comm.sum(std::uint64_t{edges.size()});
   ClusterReport clusters;
   PersonDrafts drafts = resolve_clusters(comm, identities, survey.evidence, std::move(edges), model, clusters);
-  clock.end("clusters", manifest.identities, "identities");
+  clock.end(manifest.identities, "identities", owned, {.edges = static_cast<double>(links)});
 
   // Clusters to persons.
-  const Persons persons = name_persons(comm, identities, std::move(drafts), key);
-  clock.end("persons", persons.total(), "persons");
+  clock.begin("persons");
+  const AmbiguousRows apart(comm, inputs, rows, intake.lines_before_first_file, identities, survey.evidence, drafts);
+  manifest.rows_apart = apart.persons();
+  const Persons persons = name_persons(comm, identities, std::move(drafts), apart, key);
+  clock.end(persons.total(), "persons", persons.owned.size(), {.persons = static_cast<double>(persons.total())});
 
+  clock.begin("estimates");
   std::vector<std::string> dataset_names;
   for (const DatasetSchema& dataset : inputs.datasets) dataset_names.push_back(dataset.name);
   manifest.estimated = estimate_quality(comm, identities, survey.evidence, persons, model.parameters(), dataset_names);
 
+  clock.end(manifest.identities, "identities", owned);
+
   // Persons and their rows to the dataset, and what stays behind to secure/.
+  clock.begin("publish");
   PublishedContent content;
   {
     Progress progress(comm, "publish", rows.rows(), "rows");
     content = write_content(comm, job, inputs, intake, rows, identities, persons, memory / 4,
                             [&](std::uint64_t done) { progress.add(done); });
   }
-  clock.end("publish", manifest.rows.kept, "rows");
+  clock.end(manifest.rows.kept, "rows", rows.rows());
+  clock.begin("index");
   write_row_index(comm, job, intake, rows, identities, persons);
   write_identity_records(comm, job, identities, survey.evidence, persons);
-  clock.end("index", manifest.rows.kept, "rows");
+  clock.end(manifest.rows.kept, "rows", rows.rows());
 
   // The account of the run, and last of all the dataset's name.
+  clock.begin("finish");
   manifest.files = inputs.files;
   manifest.file_reports = intake.files;
   for (const DatasetSchema& dataset : inputs.datasets) manifest.datasets.push_back({dataset.name, 0});
@@ -381,13 +398,19 @@ int rebuild(const Communicator& comm, const JobFile& job) {
   manifest.content_digest = hex(content.content);
   identify_run(job, inputs, key, manifest);
   manifest.peak_memory_bytes = peak_memory(comm);
+  copy_stages(clock, manifest);
   name_dataset(comm, *content.writer, manifest);
-  manifest.total_seconds = comm.max(seconds_since(start));
+  clock.end(inputs.files.size(), "files", comm.is_root() ? inputs.files.size() : 0);
+  copy_stages(clock, manifest);
+  const Performance performance = measured_performance(comm, clock, bounds, placement, input_bytes, manifest);
   if (comm.is_root()) {
+    write_performance(job.secure, performance);
     write_manifest(manifest);
     std::filesystem::remove_all(job.secure / "scratch");
-    std::fputs(summary_text(manifest).c_str(), stdout);
+    std::fputs(summary_text(manifest, performance).c_str(), stdout);
+    if (options.results) std::fputs(("\n" + result_lines(performance)).c_str(), stdout);
   }
+  if (options.trace) write_trace(comm, *options.trace, Trace::of_this_process().stop(), clock.zero());
   comm.barrier();
   return kExitDone;
 }

@@ -1,5 +1,6 @@
 #include "jobs/rebuild/summary.hpp"
 
+#include <algorithm>
 #include <vector>
 
 #include <fmt/format.h>
@@ -96,27 +97,48 @@ std::string numbers_table(const Manifest& manifest) {
   return text_table(table);
 }
 
-std::string stages_table(const Manifest& manifest) {
-  Rows table{{"stage", "seconds", "items", "rate"}};
-  for (const StageTime& stage : manifest.stages) {
-    table.push_back(
-        {stage.name, fmt::format("{:.2f}", stage.seconds), with_commas(stage.items) + " " + stage.unit,
-         stage.seconds > 0 ? human_rate(static_cast<double>(stage.items) / stage.seconds, stage.unit) : ""});
+// Says so where the run's times are those of a machine that did other work as well.
+std::string disturbance(const Performance& performance) {
+  constexpr double kQuiet = 0.9;
+  const double given = cpu_given(performance);
+  return given >= kQuiet ? ""
+                         : fmt::format(
+                               "note: threads had a CPU for {:.0f} % of the time they could have used one: the "
+                               "machine did other work, or has too few CPUs\n",
+                               100 * given);
+}
+
+// Balance, messages and ranks: load balance, communication and parallel efficiency (io/performance.hpp).  The last
+// column stands only where the machine's bounds were given.
+std::string stages_table(const Performance& performance) {
+  const bool bounded = std::any_of(performance.stages.begin(), performance.stages.end(),
+                                   [](const StagePerformance& stage) { return stage.bound_seconds > 0; });
+  Rows table{{"stage", "seconds", "items", "rate", "balance", "messages", "ranks", "threads", "sent"}};
+  if (bounded) table[0].emplace_back("of bound");
+  const auto percent = [](double share) { return fmt::format("{:.0f} %", 100 * share); };
+  for (const StagePerformance& stage : performance.stages) {
+    const PopMetrics pop = pop_metrics(stage, performance.threads_per_rank);
+    table.push_back({stage.name, fmt::format("{:.2f}", stage.seconds), with_commas(stage.items) + " " + stage.unit,
+                     human_rate(static_cast<double>(stage.items) / stage.seconds, stage.unit),
+                     percent(pop.load_balance), percent(pop.communication_efficiency), percent(pop.parallel_efficiency),
+                     percent(pop.thread_efficiency), human_bytes(sum_of(stage, &StageUsage::bytes_sent))});
+    if (stage.bound_seconds > 0) table.back().push_back(percent(stage.bound_seconds / stage.seconds));
   }
-  table.push_back({"total", fmt::format("{:.2f}", manifest.total_seconds), with_commas(manifest.rows.read) + " rows",
-                   human_rate(static_cast<double>(manifest.rows.read) / manifest.total_seconds, "rows")});
+  table.push_back({"total", fmt::format("{:.2f}", performance.total_seconds), with_commas(performance.rows) + " rows",
+                   human_rate(static_cast<double>(performance.rows) / performance.total_seconds, "rows")});
   return text_table(table);
 }
 
 }  // namespace
 
-std::string summary_text(const Manifest& manifest) {
+std::string summary_text(const Manifest& manifest, const Performance& performance) {
   return fmt::format(
-      "\n{}\n{}\n{}\n{}\nmodel: {} ({})\n\n{}\n{}\n{}\n{} ranks x {} threads, {} at the peak over all ranks\ndataset  "
-      "{}/dataset.h5\ncontent  {}\n",
+      "\n{}\n{}\n{}\n{}\nmodel: {} ({})\n\n{}\n{}\n{}\n{} ranks x {} threads, {} at the peak over all ranks\n"
+      "{}{}dataset  {}/dataset.h5\ncontent  {}\n",
       rows_table(manifest), persons_table(manifest), numbers_table(manifest), ranks_table(manifest),
       manifest.estimation.source, manifest.estimation.reason, screens_table(manifest.screens), passes_table(manifest),
-      stages_table(manifest), manifest.ranks, manifest.threads_per_rank, human_bytes(manifest.peak_memory_bytes),
+      stages_table(performance), manifest.ranks, manifest.threads_per_rank, human_bytes(manifest.peak_memory_bytes),
+      performance.warning.empty() ? "" : "warning: " + performance.warning + "\n", disturbance(performance),
       manifest.publish, manifest.content_digest);
 }
 

@@ -4,10 +4,11 @@
 #include <string>
 
 #include "io/manifest.hpp"
+#include "io/performance.hpp"
 
 namespace ligature {
 
 // Several tables, ready to print.
-std::string summary_text(const Manifest& manifest);
+std::string summary_text(const Manifest& manifest, const Performance& performance);
 
 }  // namespace ligature

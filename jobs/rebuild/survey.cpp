@@ -195,11 +195,6 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
     });
   });
   comm.sum(survey.same_number);
-  for (std::size_t p = 0; p < kPatterns; ++p) {
-    const Levels levels = levels_of(static_cast<Pattern>(p));
-    const bool alike = levels.birth == BirthLevel::exact && levels.postcode == PostcodeLevel::exact;
-    if (alike && levels.nhs == NhsLevel::exact) file.alike_records += survey.same_number[p];
-  }
 
   // Identities without a number count as persons too, where values are counted.
   std::vector<std::uint64_t> persons_of_birth(kDays, 0);

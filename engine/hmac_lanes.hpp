@@ -1,0 +1,64 @@
+// HMAC-SHA-256 of sixteen short messages at once, one message a 32-bit lane.
+//
+// OpenSSL hashes one message after another and pays for its generality at each: 4.8 million short messages a second on
+// one core.  A name needs two compressions, of message and of inner digest, from two states that depend on the key
+// alone.  Done for a vector of messages they take a quarter of that time (bench/README.md, "Pseudonyms"), and that
+// factor alone justifies a second implementation: OpenSSL stays the oracle of the tests, does everything that is not
+// done by the million, and names persons where vectors are short.  FIPS 180-4, section 6.2; RFC 2104.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace ligature {
+
+inline constexpr std::size_t kHmacLanes = 16;
+inline constexpr std::size_t kHmacLongestMessage = 55;  // with its padding it fills one block
+
+// The states of SHA-256 after the key's two pads.  As secret as the key; wiped on destruction.
+class HmacKey {
+ public:
+  explicit HmacKey(std::span<const std::byte> key);
+  ~HmacKey();
+  HmacKey(const HmacKey&) = delete;
+  HmacKey& operator=(const HmacKey&) = delete;
+  [[nodiscard]] const std::array<std::uint32_t, 8>& inner() const noexcept { return inner_; }
+  [[nodiscard]] const std::array<std::uint32_t, 8>& outer() const noexcept { return outer_; }
+
+ private:
+  std::array<std::uint32_t, 8> inner_, outer_;
+};
+
+// Sixteen messages of one length: word w of the padded block of each lane, in the byte order of the machine.  Wiped
+// on destruction: they hold identifiers.
+class HmacMessages {
+ public:
+  // Every lane is the message.  Throws Error if it has more than kHmacLongestMessage bytes.
+  explicit HmacMessages(std::span<const std::byte> message);
+  // Another message of the same length in one lane; the bytes before from are known to be those of the lane already.
+  void set_from(std::size_t lane, std::size_t from, std::span<const std::byte> message) noexcept;
+  ~HmacMessages();
+  HmacMessages(const HmacMessages&) = delete;
+  HmacMessages& operator=(const HmacMessages&) = delete;
+  [[nodiscard]] const std::uint32_t* word(std::size_t word) const noexcept { return words_[word].data(); }
+
+ private:
+  alignas(64) std::array<std::array<std::uint32_t, kHmacLanes>, 16> words_;
+};
+
+// Word w of each lane's digest.
+struct HmacDigests {
+  alignas(64) std::array<std::array<std::uint32_t, kHmacLanes>, 8> words;
+};
+
+// True if the instruction set (within LIGATURE_SIMD) has vectors long enough to be faster than OpenSSL.
+bool hmac_lanes_pay();
+
+void hmac_lanes(const HmacKey& key, const HmacMessages& messages, HmacDigests& digests);
+
+// The plain reference: one lane after the other.
+void hmac_lanes_plain(const HmacKey& key, const HmacMessages& messages, HmacDigests& digests);
+
+}  // namespace ligature

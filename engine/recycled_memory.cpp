@@ -1,0 +1,129 @@
+// First fit by address over a map of free ranges, neighbours joined: the classic of Knuth, The Art of Computer
+// Programming, volume 1, section 2.5.  Large blocks are few, so that a lock and a tree cost nothing beside their use.
+#include "engine/recycled_memory.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <unordered_map>
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace ligature {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+
+RecycledMemory recycled_memory() noexcept {
+  return {};
+}
+
+#else
+
+namespace {
+
+// Where the range lies.  Every delete asks, also those of small blocks, and some run when statics are gone.
+constinit std::atomic<std::uintptr_t> range_begin{0}, range_end{0};
+
+class Range {
+ public:
+  // Never destroyed: static objects of other files may free large blocks after it.
+  static Range& instance() {
+    static Range& range = *new (std::malloc(sizeof(Range))) Range;
+    return range;
+  }
+
+  void* take(std::size_t bytes) {
+    if (base_ == nullptr || bytes > size_) return nullptr;
+    const std::size_t rounded = (bytes + kGranule - 1) / kGranule * kGranule;
+    const std::lock_guard lock(mutex_);
+    const auto fit = std::find_if(free_.begin(), free_.end(), [&](const auto& part) { return part.second >= rounded; });
+    if (fit == free_.end()) return nullptr;
+    const auto [offset, length] = *fit;
+    used_.emplace(offset, rounded);
+    free_.erase(fit);
+    if (length > rounded) free_.emplace(offset + rounded, length - rounded);
+    totals_.in_use += rounded;
+    totals_.handed_out += rounded;
+    totals_.touched = std::max<std::uint64_t>(totals_.touched, offset + rounded);
+    return base_ + offset;
+  }
+
+  void give_back(void* block) noexcept {
+    const std::lock_guard lock(mutex_);
+    const auto used = used_.find(static_cast<std::size_t>(static_cast<std::byte*>(block) - base_));
+    if (used == used_.end()) std::abort();  // freed twice
+    auto part = free_.emplace(*used).first;
+    used_.erase(used);
+    totals_.in_use -= part->second;
+    if (const auto next = std::next(part); next != free_.end() && part->first + part->second == next->first) {
+      part->second += next->second;
+      free_.erase(next);
+    }
+    if (part != free_.begin()) {
+      if (const auto before = std::prev(part); before->first + before->second == part->first) {
+        before->second += part->second;
+        free_.erase(part);
+      }
+    }
+  }
+
+  RecycledMemory totals() noexcept {
+    const std::lock_guard lock(mutex_);
+    return totals_;
+  }
+
+ private:
+  static constexpr std::size_t kGranule = std::size_t{64} << 10;
+  static constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
+  // Addresses cost nothing: four times the machine's memory leaves room for gaps.
+  Range() {
+    const auto memory =
+        static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    const std::size_t size = 4 * memory / kHugePage * kHugePage;
+    void* const place =
+        ::mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (place == MAP_FAILED) return;
+    auto* const bytes = static_cast<std::byte*>(place);
+    base_ = bytes + (kHugePage - reinterpret_cast<std::uintptr_t>(bytes) % kHugePage) % kHugePage;
+    size_ = size;
+    ::madvise(base_, size_, MADV_HUGEPAGE);  // refused where the kernel has none: then the pages are small
+    free_.emplace(0, size_);
+    range_begin = reinterpret_cast<std::uintptr_t>(base_);
+    range_end = range_begin + size_;
+  }
+
+  std::byte* base_ = nullptr;
+  std::size_t size_ = 0;
+  std::mutex mutex_;
+  std::map<std::size_t, std::size_t> free_;  // offset to bytes
+  std::unordered_map<std::size_t, std::size_t> used_;
+  RecycledMemory totals_;
+};
+
+}  // namespace
+
+void* take_large_block(std::size_t bytes) {
+  return Range::instance().take(bytes);
+}
+
+bool give_back_large_block(void* block) noexcept {
+  const auto at = reinterpret_cast<std::uintptr_t>(block);
+  if (at < range_begin.load(std::memory_order_relaxed) || at >= range_end.load(std::memory_order_relaxed)) return false;
+  Range::instance().give_back(block);
+  return true;
+}
+
+RecycledMemory recycled_memory() noexcept {
+  return Range::instance().totals();
+}
+
+#endif
+
+}  // namespace ligature

@@ -1,0 +1,125 @@
+#include "io/direct_writer.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <string>
+#include <utility>
+
+#include <unistd.h>
+
+#include "engine/error.hpp"
+
+namespace ligature {
+
+WriteStrategy write_strategy() {
+  const char* const variable = std::getenv("LIGATURE_WRITES");
+  const std::string wanted = variable == nullptr ? "direct" : variable;
+  if (wanted == "direct") return WriteStrategy::direct;
+  if (wanted == "buffered") return WriteStrategy::buffered;
+  throw UsageError("LIGATURE_WRITES must be direct or buffered");
+}
+
+DirectWriter::DirectWriter(const File& file, WriteStrategy strategy) : file_(file) {
+  if (strategy == WriteStrategy::direct) direct_ = File::open_direct(file.path());
+  for (std::size_t t = 0; direct_.is_open() && t < kThreads; ++t) {
+    threads_.emplace_back([this](const std::stop_token& stop) { run(stop); });
+  }
+}
+
+DirectWriter::~DirectWriter() = default;
+
+void DirectWriter::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
+  const std::uint64_t to_block = (kBlockBytes - offset % kBlockBytes) % kBlockBytes;
+  if (!direct() || bytes.size() < to_block + kBlockBytes) return file_.write_at(offset, bytes);
+  const auto take = [&](std::size_t count) {
+    const auto part = bytes.first(count);
+    bytes = bytes.subspan(count);
+    return std::pair(std::exchange(offset, offset + count), part);
+  };
+  if (to_block != 0) {
+    const auto [at, part] = take(to_block);
+    file_.write_at(at, part);
+  }
+  while (bytes.size() >= kBlockBytes) {
+    Piece piece{take_buffer(), 0, 0};
+    const auto [at, part] = take(std::min(kPieceBytes, bytes.size() / kBlockBytes * kBlockBytes));
+    std::memcpy(piece.buffer.get(), part.data(), part.size());
+    piece.offset = at;
+    piece.bytes = part.size();
+    const std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(piece));
+    work_.notify_one();
+  }
+  if (!bytes.empty()) file_.write_at(offset, bytes);
+}
+
+DirectWriter::Buffer DirectWriter::take_buffer() {
+  std::unique_lock lock(mutex_);
+  if (free_.empty() && buffers_ < kPieces) {
+    Buffer buffer(static_cast<std::byte*>(std::aligned_alloc(kBlockBytes, kPieceBytes)));
+    if (buffer == nullptr) throw std::bad_alloc();
+    ++buffers_;
+    return buffer;
+  }
+  room_.wait(lock, [&] { return failure_ != nullptr || !free_.empty(); });
+  if (failure_) std::rethrow_exception(failure_);
+  Buffer buffer = std::move(free_.back());
+  free_.pop_back();
+  return buffer;
+}
+
+void DirectWriter::finish() {
+  std::unique_lock lock(mutex_);
+  room_.wait(lock, [&] { return queue_.empty() && under_way_ == 0; });
+  if (failure_) std::rethrow_exception(failure_);
+}
+
+bool DirectWriter::direct() const {
+  const std::lock_guard lock(mutex_);
+  return direct_.is_open() && !refused_;
+}
+
+void DirectWriter::run(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  while (work_.wait(lock, stop, [&] { return !queue_.empty(); }) && !stop.stop_requested()) {
+    Piece piece = std::move(queue_.front());
+    queue_.pop_front();
+    ++under_way_;
+    const bool failed = failure_ != nullptr;  // nothing is named after a failure: the rest need not be written
+    lock.unlock();
+    std::exception_ptr failure;
+    try {
+      if (!failed) write_piece(piece);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    lock.lock();
+    if (failure) failure_ = failure;
+    --under_way_;
+    free_.push_back(std::move(piece.buffer));
+    room_.notify_all();
+  }
+}
+
+void DirectWriter::write_piece(const Piece& piece) {
+  const std::span<const std::byte> bytes(piece.buffer.get(), piece.bytes);
+  // A file system may accept the flag and refuse the write, or write a part that ends within a block.
+  std::size_t done = 0;
+  while (done < bytes.size() && done % kBlockBytes == 0 && direct()) {
+    const ssize_t put = ::pwrite(direct_.descriptor(), bytes.data() + done, bytes.size() - done,
+                                 static_cast<off_t>(piece.offset + done));
+    if (put >= 0) {
+      done += static_cast<std::size_t>(put);
+    } else if (errno == EINVAL) {
+      const std::lock_guard lock(mutex_);
+      refused_ = true;
+    } else if (errno != EINTR) {
+      break;  // the buffered write meets the same error and names it
+    }
+  }
+  if (done < bytes.size()) file_.write_at(piece.offset + done, bytes.subspan(done));
+}
+
+}  // namespace ligature

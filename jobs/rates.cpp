@@ -1,0 +1,77 @@
+#include "jobs/rates.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/error.hpp"
+#include "io/files.hpp"
+
+namespace ligature {
+
+namespace {
+
+constexpr double kShortestSeconds = 0.05;  // below it a stage is mostly its fixed cost
+
+std::string_view field_of(WorkKind kind) {
+  switch (kind) {
+    case WorkKind::input_bytes:
+      return "input_bytes";
+    case WorkKind::rows:
+      return "rows_kept";
+    case WorkKind::identities:
+      return "identities";
+    case WorkKind::pairs:
+      return "pairs";
+    case WorkKind::persons:
+      return "persons";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::vector<StageRate> documented_rates() {
+  return {
+      {"intake", WorkKind::input_bytes, 104e6, "bench/england.sh, stage intake"},
+      {"identities", WorkKind::rows, 4.6e6, "bench/england.sh, stage identities"},
+      {"survey", WorkKind::identities, 0.8e6, "bench/england.sh, stage survey"},
+      {"numbers", WorkKind::identities, 2.0e6, "bench/england.sh, stage numbers"},
+      {"pairs", WorkKind::identities, 1.0e6, "bench/england.sh, stage pairs"},
+      {"pairs", WorkKind::pairs, 250e6, "bench/pair_kernel_bench, compare_count_and_test"},
+      {"clusters", WorkKind::identities, 0.6e6, "bench/england.sh, stage clusters"},
+      {"persons", WorkKind::persons, 0.5e6, "bench/england.sh, stage persons"},
+      {"estimates", WorkKind::identities, 4.0e6, "bench/england.sh, stage estimates"},
+      {"publish", WorkKind::rows, 1.5e6, "bench/england.sh, stage publish"},
+      {"index", WorkKind::rows, 4.0e6, "bench/england.sh, stage index"},
+  };
+}
+
+std::vector<StageRate> measured_rates_of(std::string_view text, std::string_view name) {
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  std::vector<StageRate> rates = documented_rates();
+  try {
+    const double cores = json.at("ranks").get<double>() * json.at("threads_per_rank").get<double>();
+    for (StageRate& rate : rates) {
+      if (rate.per == WorkKind::pairs) continue;  // of a kernel: a run of this size shows the identities of the stage
+      for (const auto& stage : json.at("stages")) {
+        const double seconds = stage.at("seconds").get<double>();
+        if (stage.at("name").get<std::string>() != rate.stage || seconds < kShortestSeconds) continue;
+        const double work = json.at(std::string(field_of(rate.per))).get<double>();
+        if (work <= 0 || cores <= 0) continue;
+        rate.rate = work / seconds / cores;
+        rate.benchmark = "the run named by --measured";
+      }
+    }
+  } catch (const nlohmann::json::exception&) {
+    throw UsageError(std::string(name) + ": not the performance.json of a rebuild");
+  }
+  return rates;
+}
+
+std::vector<StageRate> measured_rates(const std::filesystem::path& performance) {
+  return measured_rates_of(read_small_file(performance, std::size_t{1} << 30), performance.string());
+}
+
+}  // namespace ligature

@@ -1,0 +1,151 @@
+#include "jobs/rebuild/ambiguous_rows.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <tuple>
+#include <utility>
+
+#include "engine/error.hpp"
+#include "engine/linkage_key.hpp"
+#include "engine/parallel.hpp"
+
+namespace ligature {
+
+namespace {
+
+constexpr IdentityId kNotAmbiguous = std::numeric_limits<IdentityId>::max();
+constexpr std::uint64_t kOwnPerson = std::numeric_limits<std::uint64_t>::max();  // no draft but the identity's
+
+// What is left to the person of an ambiguous identity.
+struct Kept {
+  std::uint32_t rows = 0;
+  std::uint32_t datasets = 0;
+};
+
+// The identity as the person of one of its rows has it.
+CountedIdentity counted_alone(const Identity& identity, const Evidence& evidence, std::uint64_t digest,
+                              const Kept& rows) {
+  return {one_time_identity(unpack(weighed(identity, evidence)), digest), rows.rows, rows.datasets};
+}
+
+}  // namespace
+
+std::vector<AmbiguousRows::Row> AmbiguousRows::rows_of(const Inputs& inputs, RowStore& rows,
+                                                       std::uint64_t lines_before_first_file,
+                                                       const Identities& identities,
+                                                       std::span<const IdentityId> ambiguous_id_of_local) {
+  // By name: the order of extracts in the job file must not show.
+  std::vector<std::uint64_t> dataset_key;
+  for (const DatasetSchema& dataset : inputs.datasets) {
+    dataset_key.push_back(linkage_key(std::as_bytes(std::span(dataset.name))));
+  }
+  std::vector<Row> found;
+  rows.for_each_row_id(lines_before_first_file, [&](std::uint64_t row, std::uint32_t dataset, std::string_view row_id) {
+    const IdentityId id = ambiguous_id_of_local[identities.local_of_row[row]];
+    if (id == kNotAmbiguous) return;
+    const std::uint64_t row_key = linkage_key(std::as_bytes(std::span(row_id)));
+    found.push_back({id, linkage_key(dataset_key[dataset] ^ row_key), static_cast<std::uint32_t>(row), dataset});
+  });
+  auto next = found.begin();
+  rows.for_each_local_keys([&](const StoredBlock& block, std::span<const std::uint64_t> keys) {
+    while (next != found.end() && next->row < block.first_row) ++next;
+    for (; next != found.end() && next->row < block.first_row + block.rows; ++next) {
+      if (const std::uint64_t key = keys[next->row - block.first_row]; key != 0) next->digest = linkage_key(key);
+    }
+  });
+  return found;
+}
+
+AmbiguousRows::AmbiguousRows(const Communicator& comm, const Inputs& inputs, RowStore& rows,
+                             std::uint64_t lines_before_first_file, const Identities& identities,
+                             std::span<const Evidence> evidence, PersonDrafts& drafts) {
+  std::vector<std::size_t> divided;  // drafts
+  std::vector<IdentityId> ids;       // of each, its one identity
+  for (std::size_t d = 0; d < drafts.drafts.size(); ++d) {
+    const std::uint64_t first = drafts.first_member[d];
+    if (!drafts.drafts[d].ambiguous || drafts.drafts[d].rows < 2 || drafts.first_member[d + 1] - first != 1) continue;
+    divided.push_back(d);
+    ids.push_back(drafts.members[first]);
+  }
+  any_ = comm.any(!divided.empty());
+  if (!any_) {
+    rows.release_local_keys();
+    return;
+  }
+  const auto owner = [&](IdentityId id) { return identities.owner(id); };
+  ReturnRoute draft_route;
+  const Received<IdentityId> ambiguous = shuffle(comm, std::move(ids), owner, draft_route);
+  {
+    std::vector<IdentityId> of_owned(identities.owned.size(), kNotAmbiguous), of_received;
+    for (const IdentityId id : ambiguous.items) of_owned[id - identities.first_id] = id;
+    of_received.reserve(identities.owned_of_received.size());
+    for (const std::uint32_t index : identities.owned_of_received) of_received.push_back(of_owned[index]);
+    const std::vector<IdentityId> of_local = identities.route.reply<IdentityId>(comm, of_received);
+    rows_ = rows_of(inputs, rows, lines_before_first_file, identities, of_local);
+  }
+  rows.release_local_keys();
+
+  // At the owner of the identity: equal digests are one person, and the first of each identity keeps its own.
+  const Received<Row> received = shuffle(
+      comm, std::vector<Row>(rows_), [&](const Row& row) { return owner(row.id); }, route_);
+  std::vector<std::uint32_t> order(received.items.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
+  const auto person_of = [&](std::uint32_t i) { return std::tie(received.items[i].id, received.items[i].digest); };
+  sort_items(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return person_of(a) != person_of(b) ? person_of(a) < person_of(b) : a < b;
+  });
+  draft_of_received_.assign(order.size(), kOwnPerson);
+  std::vector<Kept> kept(identities.owned.size());
+  for (std::size_t begin = 0, end = 0; begin < order.size(); begin = end) {
+    const Row& first = received.items[order[begin]];
+    Kept person;
+    for (end = begin; end < order.size() && person_of(order[end]) == person_of(order[begin]); ++end) {
+      ++person.rows;
+      person.datasets |= 1U << received.items[order[end]].dataset;
+    }
+    const std::uint64_t index = first.id - identities.first_id;
+    if (kept[index].rows == 0) {
+      kept[index] = person;
+      continue;
+    }
+    for (std::size_t i = begin; i < end; ++i) draft_of_received_[order[i]] = drafts.drafts.size();
+    const CountedIdentity alone =
+        counted_alone(identities.owned[index].identity, evidence[index], first.digest, person);
+    PersonDraft& draft = drafts.drafts.emplace_back(draft_alone(first.id, alone, evidence[index]));
+    draft.ambiguous = true;
+    drafts.first_member.push_back(drafts.members.size());
+    ++persons_;
+  }
+  persons_ = comm.sum(persons_);
+
+  std::vector<Kept> replies;
+  replies.reserve(ambiguous.items.size());
+  for (const IdentityId id : ambiguous.items) replies.push_back(kept[id - identities.first_id]);
+  const std::vector<Kept> left = draft_route.reply<Kept>(comm, replies);
+  for (std::size_t i = 0; i < divided.size(); ++i) {
+    drafts.drafts[divided[i]].rows = left[i].rows;
+    drafts.drafts[divided[i]].datasets = left[i].datasets;
+  }
+}
+
+void AmbiguousRows::lead(const Communicator& comm, std::span<const PersonPlace> of_draft,
+                         std::vector<std::uint32_t>& local_of_row, Persons& persons) const {
+  if (!any_) return;
+  std::vector<PersonPlace> places;
+  places.reserve(draft_of_received_.size());
+  for (const std::uint64_t draft : draft_of_received_) {
+    places.push_back(draft == kOwnPerson ? PersonPlace{kOwnPerson, {}} : of_draft[draft]);
+  }
+  const std::vector<PersonPlace> of_row = route_.reply<PersonPlace>(comm, places);
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    if (of_row[i].row == kOwnPerson) continue;
+    if (persons.of_local.size() >= std::numeric_limits<std::uint32_t>::max()) {
+      throw Error("one rank has 2^32 identities and ambiguous rows or more: run the job on more ranks");
+    }
+    local_of_row[rows_[i].row] = static_cast<std::uint32_t>(persons.of_local.size());
+    persons.of_local.push_back(of_row[i]);
+    persons.id_of_local.push_back(rows_[i].id);
+  }
+}
+
+}  // namespace ligature

@@ -1,0 +1,89 @@
+// Collapse against its plain reference: sorted, equal neighbours made one.
+#include "engine/collapse.hpp"
+
+#include <algorithm>
+#include <random>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "engine/parallel.hpp"
+
+namespace ligature {
+namespace {
+
+struct Rows {
+  std::vector<std::vector<Identity>> blocks;
+  std::vector<IdentityRun> runs;
+  std::size_t size = 0;
+};
+
+// Blocks of random sizes, some empty, of three datasets; rows of `different` identities that differ in few bits, so
+// that equal table slots and equal first words occur.
+Rows make_rows(std::size_t count, std::uint64_t different, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  Rows rows;
+  while (rows.size < count) {
+    std::vector<Identity>& block = rows.blocks.emplace_back(random() % 3 == 0 ? 0 : random() % 5'000);
+    for (Identity& identity : block) {
+      const std::uint64_t value = random() % different;
+      identity = {value % 7 << 28, value << 14};
+    }
+    rows.size += block.size();
+  }
+  for (std::size_t b = 0; b < rows.blocks.size(); ++b) {
+    rows.runs.push_back({rows.blocks[b], static_cast<std::uint32_t>(b * 3 / rows.blocks.size() * 15)});
+  }
+  return rows;
+}
+
+// The same identities with the same sums, and every row led to its own.
+void expect_same(const Rows& rows) {
+  std::vector<std::uint32_t> of_row(rows.size), expected_of_row(rows.size);
+  const std::vector<CountedIdentity> found = collapse(rows.runs, of_row);
+  const std::vector<CountedIdentity> expected = collapse_plain(rows.runs, expected_of_row);
+  std::vector<CountedIdentity> sorted = found;
+  std::sort(sorted.begin(), sorted.end(),
+            [](const CountedIdentity& a, const CountedIdentity& b) { return a.identity < b.identity; });
+  ASSERT_EQ(sorted, expected);
+  for (std::size_t row = 0; row < rows.size; ++row) {
+    ASSERT_LT(of_row[row], found.size());
+    ASSERT_EQ(found[of_row[row]], expected[expected_of_row[row]]) << row;
+  }
+}
+
+TEST(Collapse, gives_what_sorting_gives_for_any_number_of_rows_and_of_different_ones) {
+  std::uint64_t seed = 1;
+  for (const std::size_t count : {1U, 100U, 30'000U, 400'000U}) {
+    for (const std::uint64_t different : {1U, 2U, 1'000U, 1'000'000'000U}) {
+      SCOPED_TRACE(count);
+      expect_same(make_rows(count, different, seed++));
+    }
+  }
+}
+
+TEST(Collapse, of_nothing_is_nothing) {
+  EXPECT_TRUE(collapse({}, {}).empty());
+  const IdentityRun empty;
+  EXPECT_TRUE(collapse(std::span(&empty, 1), {}).empty());
+}
+
+TEST(Collapse, is_the_same_on_any_number_of_threads) {
+  const Rows rows = make_rows(300'000, 50'000, 7);
+  std::vector<std::uint32_t> expected_of_row(rows.size);
+  std::vector<CountedIdentity> expected;
+  for (const int threads : {1, 2, 4}) {
+    const ThreadLimit limit(threads);
+    std::vector<std::uint32_t> of_row(rows.size);
+    const std::vector<CountedIdentity> found = collapse(rows.runs, of_row);
+    if (threads == 1) {
+      expected = found;
+      expected_of_row = of_row;
+    }
+    EXPECT_EQ(found, expected);
+    EXPECT_EQ(of_row, expected_of_row);
+  }
+}
+
+}  // namespace
+}  // namespace ligature
