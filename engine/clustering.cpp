@@ -165,9 +165,8 @@ Verdict judge(const Standing& a, const Standing& b, Weight weight) noexcept {
   return weight > std::max(a.strongest, b.strongest) ? Verdict::join : Verdict::apart;
 }
 
-// The numbers nearest to a node, which are all that is kept of those near it.  Two decide, but one may prove to be the
-// other's (settle_conflicts), and a disowned node may be refused its own number and its twin's.
-class NearestNumbers {
+// The numbers nearest to a node, which are all that is kept of those near it.
+class NumbersOfNode {
  public:
   // Takes the next nearest; false if it is one of them already or too far.
   bool add(std::uint64_t nhs) noexcept {
@@ -181,7 +180,7 @@ class NearestNumbers {
   }
 
  private:
-  std::array<std::uint64_t, 4> numbers_{};
+  std::array<std::uint64_t, kNumbersKept> numbers_{};
 };
 
 std::uint32_t index_of(std::span<const ClusterNode> nodes, IdentityId id) {
@@ -202,7 +201,7 @@ std::vector<Edge> reduced(std::span<const ClusterNode> nodes, std::span<const Ed
 
 // Drops the rivals that would have been dropped had all edges met in one reducer.  links: reduced; rivals: sorted.
 void reduce_rivals(std::span<const ClusterNode> nodes, std::span<const Edge> links, std::vector<Edge>& rivals) {
-  std::vector<NearestNumbers> nearest(nodes.size());
+  std::vector<NumbersOfNode> nearest(nodes.size());
   for (const Edge& link : links) {
     const std::uint32_t a = index_of(nodes, link.a), b = index_of(nodes, link.b);
     const std::uint64_t nhs_a = nodes[a].valid_nhs, nhs_b = nodes[b].valid_nhs;
@@ -482,6 +481,33 @@ void EdgeReducer::add(const Edge& edge, std::uint64_t nhs_a, std::uint64_t nhs_b
   }
 }
 
+// Of numbers equally near the smaller comes first, as in EdgeReducer::reduce.
+bool NearestNumbers::before(const Kept& x, const Kept& y) noexcept {
+  if (x.edge.weight != y.edge.weight) return x.edge.weight > y.edge.weight;
+  return x.number() != y.number() ? x.number() < y.number() : heavier(x.edge, y.edge);
+}
+
+void NearestNumbers::add(const Edge& edge, std::uint64_t nhs_a, std::uint64_t nhs_b) noexcept {
+  const Kept added{edge, nhs_a, nhs_b};
+  if (count_ == kept_.size() && before(kept_.back(), added)) return;
+  std::size_t place = 0;
+  while (place < count_ && kept_[place].number() != added.number()) ++place;
+  if (place < count_) {
+    if (before(kept_[place], added)) return;
+  } else if (count_ < kept_.size()) {
+    ++count_;
+  } else {
+    place = count_ - 1;
+  }
+  kept_[place] = added;
+  for (; place > 0 && before(kept_[place], kept_[place - 1]); --place) std::swap(kept_[place], kept_[place - 1]);
+}
+
+void NearestNumbers::give(EdgeReducer& reducer) {
+  for (std::size_t k = 0; k < count_; ++k) reducer.add(kept_[k].edge, kept_[k].nhs_a, kept_[k].nhs_b);
+  count_ = 0;
+}
+
 std::vector<Edge> EdgeReducer::take(Weight threshold) {
   reduce();
   std::vector<Edge> edges;
@@ -524,7 +550,7 @@ void EdgeReducer::reduce() {
   };
 
   UnionFind forest(ids.size());
-  std::vector<NearestNumbers> nearest(ids.size());
+  std::vector<NumbersOfNode> nearest(ids.size());
   const auto is_needed = [&](const Item& item) {
     const std::uint32_t a = index_of(item.edge.a), b = index_of(item.edge.b);
     if ((item.nhs_a == 0) == (item.nhs_b == 0)) return forest.unite(a, b);

@@ -318,8 +318,8 @@ inline Postcode read_postcode(std::string_view text) noexcept {
   const std::uint64_t word = load_four(text.data()) | static_cast<std::uint64_t>(last_four) << (8 * (size - 4));
 
   std::size_t length = size - 3;  // of the outward part
-  length -= (word >> (8 * (length - 1)) & 0xFF) == ' ' ? 1 : 0;
-  length -= (word >> (8 * (length - 1)) & 0xFF) == ' ' ? 1 : 0;
+  length -= (word >> (8 * (length - 1)) & 0xFF) == ' ' ? 1U : 0U;
+  length -= (word >> (8 * (length - 1)) & 0xFF) == ' ' ? 1U : 0U;
   const auto code = [](std::uint64_t characters, int place) {
     return std::uint32_t{kCodes[characters >> (8 * place) & 0xFF]};
   };

@@ -349,6 +349,38 @@ TEST(EdgeReducer, leaves_every_result_as_it_was_however_the_edges_were_split_in_
   EXPECT_LT(2 * kept, given) << "dense graphs must have been thinned";
 }
 
+TEST(NearestNumbers, leaves_to_a_reducer_what_it_would_have_kept_of_all) {
+  std::mt19937_64 random(8);
+  std::size_t given = 0, left = 0;
+  NearestNumbers nearest;
+  for (int round = 0; round < 20'000; ++round) {
+    constexpr IdentityId kNode = 50;
+    EdgeReducer of_all, of_nearest, count;
+    const std::size_t edges = random() % 40;
+    std::map<IdentityId, std::uint64_t> number;
+    for (std::size_t e = 0; e < edges; ++e) {
+      IdentityId other = random() % 100;
+      if (other == kNode) ++other;
+      const std::uint64_t nhs = number.emplace(other, kX + random() % 8).first->second;
+      const Edge edge{std::min(kNode, other), std::max(kNode, other), static_cast<Weight>(random() % 4)};
+      const std::uint64_t nhs_a = other < kNode ? nhs : 0, nhs_b = other < kNode ? 0 : nhs;
+      of_all.add(edge, nhs_a, nhs_b);
+      nearest.add(edge, nhs_a, nhs_b);
+    }
+    nearest.give(of_nearest);
+    nearest.give(count);
+    ASSERT_TRUE(count.take().empty()) << "given once";
+    const std::vector<Edge> expected = of_all.take(2), kept = of_nearest.take(2);
+    given += edges;
+    left += kept.size();
+    ASSERT_EQ(kept.size(), expected.size()) << round;
+    for (std::size_t e = 0; e < kept.size(); ++e) {
+      ASSERT_FALSE(heavier(kept[e], expected[e]) || heavier(expected[e], kept[e])) << round;
+    }
+  }
+  EXPECT_LT(3 * left, given);
+}
+
 TEST(EdgeReducer, of_nothing_keeps_nothing_and_can_be_used_again) {
   EdgeReducer reducer;
   EXPECT_TRUE(reducer.take().empty());

@@ -81,6 +81,7 @@ std::vector<TestIdentity> identities() {
   all[kIntruder].record.evidence.flags = Evidence::number_disowned;
   set(kEither, 5, identity_of({}, kBirth, 3, kMale), LinkKind::apart, kEither, 12);
   all[kEither].record.provenance.lead = kWeightPerBit;
+  all[kEither].record.rows = 2;
   set(kFaint, 6, identity_of({}, kBirth, 900, kFemale), LinkKind::alone, kFaint, 0);
   set(kDoubtful, 7, identity_of(40, kBirth, 3, kMale), LinkKind::alone, kDoubtful, 0);
   all[kDoubtful].record.evidence.flags = Evidence::number_thin;

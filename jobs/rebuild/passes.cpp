@@ -153,6 +153,7 @@ class TileComparer {
               find_wanted(a.columns, query, b.columns, begin, end, wanted_.of(item.identity), found_.data());
           compared += end - begin - pairs.settled;
           for (std::size_t i = 0; i < pairs.wanted; ++i) weigh(item, b.items[found_[i].index], found_[i].pattern);
+          nearest_.give(edges);
         });
     return rows_.pairs();
   }
@@ -178,13 +179,20 @@ class TileComparer {
       conflicts.push_back({a.id, b.id, weight, EdgeKind::conflict});
       return;
     }
-    edges.add({a.id, b.id, weight, EdgeKind::link}, a.identity.valid_nhs(), b.identity.valid_nhs());
+    const Edge edge{a.id, b.id, weight, EdgeKind::link};
+    // Of a flood of numbers that are all as near, a row needs a few.
+    if (!x_numbered && y_numbered) {
+      nearest_.add(edge, a.identity.valid_nhs(), b.identity.valid_nhs());
+    } else {
+      edges.add(edge, a.identity.valid_nhs(), b.identity.valid_nhs());
+    }
   }
 
   const LinkageModel& model_;
   WantedPairs wanted_;
   TileRows rows_;
   std::vector<FoundPair> found_;
+  NearestNumbers nearest_;  // of the query of the row at hand
 };
 
 // Counts the pairs of records of tiles: one for each thread.
