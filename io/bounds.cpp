@@ -28,7 +28,9 @@ Bounds parse_bounds(const std::string& json, const std::string& name) {
   const auto parsed = nlohmann::json::parse(json, nullptr, false);
   if (!parsed.is_object()) throw UsageError(name + ": not a JSON object of rates");
   Bounds bounds;
-  for (const auto& [key, value] : parsed.items()) {
+  for (const auto& item : parsed.items()) {
+    const std::string& key = item.key();
+    const auto& value = item.value();
     const auto* const known =
         std::find_if(kNames.begin(), kNames.end(), [&](const auto& entry) { return entry.first == key; });
     if (known == kNames.end()) throw UsageError(name + ": unknown rate \"" + key + "\"");
