@@ -356,13 +356,6 @@ LinkageModel::LinkageModel(const ModelParameters& parameters, bool rivals)
     conflict_together_[g] = to_weight(std::log2((1 - two) * of_one / (two * of_two[g])));
     conflicts_may_link_ = conflicts_may_link_ || conflict_together_[g] >= threshold_;
   }
-  for (std::size_t pattern = 0; pattern < kPatterns; ++pattern) {
-    for (std::size_t r = 0; r < kRarities && !may_matter_[pattern]; ++r) {
-      may_matter_[pattern] = weight(static_cast<Pattern>(pattern), kRarities - 1, static_cast<Rarity>(r)) +
-                                 (is_together(static_cast<Pattern>(pattern)) ? std::max(to_numbered_, Weight{0}) : 0) >=
-                             rival_threshold();
-    }
-  }
 }
 
 Weight LinkageModel::weight(Pattern pattern, Rarity birth, Rarity postcode) const noexcept {

@@ -127,8 +127,6 @@ class LinkageModel {
   [[nodiscard]] Weight return_weight() const noexcept { return return_; }
   // An edge from here up, short of the threshold, is a rival to others (clustering.hpp).
   [[nodiscard]] Weight rival_threshold() const noexcept { return rival_threshold_; }
-  // True if a pair of this pattern is an edge or a rival for some rarity of its values.
-  [[nodiscard]] bool may_matter(Pattern pattern) const noexcept { return may_matter_[pattern]; }
   // True if two identities with different valid numbers can link at all.
   [[nodiscard]] bool conflicts_may_link() const noexcept { return conflicts_may_link_; }
 
@@ -150,7 +148,6 @@ class LinkageModel {
   // of the birth and gender level; the rarity of the postcode itself is not in it.
   std::array<std::array<std::array<Weight, kGenderLevels>, kRarities>, kPostcodeClasses> together_{};
   std::array<Weight, kRarities> rarity_{};
-  std::array<bool, kPatterns> may_matter_{};
   Weight threshold_ = 0, margin_ = 0, to_numbered_ = 0, conflict_ = 0, return_ = 0, rival_threshold_ = 0;
   std::array<Weight, kGenderLevels> conflict_together_{};  // of the whole pair
   bool conflicts_may_link_ = false;

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/decisive.hpp"
 #include "engine/model.hpp"
 #include "tests/identity_maker.hpp"
 
@@ -280,7 +281,7 @@ TEST(Returns, add_more_the_likelier_a_strangers_record_would_have_found_its_own_
 
 // --- what the passes may leave out ---
 
-TEST(MayMatter, holds_for_every_pair_that_links_or_rivals) {
+TEST(DecisivePatterns, hold_every_pair_that_links_or_rivals) {
   std::mt19937_64 random(14);
   FileFrequencies file;
   file.identities = 300'000;
@@ -295,9 +296,9 @@ TEST(MayMatter, holds_for_every_pair_that_links_or_rivals) {
     const Identity a = person(random() % 2 == 0 ? 0 : kX, postcodes[random() % 5], evidence, births[random() % 5]);
     const Identity b = person(0, postcodes[random() % 5], evidence, births[random() % 5]);
     const Pattern pattern = compare(a, b);
-    if (model.weight(pattern, a, b) < model.rival_threshold()) continue;
+    if (!is_decisive(model, model.weight(pattern, a, b), a, b) || (a.nhs() != 0 && a.nhs() == b.nhs())) continue;
     ++seen;
-    ASSERT_TRUE(model.may_matter(pattern));
+    ASSERT_TRUE(decisive_patterns(model, a.has_valid_nhs(), birth_rarity(a), postcode_rarity(a))[pattern]);
   }
   EXPECT_GT(seen, 1'000U);
 }
