@@ -12,14 +12,16 @@
 #include "partition/components.hpp"
 
 #include <algorithm>
-#include <bit>
+#include <functional>
 #include <limits>
 #include <tuple>
 #include <utility>
 
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
+#include "engine/partition_sort.hpp"
 #include "engine/union_find.hpp"
+#include "partition/node_index.hpp"
 #include "partition/shuffle.hpp"
 
 namespace ligature {
@@ -33,76 +35,15 @@ constexpr auto by_nodes = [](const NodePair& x, const NodePair& y) { return std:
 constexpr auto same_nodes = [](const NodePair& x, const NodePair& y) { return x.a == y.a && x.b == y.b; };
 
 void sort_unique(std::vector<NodePair>& edges) {
-  sort_items(edges.begin(), edges.end(), by_nodes);
+  partition_sort(edges, [](const NodePair& edge) { return edge.a; }, by_nodes);
   edges.erase(std::unique(edges.begin(), edges.end(), same_nodes), edges.end());
 }
-
-void sort_unique(std::vector<std::uint64_t>& nodes) {
-  sort_items(nodes.begin(), nodes.end(), std::less<>());
-  nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
-}
-
-int width(std::uint64_t value) noexcept {
-  return static_cast<int>(std::bit_width(value));
-}
-
-// Finds nodes among sorted ones.  A table over the nodes' leading bits leaves a handful to look at when ids are dense,
-// as numbers of identities are; it is a binary search when they are not.
-template <typename NodeAt>
-class SortedIndex {
- public:
-  // node_at(i): node i of [0, count), ascending; must outlive the index.
-  SortedIndex(std::size_t count, const NodeAt& node_at) : count_(count), node_at_(node_at) {
-    if (count == 0) return;
-    first_ = node_at(0);
-    const std::uint64_t span = node_at(count - 1) - first_;
-    const int table_bits = std::max(0, width(count) - 3);  // so that the table takes 1 or 2 bytes a node
-    shift_ = std::clamp(width(span) - table_bits, 0, 63);
-    begin_.assign(static_cast<std::size_t>(span >> shift_) + 2, count);
-    for (std::size_t i = count; i-- > 0;) begin_[bucket(node_at(i))] = i;
-    for (std::size_t b = begin_.size() - 1; b-- > 0;) begin_[b] = std::min(begin_[b], begin_[b + 1]);
-  }
-
-  // The lowest index of the node, or the count if it is not there.
-  [[nodiscard]] std::size_t find(std::uint64_t node) const {
-    if (count_ == 0 || node < first_ || bucket(node) + 1 >= begin_.size()) return count_;
-    std::size_t low = begin_[bucket(node)], high = begin_[bucket(node) + 1];
-    while (low < high) {
-      const std::size_t middle = low + (high - low) / 2;
-      if (node_at_(middle) < node) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    return low < count_ && node_at_(low) == node ? low : count_;
-  }
-
- private:
-  [[nodiscard]] std::size_t bucket(std::uint64_t node) const noexcept {
-    return static_cast<std::size_t>((node - first_) >> shift_);
-  }
-
-  std::size_t count_;
-  const NodeAt& node_at_;
-  std::uint64_t first_ = 0;
-  int shift_ = 0;
-  std::vector<std::size_t> begin_;  // first index of each bucket, and the end
-};
 
 // Replaces edges by a star around the smallest node of each of their components, written to stars; returns the star's
 // number of edges, which is never larger.  stars may be where edges begin, or before.
 std::size_t contract(std::span<const NodePair> edges, NodePair* stars) {
-  std::vector<std::uint64_t> nodes(2 * edges.size());
-  for_blocks(edges.size(), kGrain, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) {
-      nodes[2 * i] = edges[i].a;
-      nodes[2 * i + 1] = edges[i].b;
-    }
-  });
-  sort_unique(nodes);
-  const auto node_at = [&](std::size_t i) { return nodes[i]; };
-  const SortedIndex index(nodes.size(), node_at);
+  const NodeIndex index(2 * edges.size(), [&](std::size_t i) { return i % 2 == 0 ? edges[i / 2].a : edges[i / 2].b; });
+  const std::vector<std::uint64_t>& nodes = index.nodes();
 
   // Looking up is the slow part and runs on all threads; uniting is quick and serial.
   std::vector<UnionFind::Pair> pairs(edges.size());
@@ -163,36 +104,31 @@ struct LargeStar {
 LargeStar large_star(const Communicator& comm, std::vector<NodePair>& edges,
                      const std::function<int(std::uint64_t)>& owner) {
   LargeStar result;
-  std::vector<std::uint64_t> neighbours(edges.size());
+  // The nodes here, each with its smallest neighbour: its first edge's.
+  const NodeIndex here(edges.size(), [&](std::size_t i) { return edges[i].a; });
+  std::vector<std::uint64_t> smallest;
+  smallest.reserve(here.nodes().size());
   for (std::size_t i = 0; i < edges.size(); ++i) {
-    neighbours[i] = edges[i].b;
-    if (i > 0 && edges[i].a == edges[i - 1].a) result.settled = false;
+    if (i == 0 || edges[i].a != edges[i - 1].a) smallest.push_back(edges[i].b);
   }
-  sort_unique(neighbours);
+  result.settled = smallest.size() == edges.size();
 
+  const NodeIndex neighbours(edges.size(), [&](std::size_t i) { return edges[i].b; });
   ReturnRoute route;
-  Received<std::uint64_t> asked = shuffle(comm, std::vector<std::uint64_t>(neighbours), owner, route);
-  {
-    const auto node_at = [&](std::size_t i) { return edges[i].a; };
-    const SortedIndex index(edges.size(), node_at);
-    std::vector<std::uint64_t> answers(asked.items.size());
-    for_blocks(answers.size(), kGrain, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t i = begin; i < end; ++i) {
-        const std::size_t place = index.find(asked.items[i]);
-        answers[i] = place == edges.size() ? asked.items[i] : edges[place].b;  // the first edge has the smallest b
-      }
-    });
-    result.roots = std::move(asked.items);
-    answers = route.reply<std::uint64_t>(comm, answers);
-    for (std::size_t i = 0; i < answers.size(); ++i) {
-      if (answers[i] != neighbours[i]) result.settled = false;
+  Received<std::uint64_t> asked = shuffle(comm, std::vector<std::uint64_t>(neighbours.nodes()), owner, route);
+  std::vector<std::uint64_t> answers(asked.items.size());
+  for_blocks(answers.size(), kGrain, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      const std::size_t place = here.find(asked.items[i]);
+      answers[i] = place == smallest.size() ? asked.items[i] : smallest[place];
     }
-    const auto neighbour_at = [&](std::size_t i) { return neighbours[i]; };
-    const SortedIndex neighbour_index(neighbours.size(), neighbour_at);
-    for_blocks(edges.size(), kGrain, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t i = begin; i < end; ++i) edges[i].b = answers[neighbour_index.find(edges[i].b)];
-    });
-  }
+  });
+  result.roots = std::move(asked.items);
+  answers = route.reply<std::uint64_t>(comm, answers);
+  result.settled = result.settled && answers == neighbours.nodes();
+  for_blocks(edges.size(), kGrain, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) edges[i].b = answers[neighbours.find(edges[i].b)];
+  });
   return result;
 }
 
@@ -235,7 +171,8 @@ Components connected_components(const Communicator& comm, std::vector<NodePair> 
     if (!comm.any(!star.settled)) break;
     small_star(edges);
   }
-  sort_unique(star.roots);
+  partition_sort(star.roots, std::identity(), std::less<>());
+  star.roots.erase(std::unique(star.roots.begin(), star.roots.end()), star.roots.end());
 
   result.labels.reserve(edges.size() + star.roots.size() + loops.size());
   for (const NodePair& edge : edges) result.labels.push_back({edge.a, edge.b});
@@ -243,9 +180,11 @@ Components connected_components(const Communicator& comm, std::vector<NodePair> 
   for (const NodePair& loop : loops) result.labels.push_back({loop.a, loop.a});
   std::vector<NodePair>().swap(edges);
   // A node with a smaller neighbour and an edge to itself comes twice; its component is the smaller label.
-  sort_items(result.labels.begin(), result.labels.end(), [](const NodeLabel& x, const NodeLabel& y) {
-    return std::tie(x.node, x.component) < std::tie(y.node, y.component);
-  });
+  partition_sort(
+      result.labels, [](const NodeLabel& label) { return label.node; },
+      [](const NodeLabel& x, const NodeLabel& y) {
+        return std::tie(x.node, x.component) < std::tie(y.node, y.component);
+      });
   const auto same_node = [](const NodeLabel& x, const NodeLabel& y) { return x.node == y.node; };
   result.labels.erase(std::unique(result.labels.begin(), result.labels.end(), same_node), result.labels.end());
   return result;

@@ -8,6 +8,7 @@
 #include "engine/linkage_key.hpp"
 #include "engine/match_rank.hpp"
 #include "engine/parallel.hpp"
+#include "engine/partition_sort.hpp"
 #include "partition/components.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
@@ -293,12 +294,16 @@ PersonDrafts resolve_clusters(const Communicator& comm, const Identities& identi
                       return component_rank(edge.component);
                     }).items;
 
-  sort_items(nodes.begin(), nodes.end(), [](const ComponentNode& a, const ComponentNode& b) {
-    return a.component != b.component ? a.component < b.component : a.id < b.id;
-  });
-  sort_items(component_edges.begin(), component_edges.end(), [](const ComponentEdge& a, const ComponentEdge& b) {
-    return a.component != b.component ? a.component < b.component : heavier(a.edge, b.edge);
-  });
+  partition_sort(
+      nodes, [](const ComponentNode& node) { return node.component; },
+      [](const ComponentNode& a, const ComponentNode& b) {
+        return a.component != b.component ? a.component < b.component : a.id < b.id;
+      });
+  partition_sort(
+      component_edges, [](const ComponentEdge& edge) { return edge.component; },
+      [](const ComponentEdge& a, const ComponentEdge& b) {
+        return a.component != b.component ? a.component < b.component : heavier(a.edge, b.edge);
+      });
 
   // Tasks of whole components, of about equal numbers of nodes.
   constexpr std::size_t kNodesPerTask = 1U << 14;

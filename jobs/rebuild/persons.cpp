@@ -1,12 +1,12 @@
 #include "jobs/rebuild/persons.hpp"
 
 #include <algorithm>
-#include <functional>
 #include <utility>
 
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
+#include "engine/partition_sort.hpp"
 #include "jobs/rebuild/ambiguous_rows.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
@@ -27,6 +27,12 @@ struct Claim {
 // A claim that moves as it is sorted, with where its answer has to be put.
 struct ReceivedClaim {
   Claim claim;
+  std::uint64_t received = 0;
+};
+
+// A person that moves as it is sorted, likewise.
+struct ReceivedPerson {
+  Person person;
   std::uint64_t received = 0;
 };
 
@@ -59,13 +65,15 @@ std::vector<std::uint8_t> settle_ownership(const Communicator& comm, std::span<c
   std::vector<ReceivedClaim> sorted;
   sorted.reserve(received.items.size());
   for (const Claim& claim : received.items) sorted.push_back({claim, sorted.size()});
-  sort_items(sorted.begin(), sorted.end(), [](const ReceivedClaim& x, const ReceivedClaim& y) {
-    const Claim &a = x.claim, &b = y.claim;
-    if (a.nhs != b.nhs) return a.nhs < b.nhs;
-    if (a.is_owner != b.is_owner) return a.is_owner > b.is_owner;
-    if (a.rows != b.rows) return a.rows > b.rows;
-    return a.cluster < b.cluster;
-  });
+  partition_sort(
+      sorted, [](const ReceivedClaim& item) { return item.claim.nhs; },
+      [](const ReceivedClaim& x, const ReceivedClaim& y) {
+        const Claim &a = x.claim, &b = y.claim;
+        if (a.nhs != b.nhs) return a.nhs < b.nhs;
+        if (a.is_owner != b.is_owner) return a.is_owner > b.is_owner;
+        if (a.rows != b.rows) return a.rows > b.rows;
+        return a.cluster < b.cluster;
+      });
   std::vector<std::uint8_t> wins(sorted.size(), 0);
   for (std::size_t i = 0; i < sorted.size(); ++i) {
     wins[sorted[i].received] = i == 0 || sorted[i].claim.nhs != sorted[i - 1].claim.nhs;
@@ -154,15 +162,21 @@ Persons name_persons(const Communicator& comm, Identities& identities, PersonDra
     Received<Person> received = shuffle(
         comm, std::move(named), [&](const Person& person) { return shard_map.owner(person_shard(person.pseudonym)); },
         route);
-    std::vector<std::pair<Pseudonym, std::uint64_t>> sorted;
+    std::vector<ReceivedPerson> sorted;
     sorted.reserve(received.items.size());
-    for (const Person& person : received.items) sorted.emplace_back(person.pseudonym, sorted.size());
-    sort_items(sorted.begin(), sorted.end(), std::less<>());
+    for (const Person& person : received.items) sorted.push_back({person, sorted.size()});
+    received = {};
+    partition_sort(
+        sorted, [](const ReceivedPerson& item) { return item.person.pseudonym.high; },
+        [](const ReceivedPerson& a, const ReceivedPerson& b) {
+          return a.person.pseudonym != b.person.pseudonym ? a.person.pseudonym < b.person.pseudonym
+                                                          : a.received < b.received;
+        });
     result.owned.reserve(sorted.size());
     order.reserve(sorted.size());
-    for (const auto& [pseudonym, place] : sorted) {
-      result.owned.push_back(received.items[place]);
-      order.push_back(static_cast<std::uint32_t>(place));
+    for (const ReceivedPerson& item : sorted) {
+      result.owned.push_back(item.person);
+      order.push_back(static_cast<std::uint32_t>(item.received));
     }
   }
   bool repeated = false;
