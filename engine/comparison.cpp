@@ -176,10 +176,16 @@ std::uint32_t birth_digits_bcd(DayNumber day) noexcept {
 }
 
 Pattern compare(const Identity& a, const Identity& b) noexcept {
+  // Most values compared outside the passes are equal: their digits need not be looked at.
   Levels levels;
-  levels.nhs = compare_nhs(nhs_digits_bcd(a.nhs()), nhs_digits_bcd(b.nhs()));
-  levels.birth = compare_birth(birth_digits_bcd(a.date_of_birth()), birth_digits_bcd(b.date_of_birth()));
-  levels.postcode = compare_postcode(postcode_bytes(a.postcode()), postcode_bytes(b.postcode()));
+  levels.nhs = a.nhs() == b.nhs() ? (a.nhs() == 0 ? NhsLevel::missing : NhsLevel::exact)
+                                  : compare_nhs(nhs_digits_bcd(a.nhs()), nhs_digits_bcd(b.nhs()));
+  levels.birth = a.date_of_birth() == b.date_of_birth()
+                     ? (a.date_of_birth() == kMissingDay ? BirthLevel::missing : BirthLevel::exact)
+                     : compare_birth(birth_digits_bcd(a.date_of_birth()), birth_digits_bcd(b.date_of_birth()));
+  levels.postcode = a.postcode() == b.postcode()
+                        ? (a.postcode() == 0 ? PostcodeLevel::missing : PostcodeLevel::exact)
+                        : compare_postcode(postcode_bytes(a.postcode()), postcode_bytes(b.postcode()));
   levels.gender = compare_gender(a.gender(), b.gender());
   return pattern_of(levels);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <span>
 #include <utility>
 
@@ -132,14 +133,16 @@ class DraftBuilder {
 // square of a large cluster.
 constexpr std::size_t kMembersRanked = 64;
 
-// The best rank that ties an identity to another row of its person.
-MatchRank best_rank(std::size_t member, std::span<const Identity> members, std::uint32_t rows) {
-  MatchRank best = MatchRank::unmatched;
-  if (rows > 1) best = match_rank(members[member], members[member]);
-  for (std::size_t other = 0; other < std::min(members.size(), kMembersRanked); ++other) {
-    if (other != member) best = std::min(best, match_rank(members[member], members[other]));
+// The best rank that ties each member to another of its person's identities; ranks are alike both ways.
+void best_ranks(std::span<const Identity> members, std::vector<MatchRank>& best) {
+  best.assign(members.size(), MatchRank::unmatched);
+  for (std::size_t member = 1; member < members.size(); ++member) {
+    for (std::size_t other = 0; other < std::min(member, kMembersRanked); ++other) {
+      const MatchRank rank = match_rank(members[member], members[other]);
+      best[member] = std::min(best[member], rank);
+      if (member < kMembersRanked) best[other] = std::min(best[other], rank);
+    }
   }
-  return best;
 }
 
 bool is_one_time(const CountedIdentity& counted) noexcept {
@@ -157,74 +160,104 @@ LinkKind link_kind(const ClusterResult& result, const ComponentNode& node, const
   return same_number ? LinkKind::same_number : LinkKind::other_identifiers;
 }
 
-// One component's clusters, appended to drafts.  nodes: sorted by id.  edges: of the component.
-void resolve_one(std::span<const ComponentNode> nodes, std::span<const ComponentEdge> component_edges,
-                 const LinkageModel& model, ClusterCounts& counts, PersonDrafts& result) {
-  std::vector<ClusterNode> cluster_nodes;
-  std::vector<Identity> identities;
-  cluster_nodes.reserve(nodes.size());
-  identities.reserve(nodes.size());
+// Resolves components one after the other; its working memory is used again for each.
+class ComponentResolver {
+ public:
+  explicit ComponentResolver(const LinkageModel& model) : rules_(cluster_rules(model)) {
+    drafts.first_member.push_back(0);
+  }
+
+  // One component's clusters, appended to drafts.  nodes: sorted by id.  edges: of the component.
+  void resolve(std::span<const ComponentNode> nodes, std::span<const ComponentEdge> component_edges);
+
+  PersonDrafts drafts;
+  ClusterCounts counts;
+
+ private:
+  // The person of members [begin, end) of order_, which are one cluster.
+  void add_person(std::span<const ComponentNode> nodes, std::span<const ClusterResult> clusters, std::size_t begin,
+                  std::size_t end);
+
+  ClusterRules rules_;
+  std::vector<ClusterNode> cluster_nodes_;
+  std::vector<Identity> identities_;
+  std::vector<std::uint32_t> order_;  // nodes by cluster, each cluster's in the order of their numbers
+  DraftBuilder builder_;
+  std::vector<Identity> members_;
+  std::vector<MatchRank> ranks_;
+};
+
+void ComponentResolver::resolve(std::span<const ComponentNode> nodes, std::span<const ComponentEdge> component_edges) {
+  cluster_nodes_.clear();
+  identities_.clear();
   for (const ComponentNode& node : nodes) {
-    const Identity& identity = identities.emplace_back(counted_as(node.counted.identity, node.evidence));
+    const Identity& identity = identities_.emplace_back(counted_as(node.counted.identity, node.evidence));
     const bool disowned = node.evidence.has(Evidence::number_disowned);
-    cluster_nodes.push_back({node.id, identity.valid_nhs(), disowned ? node.counted.identity.valid_nhs() : 0,
-                             identity.gender(), node.evidence.has(Evidence::number_thin)});
+    cluster_nodes_.push_back({node.id, identity.valid_nhs(), disowned ? node.counted.identity.valid_nhs() : 0,
+                              identity.gender(), node.evidence.has(Evidence::number_thin)});
   }
   std::vector<Edge> edges;
   edges.reserve(component_edges.size());
   for (const ComponentEdge& edge : component_edges) edges.push_back(edge.edge);
-  const std::vector<ClusterResult> clusters =
-      resolve_component(cluster_nodes, std::move(edges), cluster_rules(model), counts);
+  const std::vector<ClusterResult> clusters = resolve_component(cluster_nodes_, std::move(edges), rules_, counts);
 
-  // Nodes by cluster, each cluster's in the order of their numbers.
-  std::vector<std::uint32_t> order(nodes.size());
-  for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+  order_.resize(nodes.size());
+  std::iota(order_.begin(), order_.end(), 0U);
+  std::sort(order_.begin(), order_.end(), [&](std::uint32_t a, std::uint32_t b) {
     return clusters[a].cluster != clusters[b].cluster ? clusters[a].cluster < clusters[b].cluster : a < b;
   });
-  DraftBuilder builder;
-  std::vector<Identity> members;
-  for (std::size_t i = 0; i < order.size();) {
-    const ClusterResult& cluster = clusters[order[i]];
-    const std::size_t begin = i;
-    members.clear();
-    builder.start(cluster.cluster);
-    bool apart = true;
-    for (; i < order.size() && clusters[order[i]].cluster == cluster.cluster; ++i) {
-      const ComponentNode& node = nodes[order[i]];
-      builder.add(node.counted, node.evidence);
-      if (clusters[order[i]].returned) {
-        Evidence returned = node.evidence;
-        returned.flags &= static_cast<std::uint8_t>(~unsigned{Evidence::number_disowned});
-        members.push_back(weighed(node.counted.identity, returned));
-      } else {
-        members.push_back(identities[order[i]]);
-      }
-      result.members.push_back(node.id);
-      apart = apart && clusters[order[i]].ambiguous;
-    }
-    for (std::size_t m = begin; m < i; ++m) {
-      const ClusterResult& member = clusters[order[m]];
-      const ComponentNode& node = nodes[order[m]];
-      Provenance provenance;
-      provenance.linked_to = nodes[member.linked_to].id;
-      provenance.weight = member.weight;
-      provenance.lead = member.lead;
-      provenance.kind = link_kind(member, node, nodes[member.linked_to]);
-      // The rows of one ambiguous identity are not tied to each other (ambiguous_rows.hpp).
-      const bool rows_apart = apart && i - begin == 1;
-      provenance.rank = best_rank(m - begin, members, rows_apart ? 1 : node.counted.rows);
-      provenance.evidence_flags = node.evidence.flags;
-      result.provenance.push_back(provenance);
-    }
-    counts.several_numbers += builder.has_several_numbers();
-    PersonDraft draft = builder.finish();
-    draft.ambiguous = apart;
-    draft.linked = cluster.linked;
-    if (cluster.linked) draft.link_percent = static_cast<std::uint8_t>(posterior_percent(cluster.weakest));
-    result.drafts.push_back(draft);
-    result.first_member.push_back(result.members.size());
+  for (std::size_t begin = 0, end = 0; begin < order_.size(); begin = end) {
+    const IdentityId cluster = clusters[order_[begin]].cluster;
+    for (end = begin; end < order_.size() && clusters[order_[end]].cluster == cluster;) ++end;
+    add_person(nodes, clusters, begin, end);
   }
+}
+
+void ComponentResolver::add_person(std::span<const ComponentNode> nodes, std::span<const ClusterResult> clusters,
+                                   std::size_t begin, std::size_t end) {
+  const ClusterResult& cluster = clusters[order_[begin]];
+  members_.clear();
+  builder_.start(cluster.cluster);
+  bool apart = true;
+  for (std::size_t m = begin; m < end; ++m) {
+    const ComponentNode& node = nodes[order_[m]];
+    builder_.add(node.counted, node.evidence);
+    if (clusters[order_[m]].returned) {
+      Evidence returned = node.evidence;
+      returned.flags &= static_cast<std::uint8_t>(~unsigned{Evidence::number_disowned});
+      members_.push_back(weighed(node.counted.identity, returned));
+    } else {
+      members_.push_back(identities_[order_[m]]);
+    }
+    drafts.members.push_back(node.id);
+    apart = apart && clusters[order_[m]].ambiguous;
+  }
+  // The rows of one ambiguous identity are not tied to each other (ambiguous_rows.hpp).
+  const bool rows_apart = apart && end - begin == 1;
+  best_ranks(members_, ranks_);
+  for (std::size_t m = begin; m < end; ++m) {
+    const ClusterResult& member = clusters[order_[m]];
+    const ComponentNode& node = nodes[order_[m]];
+    const Identity& identity = members_[m - begin];
+    Provenance provenance;
+    provenance.linked_to = nodes[member.linked_to].id;
+    provenance.weight = member.weight;
+    provenance.lead = member.lead;
+    provenance.kind = link_kind(member, node, nodes[member.linked_to]);
+    provenance.rank = ranks_[m - begin];
+    if (node.counted.rows > 1 && !rows_apart) {
+      provenance.rank = std::min(provenance.rank, match_rank(identity, identity));
+    }
+    provenance.evidence_flags = node.evidence.flags;
+    drafts.provenance.push_back(provenance);
+  }
+  counts.several_numbers += builder_.has_several_numbers();
+  PersonDraft draft = builder_.finish();
+  draft.ambiguous = apart;
+  draft.linked = cluster.linked;
+  if (cluster.linked) draft.link_percent = static_cast<std::uint8_t>(posterior_percent(cluster.weakest));
+  drafts.drafts.push_back(draft);
+  drafts.first_member.push_back(drafts.members.size());
 }
 
 // Appends b to a.
@@ -235,6 +268,52 @@ void append(PersonDrafts& a, PersonDrafts&& b) {
   a.provenance.insert(a.provenance.end(), b.provenance.begin(), b.provenance.end());
   for (std::size_t i = 1; i < b.first_member.size(); ++i) a.first_member.push_back(members + b.first_member[i]);
   b = {};
+}
+
+Provenance provenance_alone(IdentityId id, const CountedIdentity& counted, const Evidence& evidence) {
+  Provenance provenance;
+  provenance.linked_to = id;
+  provenance.lead = kNoRival;
+  provenance.kind = is_one_time(counted) ? LinkKind::one_time : LinkKind::alone;
+  if (counted.rows > 1) {
+    const Identity identity = counted_as(counted.identity, evidence);
+    provenance.rank = match_rank(identity, identity);
+  }
+  provenance.evidence_flags = evidence.flags;
+  return provenance;
+}
+
+// Appends the persons who are one identity that no edge reaches.  is_alone(i): whether owned identity i is one.
+template <typename IsAlone>
+void append_alone(const Identities& identities, std::span<const Evidence> evidence, const IsAlone& is_alone,
+                  PersonDrafts& result) {
+  constexpr std::size_t kGrain = std::size_t{1} << 14;
+  const std::size_t count = identities.owned.size();
+  std::vector<std::uint64_t> first(count / kGrain + 2, 0);  // of each block, among those alone
+  for_blocks(count, kGrain, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) first[begin / kGrain + 1] += is_alone(i);
+  });
+  for (std::size_t block = 1; block < first.size(); ++block) first[block] += first[block - 1];
+  const std::size_t drafts = result.drafts.size(), members = result.members.size();
+  result.drafts.resize(drafts + first.back());
+  result.members.resize(members + first.back());
+  result.provenance.resize(members + first.back());
+  result.first_member.resize(drafts + first.back() + 1);
+  for_blocks(count, kGrain, [&](std::size_t begin, std::size_t end) {
+    DraftBuilder builder;
+    std::uint64_t next = first[begin / kGrain];
+    for (std::size_t i = begin; i < end; ++i) {
+      if (!is_alone(i)) continue;
+      const IdentityId id = identities.first_id + i;
+      builder.start(id);
+      builder.add(identities.owned[i], evidence[i]);
+      result.drafts[drafts + next] = builder.finish();
+      result.members[members + next] = id;
+      result.provenance[members + next] = provenance_alone(id, identities.owned[i], evidence[i]);
+      result.first_member[drafts + next + 1] = members + next + 1;
+      ++next;
+    }
+  });
 }
 
 }  // namespace
@@ -265,6 +344,7 @@ PersonDrafts resolve_clusters(const Communicator& comm, const Identities& identi
   constexpr std::uint64_t kAlone = ~std::uint64_t{0};
   std::vector<std::uint64_t> component_of(identities.owned.size(), kAlone);
   for (const NodeLabel& label : components.labels) component_of[label.node - identities.first_id] = label.component;
+  const std::size_t labelled = components.labels.size();
 
   // Nodes go to the rank of their component; edges by way of the owner of their first end, which knows the component.
   const ShardMap shard_map(comm.size());
@@ -272,6 +352,7 @@ PersonDrafts resolve_clusters(const Communicator& comm, const Identities& identi
     return shard_map.owner(shard_of(linkage_key(component)));
   };
   std::vector<ComponentNode> nodes;
+  nodes.reserve(components.labels.size());
   for (const NodeLabel& label : components.labels) {
     const std::uint64_t i = label.node - identities.first_id;
     nodes.push_back({label.component, label.node, identities.owned[i], evidence[i], 0});
@@ -322,8 +403,7 @@ PersonDrafts resolve_clusters(const Communicator& comm, const Identities& identi
   std::vector<PersonDrafts> task_drafts(tasks);
   std::vector<ClusterCounts> task_counts(tasks);
   for_each_item(tasks, [&](std::size_t task) {
-    PersonDrafts& drafts = task_drafts[task];
-    drafts.first_member.push_back(0);
+    ComponentResolver resolver(model);
     auto edge =
         std::lower_bound(component_edges.begin(), component_edges.end(), nodes[task_first[task]].component,
                          [](const ComponentEdge& e, std::uint64_t component) { return e.component < component; });
@@ -333,35 +413,33 @@ PersonDrafts resolve_clusters(const Communicator& comm, const Identities& identi
       while (end < task_first[task + 1] && nodes[end].component == component) ++end;
       const auto first_edge = edge;
       while (edge != component_edges.end() && edge->component == component) ++edge;
-      resolve_one(std::span(nodes).subspan(begin, end - begin),
-                  std::span(component_edges)
-                      .subspan(static_cast<std::size_t>(first_edge - component_edges.begin()),
-                               static_cast<std::size_t>(edge - first_edge)),
-                  model, task_counts[task], drafts);
+      resolver.resolve(std::span(nodes).subspan(begin, end - begin),
+                       std::span(component_edges)
+                           .subspan(static_cast<std::size_t>(first_edge - component_edges.begin()),
+                                    static_cast<std::size_t>(edge - first_edge)));
       begin = end;
     }
+    task_drafts[task] = std::move(resolver.drafts);
+    task_counts[task] = resolver.counts;
   });
   nodes = {};
   component_edges = {};
 
   PersonDrafts result;
+  std::size_t persons = 0, members = 0;
+  for (const PersonDrafts& drafts : task_drafts) {
+    persons += drafts.drafts.size();
+    members += drafts.members.size();
+  }
+  const auto alone = [&](std::size_t i) { return component_of[i] == kAlone; };
+  const std::size_t others = identities.owned.size() - labelled;
+  result.drafts.reserve(persons + others);
+  result.members.reserve(members + others);
+  result.provenance.reserve(members + others);
+  result.first_member.reserve(persons + others + 1);
   result.first_member.push_back(0);
   for (PersonDrafts& drafts : task_drafts) append(result, std::move(drafts));
-  for (std::uint64_t i = 0; i < identities.owned.size(); ++i) {
-    if (component_of[i] != kAlone) continue;
-    result.drafts.push_back(draft_alone(identities.first_id + i, identities.owned[i], evidence[i]));
-    result.members.push_back(identities.first_id + i);
-    Provenance provenance;
-    provenance.linked_to = identities.first_id + i;
-    const Identity& identity = identities.owned[i].identity;
-    provenance.lead = kNoRival;
-    provenance.kind = is_one_time(identities.owned[i]) ? LinkKind::one_time : LinkKind::alone;
-    if (identities.owned[i].rows > 1)
-      provenance.rank = match_rank(counted_as(identity, evidence[i]), counted_as(identity, evidence[i]));
-    provenance.evidence_flags = evidence[i].flags;
-    result.provenance.push_back(provenance);
-    result.first_member.push_back(result.members.size());
-  }
+  append_alone(identities, evidence, alone, result);
 
   std::array<std::uint64_t, 6> sums{count, 0, 0, 0, 0, 0};
   for (const ClusterCounts& counts : task_counts) {

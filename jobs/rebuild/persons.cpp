@@ -47,6 +47,9 @@ struct MemberPlace {
   Provenance provenance;
 };
 
+// Identities that are led to their persons at a time: 60 MB of them.
+constexpr std::size_t kMembersAtOnce = std::size_t{1} << 20;
+
 ShardId person_shard(const Pseudonym& pseudonym) noexcept {
   return shard_of(pseudonym.high);
 }
@@ -209,25 +212,30 @@ Persons name_persons(const Communicator& comm, Identities& identities, PersonDra
   std::vector<PersonPlace> place_of_draft;
   place_of_draft.reserve(pseudonyms.size());
   for (std::size_t d = 0; d < pseudonyms.size(); ++d) place_of_draft.push_back({row_of_draft[d], pseudonyms[d]});
-  std::vector<MemberPlace> places;
-  places.reserve(drafts.members.size());
-  for (std::size_t d = 0; d < pseudonyms.size(); ++d) {
-    for (std::uint64_t m = drafts.first_member[d]; m < drafts.first_member[d + 1]; ++m) {
-      places.push_back({drafts.members[m], place_of_draft[d], drafts.provenance[m]});
-    }
-  }
-  drafts = {};
-  pseudonyms = {};
   result.of_owned.resize(identities.owned.size());
   result.provenance.resize(identities.owned.size());
-  {
-    const Received<MemberPlace> received =
-        shuffle(comm, std::move(places), [&](const MemberPlace& member) { return identities.owner(member.id); });
-    for (const MemberPlace& member : received.items) {
-      result.of_owned[member.id - identities.first_id] = member.place;
-      result.provenance[member.id - identities.first_id] = member.provenance;
-    }
-  }
+  std::size_t draft = 0;
+  shuffle_stream<MemberPlace>(
+      comm,
+      [&] {
+        std::vector<MemberPlace> places;
+        places.reserve(std::min<std::size_t>(kMembersAtOnce, drafts.members.size()));
+        for (; draft < pseudonyms.size() && places.size() < kMembersAtOnce; ++draft) {
+          for (std::uint64_t m = drafts.first_member[draft]; m < drafts.first_member[draft + 1]; ++m) {
+            places.push_back({drafts.members[m], place_of_draft[draft], drafts.provenance[m]});
+          }
+        }
+        return places;
+      },
+      [&](const MemberPlace& member) { return identities.owner(member.id); },
+      [&](std::span<const MemberPlace> received, int) {
+        for (const MemberPlace& member : received) {
+          result.of_owned[member.id - identities.first_id] = member.place;
+          result.provenance[member.id - identities.first_id] = member.provenance;
+        }
+      });
+  drafts = {};
+  pseudonyms = {};
   std::vector<PersonPlace> of_received;
   std::vector<IdentityId> id_of_received;
   of_received.reserve(identities.owned_of_received.size());
