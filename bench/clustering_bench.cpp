@@ -6,6 +6,7 @@
 #include <benchmark/benchmark.h>
 
 #include "engine/clustering.hpp"
+#include "engine/edge_reducer.hpp"
 #include "engine/union_find.hpp"
 
 namespace ligature {

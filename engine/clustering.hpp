@@ -16,10 +16,8 @@
 // good candidates give no match (its error 97).
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <vector>
 
@@ -106,55 +104,5 @@ bool are_neighbours(std::uint64_t nhs_a, std::uint64_t nhs_b) noexcept;
 // if an edge names an id that is not among the nodes.
 std::vector<ClusterResult> resolve_component(std::span<const ClusterNode> nodes, std::vector<Edge> edges,
                                              const ClusterRules& rules, ClusterCounts& counts);
-
-// Of a node without a number, how many of the numbers nearest to it are kept.  Two decide, but one may prove to be the
-// other's (a conflict), and a disowned node may be refused its own number and its twin's.
-inline constexpr std::size_t kNumbersKept = 4;
-
-// Drops edges that resolve_component cannot need, so that a flood of n equal identities costs O(n) edges and not n^2:
-// among nodes of one number, or of none, it keeps a maximum spanning forest; of a node without a number the heaviest
-// edge to each of the four numbers nearest to it.  resolve_component begins with the same reduction, and reducing any
-// parts of a graph before they are joined changes nothing (the cycle property under the strict order of heavier()):
-// every result is the same.  valid numbers must be given the same for a node each time.
-class EdgeReducer {
- public:
-  // Adds one edge; nhs_a and nhs_b: the valid NHS numbers of its ends, 0 for none.  Both non-zero and different:
-  // ignored here and counted by vetoed().
-  void add(const Edge& edge, std::uint64_t nhs_a, std::uint64_t nhs_b);
-  // Moves the kept edges out, in the order of heavier().  Edges below the threshold come out as rivals if one end has a
-  // number, and not at all if neither has.
-  std::vector<Edge> take(Weight threshold = std::numeric_limits<Weight>::min());
-  [[nodiscard]] std::uint64_t vetoed() const noexcept { return vetoed_; }
-
- private:
-  struct Item {
-    Edge edge;
-    std::uint64_t nhs_a, nhs_b;
-  };
-  void reduce();
-  std::vector<Item> items_;
-  std::size_t reduce_at_ = 1U << 16;
-  std::uint64_t vetoed_ = 0;
-};
-
-// The same for the edges between one node without a number and numbers, as they are found: takes no memory, and adds to
-// a reducer what is left.
-class NearestNumbers {
- public:
-  // nhs_a and nhs_b: the valid NHS numbers of the edge's ends, one of them 0.
-  void add(const Edge& edge, std::uint64_t nhs_a, std::uint64_t nhs_b) noexcept;
-  // Moves what is kept to the reducer.
-  void give(EdgeReducer& reducer);
-
- private:
-  struct Kept {
-    Edge edge;
-    std::uint64_t nhs_a = 0, nhs_b = 0;
-    [[nodiscard]] std::uint64_t number() const noexcept { return nhs_a + nhs_b; }
-  };
-  static bool before(const Kept& x, const Kept& y) noexcept;
-  std::array<Kept, kNumbersKept> kept_{};  // the heaviest first
-  std::size_t count_ = 0;
-};
 
 }  // namespace ligature

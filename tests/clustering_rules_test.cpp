@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/clustering.hpp"
+#include "engine/edge_reducer.hpp"
 #include "tests/identity_maker.hpp"
 
 namespace ligature {

@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/edge_reducer.hpp"
 #include "engine/error.hpp"
 
 namespace ligature {

@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/edge_reducer.hpp"
 #include "engine/linkage_key.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/tiles.hpp"

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/edge_reducer.hpp"
 #include "engine/local_id.hpp"
 #include "engine/parallel.hpp"
 #include "jobs/rebuild/rounds.hpp"

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/decisive.hpp"
+#include "engine/edge_reducer.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/pair_kernel.hpp"
 #include "engine/parallel.hpp"
