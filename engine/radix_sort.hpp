@@ -1,0 +1,154 @@
+// A stable sort of many items by a 64-bit key: parallel, linear, every item moved twice.
+//
+// Items are dealt to buckets that fit in a core's second-level cache, by the leading bits of their keys; in a bucket
+// only 8 bytes an item are sorted (32 bits of the key, then the place), and the items are put in that order as they are
+// moved back.  Even keys, such as linkage keys or dense numbers, take two steps of eight bits; any others are sorted
+// right, though not as fast.  Sources: least significant digit first: Knuth, volume 3, section 5.2.5; most significant
+// first down to the cache, and moving records instead of sorting indexes of all: Polychroniou and Ross, SIGMOD 2014.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "engine/counting_sort.hpp"
+#include "engine/parallel.hpp"
+
+namespace ligature {
+
+namespace radix_sort_detail {
+
+inline constexpr std::size_t kItemsPerBucket = 1U << 12;
+inline constexpr unsigned kMostBucketBits = 12;  // more open buckets than this and their ends no longer lie in cache
+inline constexpr std::size_t kFewItems = 64;     // sorted by comparing
+
+// Keys of [smallest, largest], stretched so that the largest has its top bit set: their order is the same.
+struct Stretch {
+  std::uint64_t smallest = 0;
+  unsigned shift = 0;
+  [[nodiscard]] std::uint64_t operator()(std::uint64_t key) const noexcept { return (key - smallest) << shift; }
+};
+
+// Sorts different numbers whose top 16 bits tell most of them apart.
+void sort_places(std::vector<std::uint64_t>& places, std::vector<std::uint64_t>& other);
+
+// The runs of equal keys in sorted items: calls visit(first, last).
+template <typename T, typename KeyOf, typename Visit>
+void for_each_run(std::span<T> items, const KeyOf& key_of, const Visit& visit) {
+  for (std::size_t begin = 0, end = 0; begin < items.size(); begin = end) {
+    const std::uint64_t key = key_of(std::as_const(items[begin]));
+    for (end = begin + 1; end < items.size() && key_of(std::as_const(items[end])) == key; ++end) {
+    }
+    visit(items.data() + begin, items.data() + end);
+  }
+}
+
+// One bucket: from moves to sorted.
+template <typename T, typename KeyOf>
+void sort_bucket(std::span<const T> from, std::span<T> sorted, const KeyOf& key_of, const Stretch& stretch,
+                 unsigned bucket_bits, std::vector<std::uint64_t>& places, std::vector<std::uint64_t>& other) {
+  const auto by_key = [&](const T& a, const T& b) { return key_of(a) < key_of(b); };
+  const auto first_other =
+      std::find_if(from.begin(), from.end(), [&](const T& item) { return key_of(item) != key_of(from.front()); });
+  if (first_other == from.end() || from.size() > std::numeric_limits<std::uint32_t>::max()) {
+    std::copy(from.begin(), from.end(), sorted.begin());
+    if (first_other != from.end()) std::stable_sort(sorted.begin(), sorted.end(), by_key);
+    return;
+  }
+  places.resize(from.size());
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    places[i] = stretch(key_of(from[i])) << bucket_bits >> 32 << 32 | i;
+  }
+  sort_places(places, other);
+  bool is_told_apart = true;  // by the bits that were sorted
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    sorted[i] = from[static_cast<std::uint32_t>(places[i])];
+    is_told_apart = is_told_apart && (i == 0 || !by_key(sorted[i], sorted[i - 1]));
+  }
+  if (!is_told_apart) std::stable_sort(sorted.begin(), sorted.end(), by_key);
+}
+
+}  // namespace radix_sort_detail
+
+// Sorts items by key_of(item), a std::uint64_t; those of equal keys by less, or without one keep their order.
+// key_of: a pure function, called from several threads.  Memory: a second copy of the items while it runs.
+template <typename T, typename KeyOf, typename Less>
+void sort_by_key(std::vector<T>& items, const KeyOf& key_of, const Less& less) {
+  using namespace radix_sort_detail;
+  static_assert(std::is_trivially_copyable_v<T>);
+  constexpr bool has_less = !std::is_same_v<Less, std::nullptr_t>;
+  const std::size_t count = items.size();
+  if (count < 2) return;
+
+  struct Bounds {
+    std::uint64_t smallest = std::numeric_limits<std::uint64_t>::max(), largest = 0;
+  };
+  PerThread<Bounds> bounds;
+  for_blocks(count, std::size_t{1} << 16, [&](std::size_t begin, std::size_t end) {
+    Bounds here;
+    for (std::size_t i = begin; i < end; ++i) {
+      const std::uint64_t key = key_of(std::as_const(items[i]));
+      here = {std::min(here.smallest, key), std::max(here.largest, key)};
+    }
+    Bounds& mine = bounds.local();
+    mine = {std::min(mine.smallest, here.smallest), std::max(mine.largest, here.largest)};
+  });
+  Bounds all;
+  bounds.for_each([&](const Bounds& mine) {
+    all = {std::min(all.smallest, mine.smallest), std::max(all.largest, mine.largest)};
+  });
+  const std::uint64_t range = all.largest - all.smallest;
+  const Stretch stretch{all.smallest, range == 0 ? 0U : static_cast<unsigned>(std::countl_zero(range))};
+  const unsigned bits = std::min(kMostBucketBits, static_cast<unsigned>(std::bit_width(count / kItemsPerBucket)));
+  const auto bucket_of = [&](std::size_t i) {
+    return static_cast<std::size_t>(stretch(key_of(std::as_const(items[i]))) >> 32 >> (32 - bits));
+  };
+
+  SortPlan plan = plan_sort(count, std::size_t{1} << bits, bucket_of);
+  const auto dealt = std::make_unique_for_overwrite<T[]>(count);
+  for_blocks(count, plan.grain, [&](std::size_t begin, std::size_t end) {
+    std::uint64_t* const cursors = plan.cursors_of(begin);
+    for (std::size_t i = begin; i < end; ++i) dealt[cursors[bucket_of(i)]++] = items[i];
+  });
+
+  struct Scratch {
+    std::vector<std::uint64_t> places, other;
+  };
+  PerThread<Scratch> scratch;
+  for_blocks(std::size_t{1} << bits, 8, [&](std::size_t begin, std::size_t end) {
+    Scratch& mine = scratch.local();
+    for (std::size_t bucket = begin; bucket < end; ++bucket) {
+      const std::uint64_t first = plan.first[bucket], size = plan.first[bucket + 1] - first;
+      if (size == 0) continue;
+      const std::span<T> sorted = std::span(items).subspan(first, size);
+      sort_bucket(std::span<const T>(dealt.get() + first, size), sorted, key_of, stretch, bits, mine.places,
+                  mine.other);
+      if constexpr (has_less) {
+        for_each_run(sorted, key_of, [&](T* run, T* run_end) {
+          if (run_end - run > 1) std::sort(run, run_end, less);
+        });
+      }
+    }
+  });
+}
+
+template <typename T, typename KeyOf>
+void sort_by_key(std::vector<T>& items, const KeyOf& key_of) {
+  sort_by_key(items, key_of, nullptr);
+}
+
+// The plain reference.
+template <typename T, typename KeyOf>
+void sort_by_key_plain(std::vector<T>& items, const KeyOf& key_of) {
+  std::stable_sort(items.begin(), items.end(), [&](const T& a, const T& b) { return key_of(a) < key_of(b); });
+}
+
+}  // namespace ligature

@@ -1,0 +1,86 @@
+// The radix sort against a plain stable sort, on keys of every kind that the job sorts by and on hostile ones.
+#include "engine/radix_sort.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace ligature {
+namespace {
+
+class RadixSort : public testing::TestWithParam<int> {
+ private:
+  ThreadLimit limit_{GetParam()};
+};
+
+INSTANTIATE_TEST_SUITE_P(Threads, RadixSort, testing::Values(1, 2, 4),
+                         [](const auto& threads) { return std::to_string(threads.param); });
+
+template <std::size_t kWords>
+struct Item {
+  std::uint64_t key = 0, place = 0;
+  std::uint64_t rest[kWords]{};
+  friend bool operator==(const Item&, const Item&) = default;
+};
+
+template <std::size_t kWords>
+std::vector<Item<kWords>> items_with(std::size_t count, const std::function<std::uint64_t()>& key) {
+  std::vector<Item<kWords>> items(count);
+  for (std::size_t i = 0; i < count; ++i) items[i] = {key(), i, {count}};
+  return items;
+}
+
+template <std::size_t kWords>
+void expect_sorted_as_plainly(std::size_t count, const std::function<std::uint64_t()>& key, const char* what) {
+  const auto key_of = [](const Item<kWords>& item) { return item.key; };
+  std::vector<Item<kWords>> items = items_with<kWords>(count, key), plain = items;
+  sort_by_key(items, key_of);
+  sort_by_key_plain(plain, key_of);
+  EXPECT_TRUE(items == plain) << count << " items of " << sizeof(items.front()) << " bytes, keys " << what;
+}
+
+TEST_P(RadixSort, sorts_as_a_plain_stable_sort_does_whatever_the_keys) {
+  std::mt19937_64 random(11);
+  std::uint64_t next = 0;
+  const std::pair<const char*, std::function<std::uint64_t()>> kinds[] = {
+      {"even, as linkage keys are", [&] { return random(); }},
+      {"even and often equal", [&] { return random() % 300 * 0x9E3779B97F4A7C15ULL; }},
+      {"of one rank's shards", [&] { return (std::uint64_t{5} << 61) + random() / 8; }},
+      {"dense numbers", [&] { return 7'000'000'000 + random() % 50'000; }},
+      {"rising", [&] { return ++next; }},
+      {"falling", [&] { return --next; }},
+      {"all equal", [] { return std::uint64_t{42}; }},
+      {"zero and the largest", [&] { return random() % 2 - 1; }},
+      {"a flood among others", [&] { return random() % 4 == 0 ? random() : 1U << 20; }},
+      {"alike but for their last bits", [&] { return (random() % 8 << 60) + random() % 1000; }},
+      {"powers of two", [&] { return std::uint64_t{1} << random() % 64; }},
+  };
+  for (const auto& [what, key] : kinds) {
+    for (const std::size_t count : {0U, 1U, 2U, 3U, 64U, 65U, 1000U, 4096U, 30'000U, 150'000U}) {
+      expect_sorted_as_plainly<1>(count, key, what);
+    }
+    expect_sorted_as_plainly<2>(20'000, key, what);
+    expect_sorted_as_plainly<5>(20'000, key, what);
+  }
+}
+
+TEST_P(RadixSort, sorts_equal_keys_by_another_order_if_there_is_one) {
+  std::mt19937_64 random(12);
+  const auto key_of = [](const Item<1>& item) { return item.key; };
+  const auto less = [](const Item<1>& a, const Item<1>& b) { return a.place > b.place; };
+  for (const std::uint64_t different : {1U, 10U, 5000U}) {
+    std::vector<Item<1>> items = items_with<1>(20'000, [&] { return random() % different; }), plain = items;
+    sort_by_key(items, key_of, less);
+    std::sort(plain.begin(), plain.end(),
+              [&](const Item<1>& a, const Item<1>& b) { return a.key != b.key ? a.key < b.key : less(a, b); });
+    EXPECT_TRUE(items == plain) << different;
+  }
+}
+
+}  // namespace
+}  // namespace ligature
