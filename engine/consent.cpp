@@ -134,6 +134,11 @@ bool ObjectionLedger::speaks_of(std::uint64_t valid_nhs, ObjectionKind kind) con
   return found;
 }
 
+bool ObjectionLedger::has_any(ObjectionKind kind) const noexcept {
+  return std::any_of(preferences_.begin(), preferences_.end(),
+                     [kind](const Preference& preference) { return preference.kind == kind; });
+}
+
 bool ObjectionLedger::is_outranked(const Preference& entry) const noexcept {
   if (!entry.withdrawn) return false;
   bool found = false;

@@ -80,6 +80,7 @@ class ObjectionLedger {
 
   // Persons with a standing objection of a kind at the end of the ledger.
   [[nodiscard]] std::uint64_t standing(ObjectionKind kind) const noexcept;
+  [[nodiscard]] bool has_any(ObjectionKind kind) const noexcept;
   [[nodiscard]] bool empty() const noexcept { return preferences_.empty(); }
   // Sorted by person, kind and date; of one date the entry that holds comes last.
   [[nodiscard]] std::span<const Preference> preferences() const noexcept { return preferences_; }

@@ -8,6 +8,8 @@
 #include "engine/linkage_key.hpp"
 #include "engine/match_rank.hpp"
 #include "engine/parallel.hpp"
+#include "jobs/rebuild/component.hpp"
+#include "jobs/rebuild/objector_search.hpp"
 #include "partition/components.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
@@ -15,19 +17,6 @@
 namespace ligature {
 
 namespace {
-
-// An identity, and an edge, on the way to the rank that resolves their component.
-struct ComponentNode {
-  std::uint64_t component = 0;
-  IdentityId id = 0;
-  CountedIdentity counted;
-  Evidence evidence;
-  std::uint32_t unused = 0;
-};
-struct ComponentEdge {
-  std::uint64_t component = 0;
-  Edge edge;
-};
 
 // The most frequent of a few (value, rows); ties go to the smaller value; 0 means no value.
 class Majority {
@@ -156,24 +145,41 @@ LinkKind link_kind(const ClusterResult& result, const ComponentNode& node, const
   return same_number ? LinkKind::same_number : LinkKind::other_identifiers;
 }
 
-// One component's clusters, appended to drafts.  nodes: sorted by id.  edges: of the component.
-void resolve_one(std::span<const ComponentNode> nodes, std::span<const ComponentEdge> component_edges,
-                 const LinkageModel& model, ClusterCounts& counts, PersonDrafts& result) {
-  std::vector<ClusterNode> cluster_nodes;
-  std::vector<Identity> identities;
-  cluster_nodes.reserve(nodes.size());
-  identities.reserve(nodes.size());
+// Appends b to a.
+void append(PersonDrafts& a, PersonDrafts&& b) {
+  const std::uint64_t members = a.members.size();
+  a.drafts.insert(a.drafts.end(), b.drafts.begin(), b.drafts.end());
+  a.members.insert(a.members.end(), b.members.begin(), b.members.end());
+  a.provenance.insert(a.provenance.end(), b.provenance.begin(), b.provenance.end());
+  for (std::size_t i = 1; i < b.first_member.size(); ++i) a.first_member.push_back(members + b.first_member[i]);
+  b = {};
+}
+
+}  // namespace
+
+std::vector<ClusterNode> cluster_nodes(std::span<const ComponentNode> nodes) {
+  std::vector<ClusterNode> result;
+  result.reserve(nodes.size());
   for (const ComponentNode& node : nodes) {
-    const Identity& identity = identities.emplace_back(counted_as(node.counted.identity, node.evidence));
+    const Identity identity = counted_as(node.counted.identity, node.evidence);
     const bool disowned = node.evidence.has(Evidence::number_disowned);
-    cluster_nodes.push_back({node.id, identity.valid_nhs(), disowned ? node.counted.identity.valid_nhs() : 0,
-                             identity.gender(), node.evidence.has(Evidence::number_thin)});
+    result.push_back({node.id, identity.valid_nhs(), disowned ? node.counted.identity.valid_nhs() : 0,
+                      identity.gender(), node.evidence.has(Evidence::number_thin)});
   }
-  std::vector<Edge> edges;
-  edges.reserve(component_edges.size());
-  for (const ComponentEdge& edge : component_edges) edges.push_back(edge.edge);
-  const std::vector<ClusterResult> clusters =
-      resolve_component(cluster_nodes, std::move(edges), cluster_rules(model), counts);
+  return result;
+}
+
+void resolve_nodes(std::span<const ComponentNode> nodes, std::vector<Edge> edges, const LinkageModel& model,
+                   ClusterCounts& counts, PersonDrafts& drafts) {
+  add_drafts(nodes, resolve_component(cluster_nodes(nodes), std::move(edges), cluster_rules(model), counts), counts,
+             drafts);
+}
+
+void add_drafts(std::span<const ComponentNode> nodes, std::span<const ClusterResult> clusters, ClusterCounts& counts,
+                PersonDrafts& result) {
+  std::vector<Identity> identities;
+  identities.reserve(nodes.size());
+  for (const ComponentNode& node : nodes) identities.push_back(counted_as(node.counted.identity, node.evidence));
 
   // Nodes by cluster, each cluster's in the order of their numbers.
   std::vector<std::uint32_t> order(nodes.size());
@@ -226,18 +232,6 @@ void resolve_one(std::span<const ComponentNode> nodes, std::span<const Component
   }
 }
 
-// Appends b to a.
-void append(PersonDrafts& a, PersonDrafts&& b) {
-  const std::uint64_t members = a.members.size();
-  a.drafts.insert(a.drafts.end(), b.drafts.begin(), b.drafts.end());
-  a.members.insert(a.members.end(), b.members.begin(), b.members.end());
-  a.provenance.insert(a.provenance.end(), b.provenance.begin(), b.provenance.end());
-  for (std::size_t i = 1; i < b.first_member.size(); ++i) a.first_member.push_back(members + b.first_member[i]);
-  b = {};
-}
-
-}  // namespace
-
 PersonDraft draft_alone(IdentityId id, const CountedIdentity& counted, const Evidence& evidence) {
   DraftBuilder builder;
   builder.start(id);
@@ -245,8 +239,8 @@ PersonDraft draft_alone(IdentityId id, const CountedIdentity& counted, const Evi
   return builder.finish();
 }
 
-PersonDrafts resolve_clusters(const Communicator& comm, const Identities& identities,
-                              std::span<const Evidence> evidence, std::vector<Edge>&& edges, const LinkageModel& model,
+PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, std::span<const Evidence> evidence,
+                              std::vector<Edge>&& edges, const LinkageModel& model, ObjectorSearch* search,
                               ClusterReport& report) {
   const auto owner = [&](IdentityId id) { return identities.owner(id); };
   Components components;
@@ -256,6 +250,7 @@ PersonDrafts resolve_clusters(const Communicator& comm, const Identities& identi
     for (const Edge& edge : edges) {
       if (edge.kind != EdgeKind::rival) pairs.push_back({edge.a, edge.b});
     }
+    if (search != nullptr) search->add_pairs(pairs);
     components = connected_components(comm, std::move(pairs), owner);
   }
   report.rounds = components.rounds;
@@ -292,6 +287,7 @@ PersonDrafts resolve_clusters(const Communicator& comm, const Identities& identi
   component_edges = shuffle(comm, std::move(component_edges), [&](const ComponentEdge& edge) {
                       return component_rank(edge.component);
                     }).items;
+  if (search != nullptr) search->bring_edges(comm, identities, component_of, component_rank);
 
   sort_items(nodes.begin(), nodes.end(), [](const ComponentNode& a, const ComponentNode& b) {
     return a.component != b.component ? a.component < b.component : a.id < b.id;
@@ -328,11 +324,13 @@ PersonDrafts resolve_clusters(const Communicator& comm, const Identities& identi
       while (end < task_first[task + 1] && nodes[end].component == component) ++end;
       const auto first_edge = edge;
       while (edge != component_edges.end() && edge->component == component) ++edge;
-      resolve_one(std::span(nodes).subspan(begin, end - begin),
-                  std::span(component_edges)
-                      .subspan(static_cast<std::size_t>(first_edge - component_edges.begin()),
-                               static_cast<std::size_t>(edge - first_edge)),
-                  model, task_counts[task], drafts);
+      const auto here = std::span(nodes).subspan(begin, end - begin);
+      std::vector<Edge> edges_here;
+      edges_here.reserve(static_cast<std::size_t>(edge - first_edge));
+      for (auto e = first_edge; e != edge; ++e) edges_here.push_back(e->edge);
+      if (search == nullptr || !search->set_aside(here, edges_here)) {
+        resolve_nodes(here, std::move(edges_here), model, task_counts[task], drafts);
+      }
       begin = end;
     }
   });
@@ -342,8 +340,14 @@ PersonDrafts resolve_clusters(const Communicator& comm, const Identities& identi
   PersonDrafts result;
   result.first_member.push_back(0);
   for (PersonDrafts& drafts : task_drafts) append(result, std::move(drafts));
+  if (search != nullptr) {
+    PersonDrafts drafts;
+    drafts.first_member.push_back(0);
+    search->settle(comm, identities, model, task_counts.emplace_back(), drafts);
+    append(result, std::move(drafts));
+  }
   for (std::uint64_t i = 0; i < identities.owned.size(); ++i) {
-    if (component_of[i] != kAlone) continue;
+    if (component_of[i] != kAlone || is_suppressed(identities.owned[i])) continue;
     result.drafts.push_back(draft_alone(identities.first_id + i, identities.owned[i], evidence[i]));
     result.members.push_back(identities.first_id + i);
     Provenance provenance;

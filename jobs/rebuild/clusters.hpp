@@ -48,10 +48,13 @@ struct ClusterReport {
   ClusterCounts counts;
 };
 
-// Collective.  edges: this rank's, consumed.  Every identity of the run ends in exactly one draft on some rank.
-// evidence: by owned identity.
-PersonDrafts resolve_clusters(const Communicator& comm, const Identities& identities,
-                              std::span<const Evidence> evidence, std::vector<Edge>&& edges, const LinkageModel& model,
+class ObjectorSearch;
+
+// Collective.  edges: this rank's, consumed.  Every identity of kept rows ends in exactly one draft on some rank.
+// evidence: by owned identity.  search: finds and drops rows of objectors and what they leave of the identities, if the
+// run has any; else nullptr.
+PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, std::span<const Evidence> evidence,
+                              std::vector<Edge>&& edges, const LinkageModel& model, ObjectorSearch* search,
                               ClusterReport& report);
 
 }  // namespace ligature

@@ -35,6 +35,7 @@
 #include "jobs/rebuild/local_ids.hpp"
 #include "jobs/rebuild/number_groups.hpp"
 #include "jobs/rebuild/numbers.hpp"
+#include "jobs/rebuild/objector_search.hpp"
 #include "jobs/rebuild/passes.hpp"
 #include "jobs/rebuild/persons.hpp"
 #include "jobs/rebuild/publish.hpp"
@@ -276,13 +277,14 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
       load_ledger(comm, {job.objections, as_at, job.max_record_bytes}, superseded, objection_rows);
   report_reference(comm, "objections", {objection_rows.rows, objection_rows.unusable()});
   report_reference(comm, "superseded numbers", superseded_rows);
+  const RowRules rules{&objections, &superseded, as_at, objections.has_any(ObjectionKind::type1)};
   RowStore rows(inputs, job.secure / "scratch", memory / 4, job.max_categories);
   IntakeReport intake;
   {
     Progress progress(comm, "intake", input_bytes / static_cast<std::uint64_t>(comm.size()), "bytes");
     intake = read_extracts(
-        comm, job, inputs, {&objections, &superseded, as_at}, [&] { rows.restart(); },
-        [&](RowBlock&& block) { rows.add(std::move(block)); }, [&](std::uint64_t read) { progress.add(read); });
+        comm, job, inputs, rules, [&] { rows.restart(); }, [&](RowBlock&& block) { rows.add(std::move(block)); },
+        [&](std::uint64_t read) { progress.add(read); });
   }
   write_quarantine(comm, job, inputs, intake, rows);
   manifest.rows = total_rows(job, inputs, intake);
@@ -302,11 +304,12 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   const LinkageModel model(choose_model(comm, job, identities, survey, manifest.estimation), job.model.rivals);
   if (!job.model.conflicts || !model.conflicts_may_link()) survey.trust_thin_numbers();
   clock.end(manifest.identities, "identities", owned);
-  std::vector<Edge> edges;
+  std::vector<Edge> edges, suppressed;
   std::uint64_t pairs = 0;
   StageWork work;
   const auto take = [&](PassResult&& found) {
     edges.insert(edges.end(), found.edges.begin(), found.edges.end());
+    suppressed.insert(suppressed.end(), found.suppressed.begin(), found.suppressed.end());
     pairs += found.report.pairs_compared;
     work.collapsed_rows += static_cast<double>(found.report.identities);
     work.compared_pairs += static_cast<double>(found.report.pairs_compared);
@@ -344,7 +347,10 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   clock.begin("clusters");
   const std::uint64_t links = comm.sum(std::uint64_t{edges.size()});
   ClusterReport clusters;
-  PersonDrafts drafts = resolve_clusters(comm, identities, survey.evidence, std::move(edges), model, clusters);
+  ObjectorSearch search(objections, job.after_opt_out, rows, intake, std::move(suppressed));
+  PersonDrafts drafts = resolve_clusters(comm, identities, survey.evidence, std::move(edges), model,
+                                         rules.bind_persons ? &search : nullptr, clusters);
+  manifest.rows = total_rows(job, inputs, intake);
   clock.end(manifest.identities, "identities", owned, {.edges = static_cast<double>(links)});
 
   // Clusters to persons.
