@@ -17,6 +17,7 @@ Identity weighed(const Identity& identity, const Evidence& evidence) noexcept {
   if (evidence.has(Evidence::birth_default)) fields.date_of_birth = kMissingDay;
   Identity result = pack(fields);
   if (evidence.has(Evidence::number_thin)) result.first |= 1;
+  if (evidence.has(Evidence::suppressed)) result = suppressed(result);
   result.second |= std::uint64_t{evidence.birth} << 7 | evidence.postcode;
   return result;
 }

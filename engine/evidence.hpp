@@ -32,6 +32,7 @@ struct Evidence {
     number_default = 2,   // an NHS number that a system writes for many people
     birth_default = 4,    // a date of birth that a system writes when it knows none
     number_thin = 8,      // a valid NHS number that one identity in one dataset has, and nothing else in the file
+    suppressed = 16,      // only rows that an objection bars have it: it is looked for and never kept (clusters.hpp)
   };
   Rarity birth = kAverageRarity;
   Rarity postcode = kAverageRarity;
@@ -48,6 +49,14 @@ Identity weighed(const Identity& identity, const Evidence& evidence) noexcept;
 // Of a weighed identity: a valid number that may be another's, where the file says that such numbers often are.
 constexpr bool is_thin(const Identity& identity) noexcept {
   return (identity.first & 1) != 0;
+}
+// Of a weighed identity: only rows that an objection bars have it.
+constexpr bool is_suppressed(const Identity& identity) noexcept {
+  return (identity.first & 2) != 0;
+}
+constexpr Identity suppressed(Identity identity) noexcept {
+  identity.first |= 2;
+  return identity;
 }
 constexpr Rarity birth_rarity(const Identity& identity) noexcept {
   return static_cast<Rarity>(identity.second >> 7 & 0x7F);

@@ -115,6 +115,8 @@ ColumnLayout lay_out_columns(const Header& header, const Extract& extract, const
   layout.gender = find(columns.gender);
   layout.extracted = find(columns.extracted);
   layout.local_id = find(columns.local_id);
+  layout.objection_code = find(columns.objection_code);
+  if (columns.objection_code) layout.objection_date = find(columns.objection_date);
   for (const PayloadField& field : schema.fields) {
     std::optional<std::string> name = field.name;
     if (field.role == PayloadField::Role::event_date) name = columns.event_date;

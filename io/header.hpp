@@ -33,7 +33,8 @@ inline constexpr std::uint32_t kNoColumn = 0xFFFFFFFFU;
 struct ColumnLayout {
   std::uint32_t columns = 0;
   std::uint32_t row_id = kNoColumn, nhs_number = kNoColumn, date_of_birth = kNoColumn, postcode = kNoColumn,
-                gender = kNoColumn, extracted = kNoColumn, provider = kNoColumn, local_id = kNoColumn;
+                gender = kNoColumn, extracted = kNoColumn, provider = kNoColumn, local_id = kNoColumn,
+                objection_code = kNoColumn, objection_date = kNoColumn;
   std::vector<std::uint32_t> payload;  // of each field of the dataset's schema
 };
 

@@ -120,6 +120,9 @@ void RowBlock::clear() noexcept {
   row_id_end.clear();
   row_line.clear();
   local_keys.clear();
+  extracted.clear();
+  barred.clear();
+  coded.clear();
   dictionaries.clear();
   quarantined.clear();
   counts = RowCounts();

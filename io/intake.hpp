@@ -79,6 +79,20 @@ struct RowRules {
   const ObjectionLedger* objections = nullptr;
   const SupersessionTable* superseded = nullptr;
   DayNumber as_at = kMissingDay;
+  // Objections bind persons and not strings: the day of each row's extract is kept, and the identifiers of barred rows.
+  bool bind_persons = false;
+};
+
+// What is kept of a row that an objection bars, to recognise its person's other rows by.
+struct BarredRow {
+  Identity identity;
+  std::uint64_t local_key = 0;  // 0 if none
+};
+
+// A preference that a row of an extract states by its code, or why it states none.
+struct CodedEntry {
+  ReadPreference read;
+  std::uint64_t line = 0;  // counted from the block's first line, from 0
 };
 
 struct QuarantinedRow {
@@ -88,8 +102,9 @@ struct QuarantinedRow {
 
 struct RowCounts {
   std::uint64_t read = 0, kept = 0, opted_out = 0;
+  std::uint64_t opted_out_by_linkage = 0;  // of those opted out: linked to an objector, whatever number they carry
   std::array<std::uint64_t, kQuarantineReasons> quarantined{};
-  // Of the rows kept: how each identifier stood, for the summary.
+  // Of the rows that intake keeps: how each identifier stood, for the summary.
   std::uint64_t nhs_valid = 0, nhs_invalid = 0, nhs_missing = 0, nhs_superseded = 0;
   std::uint64_t birth_missing = 0, birth_placeholder = 0, postcode_missing = 0, postcode_pseudo = 0, gender_missing = 0;
   std::uint64_t one_time = 0;               // rows whose identifiers cannot tell people apart
@@ -109,6 +124,9 @@ struct RowBlock {
   std::vector<std::uint32_t> row_id_end;  // end of each kept row's id in row_ids
   std::vector<std::uint32_t> row_line;    // line of each kept row from the block's first; only if no row_id column
   std::vector<std::uint64_t> local_keys;  // local_key of each kept row; empty if the extract's local ids are not used
+  std::vector<DayNumber> extracted;       // day of each kept row's extract; empty unless RowRules::bind_persons
+  std::vector<BarredRow> barred;          // likewise
+  std::vector<CodedEntry> coded;          // of rows that state a preference, if the extract names where
   std::vector<std::vector<std::string>> dictionaries;  // per payload field; empty for fields without categories
   std::vector<QuarantinedRow> quarantined;
   RowCounts counts;
@@ -139,7 +157,6 @@ IntakeReport read_extracts(const Communicator& comm, const JobFile& job, const I
 struct ReferenceCounts {
   std::uint64_t rows = 0, malformed = 0;
 };
-ObjectionLedger load_objections(const Communicator& comm, const JobFile& job, ReferenceCounts& counts);
 SupersessionTable load_superseded(const Communicator& comm, const JobFile& job, ReferenceCounts& counts);
 // The codes of the practice register: the first column, or the column named practice_code, provider or code.
 std::vector<std::string> load_practices(const Communicator& comm, const JobFile& job, ReferenceCounts& counts);

@@ -33,6 +33,8 @@ struct KeptColumn {
 struct ExtractColumns {
   std::optional<std::string> row_id, provider, nhs_number, date_of_birth, postcode, gender, event_date, local_id,
       extracted;
+  // Of rows that state a preference by a code: the code, and the date from which it holds (default: event_date).
+  std::optional<std::string> objection_code, objection_date;
 };
 
 struct Extract {

@@ -145,10 +145,11 @@ void fields(Archive& archive, FileReport& report) {
 
 template <typename Archive>
 void fields(Archive& archive, RowCounts& rows) {
-  static_assert(kRowCounters == 14 + kQuarantineReasons, "a counter was added to RowCounts: list it here");
+  static_assert(kRowCounters == 15 + kQuarantineReasons, "a counter was added to RowCounts: list it here");
   archive("read", rows.read);
   archive("kept", rows.kept);
   archive("opted_out", rows.opted_out);
+  archive("opted_out_by_linkage", rows.opted_out_by_linkage);
   archive.group("quarantined", [&](auto& reasons) {
     for (std::size_t r = 0; r < kQuarantineReasons; ++r) {
       reasons(quarantine_reason_name(static_cast<QuarantineReason>(r)), rows.quarantined[r]);

@@ -209,6 +209,7 @@ void RowParser::bad(QuarantineReason reason, std::uint64_t lines) {
 template <typename Source>
 void RowParser::add_rows(const Source& source) {
   leave_out_objectors(source);
+  if (file_.rules->bind_persons) block_.extracted.insert(block_.extracted.end(), extracted_.begin(), extracted_.end());
   add_identities(source);
   add_payload(source);
   add_origins(source);
@@ -243,6 +244,7 @@ DayNumber RowParser::extract_date(std::string_view text) {
 template <typename Source>
 void RowParser::leave_out_objectors(const Source& source) {
   const RowRules& rules = *file_.rules;
+  if (file_.layout.objection_code != kNoColumn) note_coded_objections(source);
   extracted_.resize(rows_.size());
   if (file_.layout.extracted == kNoColumn) {
     std::fill(extracted_.begin(), extracted_.end(), extract_date({}));
@@ -262,6 +264,7 @@ void RowParser::leave_out_objectors(const Source& source) {
       if (rules.superseded != nullptr) number.value = rules.superseded->current(written);
       if (rules.objections != nullptr && rules.objections->bars(number.value, extracted_[i], file_.after_opt_out)) {
         ++block_.counts.opted_out;
+        if (rules.bind_persons) note_barred(source, rows_[i], number.value, extracted_[i]);
         continue;
       }
       block_.counts.nhs_superseded += number.value != written ? 1 : 0;
@@ -271,6 +274,43 @@ void RowParser::leave_out_objectors(const Source& source) {
     numbers_[kept++] = number;
   }
   rows_.resize(kept);
+}
+
+// Rows that state a preference by a code.  Hardly any does, so the rest of them is read only then.
+template <typename Source>
+void RowParser::note_coded_objections(const Source& source) {
+  const Texts codes = column(source, file_.layout.objection_code, texts_);
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    if (!parse_objection_kind(codes[i])) continue;
+    CodedEntry& entry = block_.coded.emplace_back();
+    entry.line = block_.lines + rows_[i];
+    // A preference is known of as late as its extract was taken, and not later.
+    const DayNumber latest = extract_date(field_at(source, rows_[i], file_.layout.extracted));
+    entry.read = read_preference(field_at(source, rows_[i], file_.layout.nhs_number), codes[i],
+                                 field_at(source, rows_[i], file_.layout.objection_date), latest);
+    if (file_.rules->superseded != nullptr && entry.read.preference.nhs != 0) {
+      entry.read.preference.nhs = file_.rules->superseded->current(entry.read.preference.nhs);
+    }
+  }
+}
+
+// The identifiers of a barred row, and nothing else of it.
+template <typename Source>
+void RowParser::note_barred(const Source& source, std::uint32_t row, std::uint64_t nhs, DayNumber extracted) {
+  const ColumnLayout& layout = file_.layout;
+  IdentityFields fields;
+  fields.nhs = {nhs, NhsStatus::valid};
+  fields.postcode = standardise_postcode(field_at(source, row, layout.postcode));
+  fields.gender = standardise_gender(field_at(source, row, layout.gender));
+  standardise_birth(field_at(source, row, layout.date_of_birth), extracted == kMissingDay ? kLastDay : extracted,
+                    fields);
+  BarredRow& barred = block_.barred.emplace_back();
+  barred.identity = pack(fields);
+  if (layout.local_id == kNoColumn) return;
+  const std::string_view local_id = field_at(source, row, layout.local_id);
+  barred.local_key = layout.provider != kNoColumn
+                         ? local_key(LocalIdScope::provider, field_at(source, row, layout.provider), local_id)
+                         : local_key(LocalIdScope::dataset, file_.schema->name, local_id);
 }
 
 template <typename Source>

@@ -78,6 +78,10 @@ class RowParser final : public RecordSink {
   template <typename Source>
   void leave_out_objectors(const Source& source);
   template <typename Source>
+  void note_coded_objections(const Source& source);
+  template <typename Source>
+  void note_barred(const Source& source, std::uint32_t row, std::uint64_t nhs, DayNumber extracted);
+  template <typename Source>
   void add_identities(const Source& source);
   template <typename Source>
   void add_payload(const Source& source);

@@ -1,5 +1,6 @@
 #include "io/row_store.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -20,7 +21,9 @@ RowStore::RowStore(const Inputs& inputs, std::filesystem::path scratch, std::uin
       budget_(memory),
       local_keys_(scratch, budget_),
       row_ids_(scratch, budget_),
-      quarantined_(scratch, budget_) {
+      quarantined_(scratch, budget_),
+      extracted_(scratch, budget_),
+      coded_(scratch, budget_) {
   for (std::size_t dataset = 0; dataset < inputs.datasets.size(); ++dataset) payload_.emplace_back(scratch, budget_);
   restart();
 }
@@ -34,6 +37,9 @@ void RowStore::restart() {
   local_keys_.clear();
   row_ids_.clear();
   quarantined_.clear();
+  extracted_.clear();
+  coded_.clear();
+  barred_.clear();
 }
 
 void RowStore::add(RowBlock&& block) {
@@ -77,15 +83,44 @@ void RowStore::add(RowBlock&& block) {
     record.reason = static_cast<std::uint8_t>(row.reason);
     quarantined_.append(std::as_bytes(std::span(&record, 1)));
   }
+  for (const CodedEntry& entry : block.coded) {
+    const Coded record{blocks_.size(), entry};
+    coded_.append(std::as_bytes(std::span(&record, 1)));
+  }
+  extracted_.append(std::as_bytes(std::span(block.extracted)));
+  barred_.insert(barred_.end(), block.barred.begin(), block.barred.end());
   // Identities stay until intake is over: a copy without slack, so that the block's memory can be used again.
-  blocks_.push_back({block.file, dataset, block.lines, rows_, rows, has_local_keys,
-                     std::vector<Identity>(block.identities.begin(), block.identities.end())});
+  blocks_.push_back({block.file,
+                     dataset,
+                     block.lines,
+                     rows_,
+                     rows,
+                     has_local_keys,
+                     std::vector<Identity>(block.identities.begin(), block.identities.end()),
+                     {}});
   rows_ += rows;
 }
 
+template <typename T>
+void RowStore::read_rows(Spool& spool, const StoredBlock& block, std::size_t items_a_row, std::vector<T>& items) {
+  items.resize(block.stored() * items_a_row);
+  spool.read(std::as_writable_bytes(std::span(items)));
+  if (block.dropped.empty()) return;
+  auto dropped = block.dropped.begin();
+  auto out = items.begin();
+  for (std::uint64_t row = 0; row < block.stored(); ++row) {
+    if (dropped != block.dropped.end() && *dropped == row) {
+      ++dropped;
+      continue;
+    }
+    const auto from = items.begin() + static_cast<std::ptrdiff_t>(row * items_a_row);
+    out = std::copy(from, from + static_cast<std::ptrdiff_t>(items_a_row), out);
+  }
+  items.resize(block.rows * items_a_row);
+}
+
 void RowStore::read_payload(const StoredBlock& block, std::vector<std::byte>& payload) {
-  payload.resize(block.rows * inputs_.datasets[block.dataset].payload_bytes);
-  payload_[block.dataset].read(payload);
+  read_rows(payload_[block.dataset], block, inputs_.datasets[block.dataset].payload_bytes, payload);
 }
 
 void RowStore::for_each_local_keys(
@@ -94,9 +129,89 @@ void RowStore::for_each_local_keys(
   std::vector<std::uint64_t> keys;
   for (const StoredBlock& block : blocks_) {
     if (!block.has_local_keys) continue;
-    keys.resize(block.rows);
-    local_keys_.read(std::as_writable_bytes(std::span(keys)));
+    read_rows(local_keys_, block, 1, keys);
     visit(block, keys);
+  }
+}
+
+void RowStore::for_each_extracted(const std::function<void(const StoredBlock&, std::span<const DayNumber>)>& visit) {
+  extracted_.rewind();
+  std::vector<DayNumber> days;
+  for (const StoredBlock& block : blocks_) {
+    read_rows(extracted_, block, 1, days);
+    visit(block, days);
+  }
+}
+
+void RowStore::for_each_coded(std::uint64_t lines_before_first_file,
+                              const std::function<void(const ReadPreference&, const CodedPlace&)>& visit) {
+  const std::vector<std::uint64_t> first_line = first_lines(lines_before_first_file);
+  coded_.rewind();
+  for (std::uint64_t done = 0; done < coded_.size(); done += sizeof(Coded)) {
+    Coded record{};
+    coded_.read(std::as_writable_bytes(std::span(&record, 1)));
+    visit(record.entry.read, {blocks_[record.block].file, first_line[record.block] + record.entry.line});
+  }
+}
+
+void RowStore::drop(std::span<const std::uint32_t> rows) {
+  auto next = rows.begin();
+  std::uint64_t first_row = 0;
+  for (StoredBlock& block : blocks_) {
+    std::vector<std::uint32_t> dropped;
+    auto before = block.dropped.begin();
+    std::uint64_t row = block.first_row;  // of those that are still there
+    const bool has_identities = !block.identities.empty();
+    std::size_t kept = 0;
+    if (next != rows.end() && *next < block.first_row + block.rows) {
+      for (std::uint32_t stored = 0; stored < block.stored(); ++stored) {
+        if (before != block.dropped.end() && *before == stored) {
+          dropped.push_back(stored);
+          ++before;
+          continue;
+        }
+        if (next != rows.end() && *next == row) {
+          dropped.push_back(stored);
+          ++next;
+        } else if (has_identities) {
+          block.identities[kept++] = block.identities[row - block.first_row];
+        }
+        ++row;
+      }
+      if (has_identities) block.identities.resize(kept);
+      const std::uint64_t stored = block.stored();
+      block.dropped = std::move(dropped);
+      block.rows = stored - block.dropped.size();
+    }
+    block.first_row = first_row;
+    first_row += block.rows;
+  }
+  rows_ = first_row;
+  if (!rows.empty()) find_used_categories();
+}
+
+void RowStore::find_used_categories() {
+  std::vector<std::byte> payload;
+  for (std::size_t d = 0; d < dictionaries_.size(); ++d) {
+    const DatasetSchema& schema = inputs_.datasets[d];
+    std::vector<std::vector<std::uint8_t>> used;
+    for (const LocalDictionary& dictionary : dictionaries_[d]) used.emplace_back(dictionary.values().size(), 0);
+    payload_[d].rewind();
+    for (const StoredBlock& block : blocks_) {
+      if (block.dataset != d) continue;
+      read_payload(block, payload);
+      for (std::size_t f = 0; f < schema.fields.size(); ++f) {
+        if (schema.fields[f].type != ColumnType::category) continue;
+        const std::byte* at = payload.data() + schema.fields[f].offset;
+        for (std::uint64_t row = 0; row < block.rows; ++row, at += schema.payload_bytes) {
+          std::uint32_t code = 0;
+          std::memcpy(&code, at, sizeof code);
+          if (code != kMissingCategory) used[f][code] = 1;
+        }
+      }
+    }
+    payload_[d].rewind();
+    for (std::size_t f = 0; f < used.size(); ++f) dictionaries_[d][f].set_used(std::move(used[f]));
   }
 }
 
@@ -120,21 +235,30 @@ void RowStore::for_each_row_id(std::uint64_t lines_before_first_file,
   std::vector<char> text;
   for (std::size_t b = 0; b < blocks_.size(); ++b) {
     const StoredBlock& block = blocks_[b];
-    if (block.rows == 0) continue;
-    positions.resize(block.rows);
+    if (block.stored() == 0) continue;
+    positions.resize(block.stored());
     row_ids_.read(std::as_writable_bytes(std::span(positions)));
+    std::uint64_t row = block.first_row;
+    auto dropped = block.dropped.begin();
+    const auto is_dropped = [&](std::uint32_t stored) {
+      if (dropped == block.dropped.end() || *dropped != stored) return false;
+      ++dropped;
+      return true;
+    };
     if (inputs_.datasets[block.dataset].has_row_id) {
       text.resize(positions.back());
       row_ids_.read(std::as_writable_bytes(std::span(text)));
       std::uint32_t begin = 0;
-      for (std::uint64_t row = 0; row < block.rows; ++row) {
-        visit(block.first_row + row, block.dataset, std::string_view(text.data() + begin, positions[row] - begin));
-        begin = positions[row];
+      for (std::uint32_t stored = 0; stored < positions.size(); ++stored) {
+        const std::string_view id(text.data() + begin, positions[stored] - begin);
+        begin = positions[stored];
+        if (!is_dropped(stored)) visit(row++, block.dataset, id);
       }
     } else {
       const std::string prefix = std::filesystem::path(inputs_.files[block.file].path).filename().string() + ":";
-      for (std::uint64_t row = 0; row < block.rows; ++row) {
-        visit(block.first_row + row, block.dataset, prefix + std::to_string(first_line[b] + positions[row]));
+      for (std::uint32_t stored = 0; stored < positions.size(); ++stored) {
+        if (is_dropped(stored)) continue;
+        visit(row++, block.dataset, prefix + std::to_string(first_line[b] + positions[stored]));
       }
     }
   }

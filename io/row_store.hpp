@@ -22,9 +22,13 @@ class LocalDictionary {
  public:
   std::uint32_t code(const std::string& value);
   [[nodiscard]] const std::vector<std::string>& values() const noexcept { return values_; }
+  // False of a value that only rows had which were dropped.
+  [[nodiscard]] bool is_used(std::uint32_t code) const noexcept { return used_.empty() || used_[code] != 0; }
+  void set_used(std::vector<std::uint8_t>&& used) { used_ = std::move(used); }
 
  private:
   std::vector<std::string> values_;
+  std::vector<std::uint8_t> used_;  // by code; empty: all
   std::unordered_map<std::string, std::uint32_t> codes_;
 };
 
@@ -36,6 +40,15 @@ struct StoredBlock {
   std::uint64_t rows = 0;
   bool has_local_keys = false;
   std::vector<Identity> identities;  // emptied once they are collapsed
+  // Rows that were dropped, by their place among all that the block was stored with; ascending.
+  std::vector<std::uint32_t> dropped;
+  [[nodiscard]] std::uint64_t stored() const noexcept { return rows + dropped.size(); }
+};
+
+// Where a coded preference stands.
+struct CodedPlace {
+  std::uint32_t file = 0;
+  std::uint64_t line = 0;  // from 1
 };
 
 class RowStore {
@@ -45,6 +58,21 @@ class RowStore {
 
   void restart();              // forgets all rows
   void add(RowBlock&& block);  // throws LimitError when a category column has too many values
+
+  // Drops rows for good: from here on the store is as if they had never been added, its dictionaries and the
+  // identities that are still there included.  rows: ascending.  Reads the payload once; spools keep its bytes.
+  void drop(std::span<const std::uint32_t> rows);
+  // The identifiers of rows that an objection bars; no other trace of them is kept.
+  [[nodiscard]] std::vector<BarredRow>& barred() noexcept { return barred_; }
+  [[nodiscard]] bool has_barred() const noexcept { return !barred_.empty(); }
+  // Calls visit(block, days) for every block, in input order; days: of the extract of each row.  Only if the rows were
+  // read with RowRules::bind_persons.
+  void for_each_extracted(const std::function<void(const StoredBlock&, std::span<const DayNumber>)>& visit);
+  void release_extracted() { extracted_.clear(); }
+  // Calls visit(preference or problem, where it stands) for every coded preference, in input order.
+  void for_each_coded(std::uint64_t lines_before_first_file,
+                      const std::function<void(const ReadPreference&, const CodedPlace&)>& visit);
+  [[nodiscard]] std::uint64_t coded() const noexcept { return coded_.size() / sizeof(Coded); }
 
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }
   [[nodiscard]] std::vector<StoredBlock>& blocks() noexcept { return blocks_; }
@@ -59,6 +87,7 @@ class RowStore {
   void for_each_local_keys(const std::function<void(const StoredBlock&, std::span<const std::uint64_t>)>& visit);
   [[nodiscard]] std::uint64_t local_keys() const noexcept { return local_keys_.size() / sizeof(std::uint64_t); }
   void release_local_keys() { local_keys_.clear(); }
+  void release_row_ids() { row_ids_.clear(); }
 
   // Calls visit(row on this rank, dataset, row id) for every row, in input order.
   void for_each_row_id(std::uint64_t lines_before_first_file,
@@ -68,6 +97,10 @@ class RowStore {
                             const std::function<void(std::uint32_t, std::uint64_t, QuarantineReason)>& visit);
 
  private:
+  struct Coded {
+    std::uint64_t block = 0;
+    CodedEntry entry;
+  };
   struct Quarantined {
     std::uint64_t block = 0;
     std::uint64_t line : 56;
@@ -75,6 +108,10 @@ class RowStore {
   };
   // The line number of each block's first line, from 1.
   [[nodiscard]] std::vector<std::uint64_t> first_lines(std::uint64_t lines_before_first_file) const;
+  // What a spool holds for a block, an item a row that was stored, less those that were dropped.
+  template <typename T>
+  static void read_rows(Spool& spool, const StoredBlock& block, std::size_t items_a_row, std::vector<T>& items);
+  void find_used_categories();
 
   const Inputs& inputs_;
   std::uint64_t max_categories_;
@@ -86,6 +123,9 @@ class RowStore {
   Spool local_keys_;            // of the blocks that have them
   Spool row_ids_;               // of every block: byte count, ends or lines, characters
   Spool quarantined_;
+  Spool extracted_;  // a day a row
+  Spool coded_;
+  std::vector<BarredRow> barred_;
 };
 
 }  // namespace ligature

@@ -14,12 +14,11 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
-#include <tuple>
 #include <utility>
 
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
-#include "engine/partition_sort.hpp"
+#include "engine/radix_sort.hpp"
 #include "engine/union_find.hpp"
 #include "partition/node_index.hpp"
 #include "partition/shuffle.hpp"
@@ -31,11 +30,11 @@ namespace {
 constexpr std::size_t kGrain = std::size_t{1} << 14;
 
 // Lambdas, not functions: the sort has them inline.
-constexpr auto by_nodes = [](const NodePair& x, const NodePair& y) { return std::tie(x.a, x.b) < std::tie(y.a, y.b); };
+constexpr auto by_other_node = [](const NodePair& x, const NodePair& y) { return x.b < y.b; };
 constexpr auto same_nodes = [](const NodePair& x, const NodePair& y) { return x.a == y.a && x.b == y.b; };
 
 void sort_unique(std::vector<NodePair>& edges) {
-  partition_sort(edges, [](const NodePair& edge) { return edge.a; }, by_nodes);
+  sort_by_key(edges, [](const NodePair& edge) { return edge.a; }, by_other_node);
   edges.erase(std::unique(edges.begin(), edges.end(), same_nodes), edges.end());
 }
 
@@ -171,7 +170,7 @@ Components connected_components(const Communicator& comm, std::vector<NodePair> 
     if (!comm.any(!star.settled)) break;
     small_star(edges);
   }
-  partition_sort(star.roots, std::identity(), std::less<>());
+  sort_by_key(star.roots, std::identity());
   star.roots.erase(std::unique(star.roots.begin(), star.roots.end()), star.roots.end());
 
   result.labels.reserve(edges.size() + star.roots.size() + loops.size());
@@ -180,11 +179,9 @@ Components connected_components(const Communicator& comm, std::vector<NodePair> 
   for (const NodePair& loop : loops) result.labels.push_back({loop.a, loop.a});
   std::vector<NodePair>().swap(edges);
   // A node with a smaller neighbour and an edge to itself comes twice; its component is the smaller label.
-  partition_sort(
+  sort_by_key(
       result.labels, [](const NodeLabel& label) { return label.node; },
-      [](const NodeLabel& x, const NodeLabel& y) {
-        return std::tie(x.node, x.component) < std::tie(y.node, y.component);
-      });
+      [](const NodeLabel& x, const NodeLabel& y) { return x.component < y.component; });
   const auto same_node = [](const NodeLabel& x, const NodeLabel& y) { return x.node == y.node; };
   result.labels.erase(std::unique(result.labels.begin(), result.labels.end(), same_node), result.labels.end());
   return result;

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "engine/parallel.hpp"
-#include "engine/partition_sort.hpp"
+#include "engine/radix_sort.hpp"
 
 namespace ligature {
 
@@ -64,7 +64,7 @@ NodeIndex::NodeIndex(std::size_t count, const NodeAt& node_at) {
     for_blocks(count, kGrain, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) nodes_[i] = node_at(i);
     });
-    partition_sort(nodes_, std::identity(), std::less<>());
+    sort_by_key(nodes_, std::identity());
     nodes_.erase(std::unique(nodes_.begin(), nodes_.end()), nodes_.end());
     return;
   }

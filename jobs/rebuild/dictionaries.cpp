@@ -52,7 +52,10 @@ MergedDictionary merge_dictionary(const Communicator& comm, const LocalDictionar
     return static_cast<std::size_t>(shard_map.owner(shard_of(linkage_key(std::as_bytes(std::span(value))))));
   };
   std::vector<std::vector<std::byte>> outgoing(static_cast<std::size_t>(comm.size()));
-  for (const std::string& value : local.values()) put(outgoing[rank_of(value)], value);
+  for (std::uint32_t code = 0; code < local.values().size(); ++code) {
+    const std::string& value = local.values()[code];
+    if (local.is_used(code)) put(outgoing[rank_of(value)], value);
+  }
   std::vector<std::byte> send;
   std::vector<std::uint64_t> send_first{0};
   for (const std::vector<std::byte>& bytes : outgoing) {

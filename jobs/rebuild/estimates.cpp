@@ -102,6 +102,7 @@ std::vector<EstimatedGroup> estimate_quality(const Communicator& comm, const Ide
     Tally& tally = tallies.local();
     for (std::size_t i = begin; i < end; ++i) {
       const CountedIdentity& counted = identities.owned[i];
+      if (is_suppressed(counted)) continue;
       const Identity& identity = counted.identity;
       const bool disowned = evidence[i].has(Evidence::number_disowned) || evidence[i].has(Evidence::number_default);
       const Provenance& provenance = persons.provenance[i];

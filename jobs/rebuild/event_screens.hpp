@@ -70,6 +70,9 @@ class EventScreens {
   std::vector<std::string> datasets_;
 };
 
+// Collective.  The persons with the most rows, and how many different identities each has (of_owned).
+std::vector<LargePerson> largest_persons(const Communicator& comm, const Persons& persons);
+
 // Collective.  Fills in what persons alone tell.  report.datasets: their names, by bit of Person::datasets.
 void count_persons(const Communicator& comm, const Persons& persons, ScreenReport& report);
 

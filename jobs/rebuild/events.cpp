@@ -136,7 +136,7 @@ class EventSource {
 
   [[nodiscard]] Address address_of(std::uint64_t row) const {
     const std::uint32_t local = identities_.local_of_row[row];
-    const std::uint64_t person = persons_.of_local[local].row;
+    const std::uint64_t person = persons_.row_of_local[local];
     const auto rank = static_cast<std::uint32_t>(persons_.owner(person));
     return {rank, static_cast<std::uint32_t>(person - persons_.first_row_of_rank[rank]), local};
   }

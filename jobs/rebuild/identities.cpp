@@ -24,6 +24,24 @@ std::vector<CountedIdentity> collapse_local(RowStore& store, std::vector<std::ui
   return different;
 }
 
+// Adds the identities of barred rows to the different ones of this rank, without datasets.
+void add_suppressed(std::vector<BarredRow>&& barred, std::vector<CountedIdentity>& local,
+                    std::vector<SuppressedKey>& keys) {
+  sort_items(barred.begin(), barred.end(), [](const BarredRow& a, const BarredRow& b) {
+    return a.identity != b.identity ? a.identity < b.identity : a.local_key < b.local_key;
+  });
+  for (std::size_t i = 0; i < barred.size(); ++i) {
+    const bool is_new = i == 0 || barred[i].identity != barred[i - 1].identity;
+    if (is_new) local.push_back({barred[i].identity, 0, 0});
+    if (local.back().rows < std::numeric_limits<std::uint32_t>::max()) ++local.back().rows;
+    const bool is_new_key = is_new || barred[i].local_key != barred[i - 1].local_key;
+    if (barred[i].local_key != 0 && is_new_key) {
+      keys.push_back({barred[i].local_key, static_cast<std::uint32_t>(local.size() - 1), 0});
+    }
+  }
+  barred = {};
+}
+
 // A received identity in its shard, with where its number has to be put.
 struct ReceivedIdentity {
   CountedIdentity counted;
@@ -52,6 +70,7 @@ void number_received(const std::vector<CountedIdentity>& received, Range shards,
     const auto end = sorted.begin() + static_cast<std::ptrdiff_t>(start[s + 1]);
     std::sort(begin, end, [](const ReceivedIdentity& a, const ReceivedIdentity& b) {
       if (a.counted.identity != b.counted.identity) return a.counted.identity < b.counted.identity;
+      if (is_suppressed(a.counted) != is_suppressed(b.counted)) return is_suppressed(b.counted);
       return a.received < b.received;
     });
     for (auto item = begin; item != end; ++item) {
@@ -69,8 +88,7 @@ void number_received(const std::vector<CountedIdentity>& received, Range shards,
       const CountedIdentity& item = sorted[i].counted;
       if (i == start[s] || item.identity != sorted[i - 1].counted.identity) {
         result.owned[index++] = item;
-      } else {
-        CountedIdentity& entry = result.owned[index - 1];
+      } else if (CountedIdentity& entry = result.owned[index - 1]; is_suppressed(entry) == is_suppressed(item)) {
         if (entry.rows > std::numeric_limits<std::uint32_t>::max() - item.rows) too_many = true;
         entry.rows += item.rows;
         entry.datasets |= item.datasets;
@@ -88,12 +106,19 @@ int Identities::owner(IdentityId id) const noexcept {
   return static_cast<int>(next - first_id_of_rank.begin()) - 1;
 }
 
+void Identities::release_identities() {
+  owned = {};
+  route = {};
+  owned_of_received = {};
+}
+
 Identities collapse_identities(const Communicator& comm, RowStore& rows) {
   constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
   if (rows.rows() >= kMost) throw Error("one rank has read 2^32 rows or more: run the job on more ranks");
 
   Identities result;
   std::vector<CountedIdentity> local = collapse_local(rows, result.local_of_row);
+  add_suppressed(std::move(rows.barred()), local, result.suppressed_keys);
   const ShardMap shard_map(comm.size());
   {
     const Received<CountedIdentity> received = shuffle(

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -24,7 +25,7 @@ constexpr std::size_t kGroupsPerTask = 1U << 10;
 struct KeyedRow {
   std::uint64_t key = 0;
   std::uint32_t local = 0;
-  std::uint32_t unused = 0;
+  std::uint32_t is_barred = 0;
   friend bool operator==(const KeyedRow&, const KeyedRow&) = default;
 };
 
@@ -65,8 +66,12 @@ std::vector<KeyedRow> keyed_rows(RowStore& rows, const Identities& identities, s
       keyed.push_back({keys[row], identities.local_of_row[block.first_row + row], 0});
     }
   });
-  sort_items(keyed.begin(), keyed.end(),
-             [](const KeyedRow& a, const KeyedRow& b) { return std::tie(a.key, a.local) < std::tie(b.key, b.local); });
+  for (const SuppressedKey& barred : identities.suppressed_keys) {
+    if (barred.key % rounds == round) keyed.push_back({barred.key, barred.local, 1});
+  }
+  sort_items(keyed.begin(), keyed.end(), [](const KeyedRow& a, const KeyedRow& b) {
+    return std::tie(a.key, a.is_barred, a.local) < std::tie(b.key, b.is_barred, b.local);
+  });
   keyed.erase(std::unique(keyed.begin(), keyed.end()), keyed.end());
   std::size_t kept = 0, of_key = 0;
   std::uint64_t key = 0;
@@ -84,13 +89,18 @@ std::vector<PassItem> bring_keys_together(const Communicator& comm, std::vector<
                                           std::span<const WeighedIdentity> of_local) {
   std::vector<PassItem> items;
   items.reserve(keyed.size());
-  for (const KeyedRow& row : keyed) items.push_back({of_local[row.local].identity, of_local[row.local].id, row.key});
+  for (const KeyedRow& row : keyed) {
+    items.push_back({of_local[row.local].identity, of_local[row.local].id, row.key});
+    // An identity that kept rows have as well counts as suppressed where only a barred row has the id.
+    if (row.is_barred != 0) items.back().identity = suppressed(items.back().identity);
+  }
   keyed = {};
   const ShardMap shard_map(comm.size());
   Received<PassItem> received =
       shuffle(comm, std::move(items), [&](const PassItem& item) { return shard_map.owner(shard_of(item.key)); });
   std::vector<PassItem> sorted = sort_by_key(std::move(received.items), [](const PassItem& a, const PassItem& b) {
-    return std::tie(a.key, a.id) < std::tie(b.key, b.id);
+    if (a.key != b.key) return a.key < b.key;
+    return a.id != b.id ? a.id < b.id : is_suppressed(a.identity) < is_suppressed(b.identity);
   });
   sorted.erase(std::unique(sorted.begin(), sorted.end(),
                            [](const PassItem& a, const PassItem& b) { return a.key == b.key && a.id == b.id; }),
@@ -100,13 +110,34 @@ std::vector<PassItem> bring_keys_together(const Communicator& comm, std::vector<
 
 // What one thread has found.
 struct Findings {
-  EdgeReducer edges;
+  EdgeReducer edges, suppressed;
+  std::vector<PassItem> items_kept;  // reused from id to id
   std::vector<Identity> identities;  // reused from id to id
   std::uint64_t ids = 0, default_ids = 0, reused_ids = 0;
   std::uint64_t items = 0, groups = 0, compared = 0, vetoed = 0, links = 0, largest = 0;
 };
 
+// What barred rows add to a local id: the links that have one of their identities at an end.
+void judge_suppressed(std::span<const PassItem> items, const LinkageModel& model, Findings& found) {
+  if (items.size() > kMostOfLocalId) return;
+  found.identities.clear();
+  for (const PassItem& item : items) found.identities.push_back(item.identity);
+  for (const LocalIdLink& link : judge_local_id(found.identities, model).links) {
+    const PassItem &a = items[link.a], &b = items[link.b];
+    if (!is_suppressed(a.identity) && !is_suppressed(b.identity)) continue;
+    found.suppressed.add({a.id, b.id, link.weight, EdgeKind::local_id}, a.identity.valid_nhs(), b.identity.valid_nhs());
+  }
+}
+
 void judge(std::span<const PassItem> items, const LinkageModel& model, Findings& found) {
+  const auto is_barred = [](const PassItem& item) { return is_suppressed(item.identity); };
+  if (std::any_of(items.begin(), items.end(), is_barred)) {
+    judge_suppressed(items, model, found);
+    found.items_kept.clear();
+    std::remove_copy_if(items.begin(), items.end(), std::back_inserter(found.items_kept), is_barred);
+    items = found.items_kept;
+    if (items.empty()) return;
+  }
   ++found.ids;
   if (items.size() > kMostOfLocalId) {
     ++found.default_ids;
@@ -171,6 +202,8 @@ PassResult link_local_ids(const Communicator& comm, RowStore& rows, const Identi
       all.largest = std::max(all.largest, found.largest);
       const std::vector<Edge> edges = found.edges.take(model.threshold());
       result.edges.insert(result.edges.end(), edges.begin(), edges.end());
+      const std::vector<Edge> apart = found.suppressed.take(model.threshold());
+      result.suppressed.insert(result.suppressed.end(), apart.begin(), apart.end());
     });
   }
   std::array<std::uint64_t, 8> sums{all.ids,    all.default_ids, all.reused_ids, all.items,

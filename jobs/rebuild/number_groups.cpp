@@ -11,27 +11,31 @@ namespace {
 struct NumberOrder {
   bool operator()(const NumberItem& a, const NumberItem& b) const noexcept {
     if (a.key != b.key) return a.key < b.key;
-    if (a.is_visitor != b.is_visitor) return a.is_visitor < b.is_visitor;
+    if (a.role != b.role) return a.role < b.role;
     return a.id < b.id;
   }
 };
 
-std::span<const NumberItem> part_of(const NumberRound& round, const Range& group, bool visitors) {
+std::span<const NumberItem> part_of(const NumberRound& round, const Range& group, NumberItem::Role role) {
   const auto begin = round.items.begin() + static_cast<std::ptrdiff_t>(group.begin);
   const auto end = round.items.begin() + static_cast<std::ptrdiff_t>(group.end);
-  const auto first_visitor =
-      std::partition_point(begin, end, [](const NumberItem& item) { return item.is_visitor == 0; });
-  return visitors ? std::span(first_visitor, end) : std::span(begin, first_visitor);
+  const auto first = std::partition_point(begin, end, [role](const NumberItem& item) { return item.role < role; });
+  return std::span(first,
+                   std::partition_point(first, end, [role](const NumberItem& item) { return item.role == role; }));
 }
 
 }  // namespace
 
 std::span<const NumberItem> NumberRound::members(const Range& group) const {
-  return part_of(*this, group, false);
+  return part_of(*this, group, NumberItem::member);
 }
 
 std::span<const NumberItem> NumberRound::visitors(const Range& group) const {
-  return part_of(*this, group, true);
+  return part_of(*this, group, NumberItem::visitor);
+}
+
+std::span<const NumberItem> NumberRound::suppressed(const Range& group) const {
+  return part_of(*this, group, NumberItem::suppressed);
 }
 
 NumberGroups::NumberGroups(const Communicator& comm, const Identities& identities)
@@ -47,9 +51,11 @@ NumberRound NumberGroups::make(std::uint64_t round) const {
         if (status == NhsStatus::missing || status == NhsStatus::one_time) return;
         const std::uint64_t number = counted.identity.nhs();
         const IdentityId id = identities_.first_id + i;
-        add({counted, id, linkage_key(number), 0});
+        add({counted, id, linkage_key(number), is_suppressed(counted) ? NumberItem::suppressed : NumberItem::member});
         if (status != NhsStatus::invalid) return;
-        for_each_valid_neighbour(number, [&](std::uint64_t meant) { add({counted, id, linkage_key(meant), 1}); });
+        for_each_valid_neighbour(number, [&](std::uint64_t meant) {
+          add({counted, id, linkage_key(meant), NumberItem::visitor});
+        });
       },
       NumberOrder{});
   made.groups = groups_of(std::span<const NumberItem>(made.items), 1);

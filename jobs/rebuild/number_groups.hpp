@@ -19,17 +19,21 @@ namespace ligature {
 struct NumberItem {
   CountedIdentity counted;
   IdentityId id = 0;
-  std::uint64_t key = 0;         // linkage key of the number that the group is of
-  std::uint64_t is_visitor = 0;  // 1: its own number is another, of which this one is a neighbour
+  std::uint64_t key = 0;  // linkage key of the number that the group is of
+  enum Role : std::uint64_t {
+    member,
+    visitor,     // its own number is another, of which this one is a neighbour
+    suppressed,  // a member that only barred rows have: the others are settled without it
+  } role = member;
 };
 
-// The groups of one round on this rank: items [begin, end) of a range have one number, members first, in order of
-// content.
+// The groups of one round on this rank: items [begin, end) of a range have one number, in order of role, then content.
 struct NumberRound {
   std::vector<NumberItem> items;
   std::vector<Range> groups;
   [[nodiscard]] std::span<const NumberItem> members(const Range& group) const;
   [[nodiscard]] std::span<const NumberItem> visitors(const Range& group) const;
+  [[nodiscard]] std::span<const NumberItem> suppressed(const Range& group) const;
 };
 
 class NumberGroups {

@@ -22,7 +22,7 @@ struct Flagged {
 // What one thread has found.
 struct Findings {
   PatternCounts counts{};
-  std::vector<Edge> edges;
+  std::vector<Edge> edges, suppressed;
   std::vector<Flagged> flags;
   NumberReport report;
   std::uint64_t largest = 0, groups = 0;
@@ -89,6 +89,47 @@ class NumberSettler {
     }
   }
 
+  // What barred rows say of the number, once all others are settled without them: which of their identities are of its
+  // owner, who of the others are with them, and who may mean their number.
+  void settle_suppressed(std::span<const NumberItem> members, std::span<const NumberItem> visitors,
+                         std::span<const NumberItem> suppressed, Findings& found) {
+    all_.assign(members.begin(), members.end());
+    all_.insert(all_.end(), suppressed.begin(), suppressed.end());
+    std::sort(all_.begin(), all_.end(), [](const NumberItem& a, const NumberItem& b) { return a.id < b.id; });
+    members_.clear();
+    for (const NumberItem& item : all_) {
+      members_.push_back({weighed_here(item), item.counted.rows, item.counted.datasets});
+    }
+    PatternCounts counts{};
+    const NumberSettlement settlement = settle_number(members_, model_, settings_, counts);
+    const auto is_here = [&](std::uint32_t m) { return all_[m].role == NumberItem::suppressed; };
+    for (const NumberLink& link : settlement.links) {
+      if (!is_here(link.a) && !is_here(link.b)) continue;
+      found.suppressed.push_back({all_[link.a].id, all_[link.b].id, link.weight, EdgeKind::link});
+    }
+    for (std::uint32_t m = 0; m < all_.size(); ++m) {
+      if (!is_here(m)) continue;
+      switch (settlement.standing[m]) {
+        case NumberStanding::owned:
+          break;
+        case NumberStanding::disowned:
+          found.flags.push_back({all_[m].id, Evidence::number_disowned});
+          continue;
+        case NumberStanding::default_number:
+          found.flags.push_back({all_[m].id, Evidence::number_default});
+          continue;
+      }
+      if (!settings_.near_numbers) continue;
+      for (const NumberItem& visitor : visitors) {
+        const Identity visiting = weighed_here(visitor);
+        const Weight weight = model_.weight(compare(visiting, members_[m].identity), visiting, members_[m].identity);
+        if (weight < model_.threshold()) continue;
+        found.suppressed.push_back(
+            {std::min(all_[m].id, visitor.id), std::max(all_[m].id, visitor.id), weight, EdgeKind::link});
+      }
+    }
+  }
+
  private:
   // How common its postcode is, is not known here, and not needed: who shares a number is judged by other rates.
   [[nodiscard]] Identity weighed_here(const NumberItem& item) const noexcept {
@@ -108,6 +149,7 @@ class NumberSettler {
   const ModelSettings& settings_;
   const Survey& survey_;
   std::vector<NumberMember> members_;
+  std::vector<NumberItem> all_;
 };
 
 }  // namespace
@@ -126,12 +168,16 @@ PassResult settle_numbers(const Communicator& comm, const Identities& identities
       Findings& found = findings.local();
       NumberSettler settler(model, settings, survey);
       for (std::size_t g = begin; g < end; ++g) {
-        settler.settle(round.members(round.groups[g]), round.visitors(round.groups[g]), found);
+        const auto members = round.members(round.groups[g]), visitors = round.visitors(round.groups[g]);
+        settler.settle(members, visitors, found);
+        const auto suppressed = round.suppressed(round.groups[g]);
+        if (!suppressed.empty()) settler.settle_suppressed(members, visitors, suppressed, found);
       }
     });
     findings.for_each([&](Findings& found) {
       for (std::size_t p = 0; p < kPatterns; ++p) counts[p] += found.counts[p];
       result.edges.insert(result.edges.end(), found.edges.begin(), found.edges.end());
+      result.suppressed.insert(result.suppressed.end(), found.suppressed.begin(), found.suppressed.end());
       flags.insert(flags.end(), found.flags.begin(), found.flags.end());
       report.numbers += found.report.numbers;
       report.contested += found.report.contested;

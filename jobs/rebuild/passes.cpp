@@ -155,12 +155,14 @@ class TileComparer {
           compared += end - begin - pairs.settled;
           for (std::size_t i = 0; i < pairs.wanted; ++i) weigh(item, b.items[found_[i].index], found_[i].pattern);
           nearest_.give(edges);
+          nearest_suppressed_.give(suppressed);
         });
     return rows_.pairs();
   }
 
   EdgeReducer edges;
-  std::vector<Edge> conflicts;
+  EdgeReducer suppressed;  // those with a suppressed end, reduced by themselves: they displace no other
+  std::vector<Edge> conflicts, suppressed_conflicts;
   std::uint64_t compared = 0, vetoed = 0, links = 0;
 
  private:
@@ -174,18 +176,19 @@ class TileComparer {
     const Weight weight = model_.weight(pattern, x.identity, y.identity);
     if (!is_decisive(model_, weight, x.identity, y.identity)) return;
     const bool is_link = weight >= model_.threshold();
-    links += is_link;
+    const bool with_suppressed = is_suppressed(x.identity) || is_suppressed(y.identity);
+    links += is_link && !with_suppressed;
     const PassItem &a = x.id < y.id ? x : y, &b = x.id < y.id ? y : x;
     if (x_numbered && y_numbered) {
-      conflicts.push_back({a.id, b.id, weight, EdgeKind::conflict});
+      (with_suppressed ? suppressed_conflicts : conflicts).push_back({a.id, b.id, weight, EdgeKind::conflict});
       return;
     }
     const Edge edge{a.id, b.id, weight, EdgeKind::link};
     // Of a flood of numbers that are all as near, a row needs a few.
     if (!x_numbered && y_numbered) {
-      nearest_.add(edge, a.identity.valid_nhs(), b.identity.valid_nhs());
+      (with_suppressed ? nearest_suppressed_ : nearest_).add(edge, a.identity.valid_nhs(), b.identity.valid_nhs());
     } else {
-      edges.add(edge, a.identity.valid_nhs(), b.identity.valid_nhs());
+      (with_suppressed ? suppressed : edges).add(edge, a.identity.valid_nhs(), b.identity.valid_nhs());
     }
   }
 
@@ -193,7 +196,7 @@ class TileComparer {
   WantedPairs wanted_;
   TileRows rows_;
   std::vector<FoundPair> found_;
-  NearestNumbers nearest_;  // of the query of the row at hand
+  NearestNumbers nearest_, nearest_suppressed_;  // of the query of the row at hand
 };
 
 // Counts the pairs of records of tiles: one for each thread.
@@ -291,6 +294,10 @@ PassResult run_pass(const Communicator& comm, Pass pass, const ChosenPasses& cho
       const std::vector<Edge> edges = comparer->edges.take(model.threshold());
       result.edges.insert(result.edges.end(), edges.begin(), edges.end());
       result.edges.insert(result.edges.end(), comparer->conflicts.begin(), comparer->conflicts.end());
+      const std::vector<Edge> apart = comparer->suppressed.take(model.threshold());
+      result.suppressed.insert(result.suppressed.end(), apart.begin(), apart.end());
+      result.suppressed.insert(result.suppressed.end(), comparer->suppressed_conflicts.begin(),
+                               comparer->suppressed_conflicts.end());
     });
   }
   result.report.identities = comm.sum(items_seen);

@@ -27,7 +27,9 @@ std::string_view pass_name(Pass pass) noexcept;
 
 struct PassResult {
   std::vector<Edge> edges;  // found on this rank
-  PassReport report;        // over all ranks
+  // Those with an end that is suppressed, apart: no other edge gives way to them.  Not in the report.
+  std::vector<Edge> suppressed;
+  PassReport report;  // over all ranks
 };
 
 // Collective.  Compares the pairs of one pass, date_of_birth or postcode.  chosen: those that the job runs, which

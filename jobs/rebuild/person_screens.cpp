@@ -13,7 +13,8 @@ namespace {
 constexpr std::size_t kLargest = 10;
 constexpr std::array<std::uint64_t, kRowClasses> kMostRows = {1, 5, 20, 100, std::numeric_limits<std::uint64_t>::max()};
 
-// Collective.  The persons with the most rows, and how many different identities each has.
+}  // namespace
+
 std::vector<LargePerson> largest_persons(const Communicator& comm, const Persons& persons) {
   struct Candidate {
     std::uint64_t rows = 0, place = 0;
@@ -51,8 +52,6 @@ std::vector<LargePerson> largest_persons(const Communicator& comm, const Persons
   return result;
 }
 
-}  // namespace
-
 void count_persons(const Communicator& comm, const Persons& persons, ScreenReport& report) {
   const std::size_t datasets = report.datasets.size();
   const std::vector<Person>& owned = persons.owned;
@@ -77,7 +76,7 @@ void count_persons(const Communicator& comm, const Persons& persons, ScreenRepor
   comm.sum(report.persons_by_rows);
   report.residual_persons = comm.sum(report.residual_persons);
   report.residual_ids_repeated = comm.sum(report.residual_ids_repeated);
-  report.largest = largest_persons(comm, persons);
+  report.largest = persons.largest;
 }
 
 }  // namespace ligature

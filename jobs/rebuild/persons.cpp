@@ -1,12 +1,14 @@
 #include "jobs/rebuild/persons.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
+#include "engine/counting_sort.hpp"
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
-#include "engine/partition_sort.hpp"
+#include "engine/radix_sort.hpp"
 #include "jobs/rebuild/ambiguous_rows.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
@@ -14,6 +16,12 @@
 namespace ligature {
 
 namespace {
+
+// Persons that are named, and whose claims are settled, at a time: half a gigabyte of them.
+constexpr std::uint64_t kPersonsPerRound = std::uint64_t{1} << 22;
+// Identities that are led to their persons at a time: 60 MB of them.
+constexpr std::size_t kMembersAtOnce = std::size_t{1} << 20;
+constexpr std::size_t kPersonsPerTask = std::size_t{1} << 14;
 
 // Several clusters can carry one NHS number (a stranger's row has it by mistake).  The owner of the number is named by
 // it; where none was found, the one with the most rows is.
@@ -24,13 +32,11 @@ struct Claim {
   IdentityId cluster = 0;
 };
 
-// A claim that moves as it is sorted, with where its answer has to be put.
+// A claim, and a person, that moves as it is sorted, with where its answer has to be put.
 struct ReceivedClaim {
   Claim claim;
   std::uint64_t received = 0;
 };
-
-// A person that moves as it is sorted, likewise.
 struct ReceivedPerson {
   Person person;
   std::uint64_t received = 0;
@@ -47,45 +53,91 @@ struct MemberPlace {
   Provenance provenance;
 };
 
-// Identities that are led to their persons at a time: 60 MB of them.
-constexpr std::size_t kMembersAtOnce = std::size_t{1} << 20;
-
 ShardId person_shard(const Pseudonym& pseudonym) noexcept {
   return shard_of(pseudonym.high);
 }
 
-// Collective.  For each draft: whether it owns its NHS number.
-std::vector<std::uint8_t> settle_ownership(const Communicator& comm, std::span<const PersonDraft> drafts) {
-  std::vector<Claim> claims;
-  for (const PersonDraft& draft : drafts) {
-    if (number_of(draft) != 0) claims.push_back({number_of(draft), draft.valid_nhs != 0, draft.rows, draft.cluster});
+// All persons of this rank by number: those that have a draft, then those alone, whose drafts are made as asked for.
+class Nameless {
+ public:
+  Nameless(const Identities& identities, std::span<const Evidence> evidence, const PersonDrafts& drafts)
+      : identities_(identities), evidence_(evidence), drafts_(drafts) {}
+
+  [[nodiscard]] std::size_t size() const noexcept { return drafts_.drafts.size() + drafts_.alone.size(); }
+  [[nodiscard]] PersonDraft operator[](std::size_t person) const {
+    if (person < drafts_.drafts.size()) return drafts_.drafts[person];
+    const std::uint32_t i = drafts_.alone[person - drafts_.drafts.size()];
+    return draft_alone(identities_.first_id + i, identities_.owned[i], evidence_[i]);
   }
+
+ private:
+  const Identities& identities_;
+  std::span<const Evidence> evidence_;
+  const PersonDrafts& drafts_;
+};
+
+// Things by the round in which they are worked on.
+struct Rounds {
+  std::vector<std::uint32_t> items;
+  std::vector<std::uint64_t> first;  // rounds + 1
+  [[nodiscard]] std::span<const std::uint32_t> of(std::uint64_t round) const noexcept {
+    return std::span(items).subspan(first[round], first[round + 1] - first[round]);
+  }
+};
+
+template <typename RoundOf>
+Rounds split_in_rounds(std::size_t count, std::uint64_t rounds, const RoundOf& round_of) {
+  SortPlan plan = plan_sort(count, rounds, round_of);
+  Rounds result;
+  result.items.resize(count);
+  for_blocks(count, plan.grain, [&](std::size_t begin, std::size_t end) {
+    std::uint64_t* const cursors = plan.cursors_of(begin);
+    for (std::size_t i = begin; i < end; ++i) result.items[cursors[round_of(i)]++] = static_cast<std::uint32_t>(i);
+  });
+  result.first = std::move(plan.first);
+  return result;
+}
+
+// Collective.  For each person: whether it owns its NHS number.  numbers: by person, 0 for none.
+std::vector<std::uint8_t> settle_ownership(const Communicator& comm, const Nameless& nameless,
+                                           std::span<const std::uint64_t> numbers, std::uint64_t rounds) {
+  std::vector<std::uint8_t> owns(nameless.size(), 0);
   const ShardMap shard_map(comm.size());
-  ReturnRoute route;
-  const Received<Claim> received = shuffle(
-      comm, std::move(claims), [&](const Claim& claim) { return shard_map.owner(shard_of(linkage_key(claim.nhs))); },
-      route);
-  std::vector<ReceivedClaim> sorted;
-  sorted.reserve(received.items.size());
-  for (const Claim& claim : received.items) sorted.push_back({claim, sorted.size()});
-  partition_sort(
-      sorted, [](const ReceivedClaim& item) { return item.claim.nhs; },
-      [](const ReceivedClaim& x, const ReceivedClaim& y) {
-        const Claim &a = x.claim, &b = y.claim;
-        if (a.nhs != b.nhs) return a.nhs < b.nhs;
-        if (a.is_owner != b.is_owner) return a.is_owner > b.is_owner;
-        if (a.rows != b.rows) return a.rows > b.rows;
-        return a.cluster < b.cluster;
-      });
-  std::vector<std::uint8_t> wins(sorted.size(), 0);
-  for (std::size_t i = 0; i < sorted.size(); ++i) {
-    wins[sorted[i].received] = i == 0 || sorted[i].claim.nhs != sorted[i - 1].claim.nhs;
-  }
-  const std::vector<std::uint8_t> replies = route.reply<std::uint8_t>(comm, wins);
-  std::vector<std::uint8_t> owns(drafts.size(), 0);
-  std::size_t next = 0;
-  for (std::size_t d = 0; d < drafts.size(); ++d) {
-    if (number_of(drafts[d]) != 0) owns[d] = replies[next++];
+  const Rounds by_round = split_in_rounds(nameless.size(), rounds + 1, [&](std::size_t p) {
+    return numbers[p] == 0 ? rounds : linkage_key(numbers[p]) % rounds;  // the last round is of none and is not run
+  });
+  for (std::uint64_t round = 0; round < rounds; ++round) {
+    const std::span<const std::uint32_t> here = by_round.of(round);
+    std::vector<Claim> claims(here.size());
+    for_blocks(here.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) {
+        const PersonDraft draft = nameless[here[i]];
+        claims[i] = {numbers[here[i]], draft.valid_nhs != 0, draft.rows, draft.cluster};
+      }
+    });
+    ReturnRoute route;
+    std::vector<ReceivedClaim> sorted;
+    {
+      const Received<Claim> received = shuffle(
+          comm, std::move(claims),
+          [&](const Claim& claim) { return shard_map.owner(shard_of(linkage_key(claim.nhs))); }, route);
+      sorted.reserve(received.items.size());
+      for (const Claim& claim : received.items) sorted.push_back({claim, sorted.size()});
+    }
+    sort_by_key(
+        sorted, [](const ReceivedClaim& item) { return item.claim.nhs; },
+        [](const ReceivedClaim& x, const ReceivedClaim& y) {
+          const Claim &a = x.claim, &b = y.claim;
+          if (a.is_owner != b.is_owner) return a.is_owner > b.is_owner;
+          if (a.rows != b.rows) return a.rows > b.rows;
+          return a.cluster < b.cluster;
+        });
+    std::vector<std::uint8_t> wins(sorted.size(), 0);
+    for (std::size_t i = 0; i < sorted.size(); ++i) {
+      wins[sorted[i].received] = i == 0 || sorted[i].claim.nhs != sorted[i - 1].claim.nhs;
+    }
+    const std::vector<std::uint8_t> replies = route.reply<std::uint8_t>(comm, wins);
+    for (std::size_t i = 0; i < here.size(); ++i) owns[here[i]] = replies[i];
   }
   return owns;
 }
@@ -96,39 +148,127 @@ IdType id_type_of(const PersonDraft& draft, bool owns_number) noexcept {
   return draft.ambiguous ? IdType::ambiguous : IdType::other;
 }
 
-std::vector<Person> name_drafts(std::span<const PersonDraft> drafts, std::span<const std::uint8_t> owns,
-                                std::span<const std::byte> key) {
-  constexpr std::size_t kDraftsPerTask = 1U << 14;
-  std::vector<Person> persons(drafts.size());
-  for_blocks(drafts.size(), kDraftsPerTask, [&](std::size_t begin, std::size_t end) {
+Person named(const PersonDraft& draft, const Pseudonym& pseudonym, bool owns_number) noexcept {
+  Person person;
+  person.pseudonym = pseudonym;
+  person.rows = draft.rows;
+  person.datasets = draft.datasets;
+  person.outward = draft.outward;
+  person.birth_year = draft.birth_year;
+  person.sex = draft.sex;
+  person.link_percent = draft.link_percent;
+  person.id_type = id_type_of(draft, owns_number);
+  return person;
+}
+
+std::vector<Pseudonym> pseudonyms_of(const Nameless& nameless, std::span<const std::uint64_t> numbers,
+                                     std::span<const std::uint8_t> owns, std::span<const std::byte> key) {
+  std::vector<Pseudonym> result(nameless.size());
+  for_blocks(nameless.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
     Pseudonymiser pseudonymiser(key);
-    std::vector<std::uint64_t> numbers;
+    std::vector<std::uint64_t> owned;
     std::vector<Identity> identities;
     for (std::size_t i = begin; i < end; ++i) {
       if (owns[i] != 0) {
-        numbers.push_back(number_of(drafts[i]));
+        owned.push_back(numbers[i]);
       } else {
-        identities.push_back(drafts[i].smallest);
+        identities.push_back(nameless[i].smallest);
       }
     }
-    std::vector<Pseudonym> of_numbers(numbers.size()), of_identities(identities.size());
-    pseudonymiser.name(numbers, of_numbers);
+    std::vector<Pseudonym> of_numbers(owned.size()), of_identities(identities.size());
+    pseudonymiser.name(owned, of_numbers);
     pseudonymiser.name(identities, of_identities);
     auto next_number = of_numbers.cbegin(), next_identity = of_identities.cbegin();
-    for (std::size_t i = begin; i < end; ++i) {
-      const PersonDraft& draft = drafts[i];
-      Person& person = persons[i];
-      person.pseudonym = owns[i] != 0 ? *next_number++ : *next_identity++;
-      person.rows = draft.rows;
-      person.datasets = draft.datasets;
-      person.outward = draft.outward;
-      person.birth_year = draft.birth_year;
-      person.sex = draft.sex;
-      person.link_percent = draft.link_percent;
-      person.id_type = id_type_of(draft, owns[i] != 0);
+    for (std::size_t i = begin; i < end; ++i) result[i] = owns[i] != 0 ? *next_number++ : *next_identity++;
+  });
+  return result;
+}
+
+// Collective.  Brings the persons to the ranks of their pseudonyms, in order of these: result.owned.  Returns for each
+// person where it is among its new rank's.
+std::vector<std::uint32_t> bring_to_owners(const Communicator& comm, const Nameless& nameless,
+                                           std::span<const Pseudonym> pseudonyms, std::span<const std::uint8_t> owns,
+                                           std::uint64_t rounds, std::vector<Person>& owned) {
+  const ShardMap shard_map(comm.size());
+  // Each round takes the next of every rank's shards, so that what it brings comes after what is there.
+  std::vector<std::uint64_t> round_of_shard(kShards);
+  for (ShardId shard = 0; shard < kShards; ++shard) {
+    const Range shards = shard_map.shards_of(shard_map.owner(shard));
+    round_of_shard[shard] = (shard - shards.begin) * rounds / shards.size();
+  }
+  const Rounds by_round = split_in_rounds(nameless.size(), rounds, [&](std::size_t person) {
+    return round_of_shard[person_shard(pseudonyms[person])];
+  });
+  std::vector<std::uint32_t> place(nameless.size());
+  // Pseudonyms are spread evenly over the ranks.
+  owned.reserve(comm.sum(std::uint64_t{nameless.size()}) / static_cast<std::uint64_t>(comm.size()) * 101 / 100 + 1000);
+  for (std::uint64_t round = 0; round < rounds; ++round) {
+    const std::span<const std::uint32_t> here = by_round.of(round);
+    std::vector<Person> persons(here.size());
+    for_blocks(here.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) {
+        persons[i] = named(nameless[here[i]], pseudonyms[here[i]], owns[here[i]] != 0);
+      }
+    });
+    ReturnRoute route;
+    std::vector<ReceivedPerson> sorted;
+    {
+      const Received<Person> received = shuffle(
+          comm, std::move(persons),
+          [&](const Person& person) { return shard_map.owner(person_shard(person.pseudonym)); }, route);
+      sorted.reserve(received.items.size());
+      for (const Person& person : received.items) sorted.push_back({person, sorted.size()});
+    }
+    sort_by_key(
+        sorted, [](const ReceivedPerson& item) { return item.person.pseudonym.high; },
+        [](const ReceivedPerson& a, const ReceivedPerson& b) { return a.person.pseudonym < b.person.pseudonym; });
+    if (owned.size() + sorted.size() > std::numeric_limits<std::uint32_t>::max()) {
+      throw Error("one rank has 2^32 persons or more: run the job on more ranks");
+    }
+    std::vector<std::uint32_t> replies(sorted.size());
+    for (const ReceivedPerson& item : sorted) {
+      replies[item.received] = static_cast<std::uint32_t>(owned.size());
+      owned.push_back(item.person);
+    }
+    const std::vector<std::uint32_t> places = route.reply<std::uint32_t>(comm, replies);
+    for (std::size_t i = 0; i < here.size(); ++i) place[here[i]] = places[i];
+  }
+  return place;
+}
+
+// Collective.  Leads every identity to its person, and to why: of_owned and provenance.  of_person: by person.
+template <typename PlaceOf>
+void lead_identities(const Communicator& comm, const Identities& identities, std::span<const Evidence> evidence,
+                     const PersonDrafts& drafts, const PlaceOf& place_of, Persons& result) {
+  result.of_owned.resize(identities.owned.size());
+  result.provenance.resize(identities.owned.size());
+  for_blocks(drafts.alone.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t a = begin; a < end; ++a) {
+      const std::uint32_t i = drafts.alone[a];
+      result.of_owned[i] = place_of(drafts.drafts.size() + a);
+      result.provenance[i] = provenance_alone(identities.first_id + i, identities.owned[i], evidence[i]);
     }
   });
-  return persons;
+  std::size_t draft = 0;
+  shuffle_stream<MemberPlace>(
+      comm,
+      [&] {
+        std::vector<MemberPlace> places;
+        places.reserve(std::min<std::size_t>(kMembersAtOnce, drafts.members.size()));
+        for (; draft < drafts.drafts.size() && places.size() < kMembersAtOnce; ++draft) {
+          for (std::uint64_t m = drafts.first_member[draft]; m < drafts.first_member[draft + 1]; ++m) {
+            places.push_back({drafts.members[m], place_of(draft), drafts.provenance[m]});
+          }
+        }
+        return places;
+      },
+      [&](const MemberPlace& member) { return identities.owner(member.id); },
+      [&](std::span<const MemberPlace> received, int) {
+        for (const MemberPlace& member : received) {
+          result.of_owned[member.id - identities.first_id] = member.place;
+          result.provenance[member.id - identities.first_id] = member.provenance;
+        }
+      });
 }
 
 }  // namespace
@@ -144,44 +284,33 @@ int Persons::owner(std::uint64_t row) const noexcept {
   return static_cast<int>(rank);
 }
 
-Persons name_persons(const Communicator& comm, Identities& identities, PersonDrafts&& drafts,
-                     const AmbiguousRows& apart, std::span<const std::byte> key) {
-  std::vector<Person> named;
-  {
-    const std::vector<std::uint8_t> owns = settle_ownership(comm, drafts.drafts);
-    named = name_drafts(drafts.drafts, owns, key);
-  }
-  drafts.drafts = {};
+void Persons::release_identities() {
+  row_of_local.reserve(of_local.size());
+  for (const PersonPlace& place : of_local) row_of_local.push_back(place.row);
+  of_local = {};
+  of_owned = {};
+  provenance = {};
+}
 
-  // Persons to the rank of their pseudonym's shard, in order of pseudonym.
-  Persons result;
-  std::vector<Pseudonym> pseudonyms;  // by draft, for the way back
-  pseudonyms.reserve(named.size());
-  for (const Person& person : named) pseudonyms.push_back(person.pseudonym);
-  const ShardMap shard_map(comm.size());
-  ReturnRoute route;
-  std::vector<std::uint32_t> order;
-  {
-    Received<Person> received = shuffle(
-        comm, std::move(named), [&](const Person& person) { return shard_map.owner(person_shard(person.pseudonym)); },
-        route);
-    std::vector<ReceivedPerson> sorted;
-    sorted.reserve(received.items.size());
-    for (const Person& person : received.items) sorted.push_back({person, sorted.size()});
-    received = {};
-    partition_sort(
-        sorted, [](const ReceivedPerson& item) { return item.person.pseudonym.high; },
-        [](const ReceivedPerson& a, const ReceivedPerson& b) {
-          return a.person.pseudonym != b.person.pseudonym ? a.person.pseudonym < b.person.pseudonym
-                                                          : a.received < b.received;
-        });
-    result.owned.reserve(sorted.size());
-    order.reserve(sorted.size());
-    for (const ReceivedPerson& item : sorted) {
-      result.owned.push_back(item.person);
-      order.push_back(static_cast<std::uint32_t>(item.received));
-    }
+Persons name_persons(const Communicator& comm, Identities& identities, std::span<const Evidence> evidence,
+                     PersonDrafts&& drafts, const AmbiguousRows& apart, std::span<const std::byte> key) {
+  const Nameless nameless(identities, evidence, drafts);
+  if (nameless.size() > std::numeric_limits<std::uint32_t>::max()) {
+    throw Error("one rank has 2^32 persons or more: run the job on more ranks");
   }
+  const std::uint64_t rounds = 1 + comm.max(std::uint64_t{nameless.size()}) / kPersonsPerRound;
+  std::vector<Pseudonym> pseudonyms;
+  std::vector<std::uint8_t> owns;
+  {
+    std::vector<std::uint64_t> numbers(nameless.size());
+    for_blocks(nameless.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t p = begin; p < end; ++p) numbers[p] = number_of(nameless[p]);
+    });
+    owns = settle_ownership(comm, nameless, numbers, rounds);
+    pseudonyms = pseudonyms_of(nameless, numbers, owns, key);
+  }
+  Persons result;
+  const std::vector<std::uint32_t> place = bring_to_owners(comm, nameless, pseudonyms, owns, rounds, result.owned);
   bool repeated = false;
   for (std::size_t i = 1; i < result.owned.size(); ++i) {
     repeated = repeated || result.owned[i].pseudonym == result.owned[i - 1].pseudonym;
@@ -203,49 +332,26 @@ Persons name_persons(const Communicator& comm, Identities& identities, PersonDra
   std::copy_n(sums.begin(), kIdTypes, result.by_id_type.begin());
   result.rows_linked = sums[kIdTypes];
 
-  // The way back: to drafts, to the identities of each, to the ranks that read the identities' rows.
-  std::vector<std::uint64_t> rows_of_received(order.size());
-  for (std::size_t i = 0; i < order.size(); ++i) rows_of_received[order[i]] = result.first_row + i;
-  order = {};
-  const std::vector<std::uint64_t> row_of_draft = route.reply<std::uint64_t>(comm, rows_of_received);
-  rows_of_received = {};
-  std::vector<PersonPlace> place_of_draft;
-  place_of_draft.reserve(pseudonyms.size());
-  for (std::size_t d = 0; d < pseudonyms.size(); ++d) place_of_draft.push_back({row_of_draft[d], pseudonyms[d]});
-  result.of_owned.resize(identities.owned.size());
-  result.provenance.resize(identities.owned.size());
-  std::size_t draft = 0;
-  shuffle_stream<MemberPlace>(
-      comm,
-      [&] {
-        std::vector<MemberPlace> places;
-        places.reserve(std::min<std::size_t>(kMembersAtOnce, drafts.members.size()));
-        for (; draft < pseudonyms.size() && places.size() < kMembersAtOnce; ++draft) {
-          for (std::uint64_t m = drafts.first_member[draft]; m < drafts.first_member[draft + 1]; ++m) {
-            places.push_back({drafts.members[m], place_of_draft[draft], drafts.provenance[m]});
-          }
-        }
-        return places;
-      },
-      [&](const MemberPlace& member) { return identities.owner(member.id); },
-      [&](std::span<const MemberPlace> received, int) {
-        for (const MemberPlace& member : received) {
-          result.of_owned[member.id - identities.first_id] = member.place;
-          result.provenance[member.id - identities.first_id] = member.provenance;
-        }
-      });
+  // The way back: to identities, and to the ranks that read their rows.
+  const ShardMap shard_map(comm.size());
+  const auto place_of = [&](std::size_t person) {
+    const auto rank = static_cast<std::size_t>(shard_map.owner(person_shard(pseudonyms[person])));
+    return PersonPlace{result.first_row_of_rank[rank] + place[person], pseudonyms[person]};
+  };
+  lead_identities(comm, identities, evidence, drafts, place_of, result);
+  std::vector<PersonPlace> place_of_draft(drafts.drafts.size());
+  for (std::size_t d = 0; d < place_of_draft.size(); ++d) place_of_draft[d] = place_of(d);
   drafts = {};
   pseudonyms = {};
-  std::vector<PersonPlace> of_received;
-  std::vector<IdentityId> id_of_received;
-  of_received.reserve(identities.owned_of_received.size());
-  id_of_received.reserve(identities.owned_of_received.size());
-  for (const std::uint32_t index : identities.owned_of_received) {
-    of_received.push_back(result.of_owned[index]);
-    id_of_received.push_back(identities.first_id + index);
+  {
+    std::vector<PersonPlace> of_received;
+    of_received.reserve(identities.owned_of_received.size());
+    for (const std::uint32_t index : identities.owned_of_received) of_received.push_back(result.of_owned[index]);
+    result.of_local = identities.route.reply<PersonPlace>(comm, of_received);
   }
-  result.of_local = identities.route.reply<PersonPlace>(comm, of_received);
-  of_received = {};
+  std::vector<IdentityId> id_of_received;
+  id_of_received.reserve(identities.owned_of_received.size());
+  for (const std::uint32_t index : identities.owned_of_received) id_of_received.push_back(identities.first_id + index);
   result.id_of_local = identities.route.reply<IdentityId>(comm, id_of_received);
   apart.lead(comm, place_of_draft, identities.local_of_row, result);
   return result;

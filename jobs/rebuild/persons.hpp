@@ -11,7 +11,8 @@
 #include "engine/provenance.hpp"
 #include "engine/pseudonym.hpp"
 #include "io/manifest.hpp"
-#include "jobs/rebuild/clusters.hpp"
+#include "io/manifest_screens.hpp"
+#include "jobs/rebuild/person_draft.hpp"
 #include "jobs/rebuild/identities.hpp"
 #include "partition/communicator.hpp"
 
@@ -40,21 +41,26 @@ struct Persons {
   std::uint64_t first_row = 0;
   std::vector<std::uint64_t> first_row_of_rank;      // ranks + 1 entries; the last is the number of persons
   std::vector<PersonPlace> of_local;                 // by different identity of this rank (Identities::local_of_row)
+  std::vector<std::uint64_t> row_of_local;           // likewise: the place alone, once identities are released
   std::vector<IdentityId> id_of_local;               // likewise: the identity's number
   std::vector<PersonPlace> of_owned;                 // by owned identity
   std::vector<Provenance> provenance;                // by owned identity
+  std::vector<LargePerson> largest;                  // those with the most rows, over all ranks
   std::array<std::uint64_t, kIdTypes> by_id_type{};  // over all ranks
   std::uint64_t rows_linked = 0;                     // rows of persons with two rows or more, over all ranks
 
   [[nodiscard]] std::uint64_t total() const noexcept { return first_row_of_rank.back(); }
   [[nodiscard]] int owner(std::uint64_t row) const noexcept;
+  // Leaves of the way back what leads rows to persons, and frees the rest: of_local, of_owned, provenance.
+  void release_identities();
 };
 
 class AmbiguousRows;
 
 // Collective.  Consumes the drafts.  apart: rows that were taken apart from their identity, whose local_of_row is set.
 // Throws Error if two persons got one pseudonym: nothing may then be published.
-Persons name_persons(const Communicator& comm, Identities& identities, PersonDrafts&& drafts,
-                     const AmbiguousRows& apart, std::span<const std::byte> key);
+// evidence: by owned identity.
+Persons name_persons(const Communicator& comm, Identities& identities, std::span<const Evidence> evidence,
+                     PersonDrafts&& drafts, const AmbiguousRows& apart, std::span<const std::byte> key);
 
 }  // namespace ligature

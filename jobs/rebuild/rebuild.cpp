@@ -19,6 +19,7 @@
 #include "engine/trace.hpp"
 #include "io/bounds.hpp"
 #include "io/files.hpp"
+#include "io/ledger.hpp"
 #include "io/manifest.hpp"
 #include "io/performance.hpp"
 #include "io/placement.hpp"
@@ -30,10 +31,12 @@
 #include "jobs/rebuild/choose_model.hpp"
 #include "jobs/rebuild/clusters.hpp"
 #include "jobs/rebuild/estimates.hpp"
+#include "jobs/rebuild/event_screens.hpp"
 #include "jobs/rebuild/identities.hpp"
 #include "jobs/rebuild/local_ids.hpp"
 #include "jobs/rebuild/number_groups.hpp"
 #include "jobs/rebuild/numbers.hpp"
+#include "jobs/rebuild/objector_search.hpp"
 #include "jobs/rebuild/passes.hpp"
 #include "jobs/rebuild/persons.hpp"
 #include "jobs/rebuild/publish.hpp"
@@ -268,18 +271,21 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
 
   // Extracts to rows.
   clock.begin("intake");
-  ReferenceCounts objection_rows, superseded_rows;
-  const ObjectionLedger objections = load_objections(comm, job, objection_rows);
+  ReferenceCounts superseded_rows;
   const SupersessionTable superseded = load_superseded(comm, job, superseded_rows);
-  report_reference(comm, "objections", objection_rows);
+  LedgerCounts objection_rows;
+  const ObjectionLedger objections =
+      load_ledger(comm, {job.objections, as_at, job.max_record_bytes}, superseded, objection_rows);
+  report_reference(comm, "objections", {objection_rows.rows, objection_rows.unusable()});
   report_reference(comm, "superseded numbers", superseded_rows);
+  const RowRules rules{&objections, &superseded, as_at, objections.has_any(ObjectionKind::type1)};
   RowStore rows(inputs, job.secure / "scratch", memory / 4, job.max_categories);
   IntakeReport intake;
   {
     Progress progress(comm, "intake", input_bytes / static_cast<std::uint64_t>(comm.size()), "bytes");
     intake = read_extracts(
-        comm, job, inputs, {&objections, &superseded, as_at}, [&] { rows.restart(); },
-        [&](RowBlock&& block) { rows.add(std::move(block)); }, [&](std::uint64_t read) { progress.add(read); });
+        comm, job, inputs, rules, [&] { rows.restart(); }, [&](RowBlock&& block) { rows.add(std::move(block)); },
+        [&](std::uint64_t read) { progress.add(read); });
   }
   write_quarantine(comm, job, inputs, intake, rows);
   manifest.rows = total_rows(job, inputs, intake);
@@ -299,11 +305,12 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   const LinkageModel model(choose_model(comm, job, identities, survey, manifest.estimation), job.model.rivals);
   if (!job.model.conflicts || !model.conflicts_may_link()) survey.trust_thin_numbers();
   clock.end(manifest.identities, "identities", owned);
-  std::vector<Edge> edges;
+  std::vector<Edge> edges, suppressed;
   std::uint64_t pairs = 0;
   StageWork work;
   const auto take = [&](PassResult&& found) {
     edges.insert(edges.end(), found.edges.begin(), found.edges.end());
+    suppressed.insert(suppressed.end(), found.suppressed.begin(), found.suppressed.end());
     pairs += found.report.pairs_compared;
     work.collapsed_rows += static_cast<double>(found.report.identities);
     work.compared_pairs += static_cast<double>(found.report.pairs_compared);
@@ -341,14 +348,17 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   clock.begin("clusters");
   const std::uint64_t links = comm.sum(std::uint64_t{edges.size()});
   ClusterReport clusters;
-  PersonDrafts drafts = resolve_clusters(comm, identities, survey.evidence, std::move(edges), model, clusters);
+  ObjectorSearch search(objections, job.after_opt_out, rows, intake, std::move(suppressed));
+  PersonDrafts drafts = resolve_clusters(comm, identities, survey.evidence, std::move(edges), model,
+                                         rules.bind_persons ? &search : nullptr, clusters);
+  manifest.rows = total_rows(job, inputs, intake);
   clock.end(manifest.identities, "identities", owned, {.edges = static_cast<double>(links)});
 
   // Clusters to persons.
   clock.begin("persons");
   const AmbiguousRows apart(comm, inputs, rows, intake.lines_before_first_file, identities, survey.evidence, drafts);
   manifest.rows_apart = apart.persons();
-  const Persons persons = name_persons(comm, identities, std::move(drafts), apart, key);
+  Persons persons = name_persons(comm, identities, survey.evidence, std::move(drafts), apart, key);
   clock.end(persons.total(), "persons", persons.owned.size(), {.persons = static_cast<double>(persons.total())});
 
   clock.begin("estimates");
@@ -356,9 +366,20 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   for (const DatasetSchema& dataset : inputs.datasets) dataset_names.push_back(dataset.name);
   manifest.estimated = estimate_quality(comm, identities, survey.evidence, persons, model.parameters(), dataset_names);
 
+  persons.largest = largest_persons(comm, persons);
   clock.end(manifest.identities, "identities", owned);
 
-  // Persons and their rows to the dataset, and what stays behind to secure/.
+  // What stays behind, to secure/; from here on only the way from rows to persons is needed.
+  clock.begin("index");
+  write_row_index(comm, job, intake, rows, identities, persons);
+  write_identity_records(comm, job, identities, survey.evidence, persons);
+  rows.release_row_ids();
+  identities.release_identities();
+  persons.release_identities();
+  survey.evidence = {};
+  clock.end(manifest.rows.kept, "rows", rows.rows());
+
+  // Persons and their rows to the dataset.
   clock.begin("publish");
   PublishedContent content;
   {
@@ -366,10 +387,6 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     content = write_content(comm, job, inputs, intake, rows, identities, persons, memory / 4,
                             [&](std::uint64_t done) { progress.add(done); });
   }
-  clock.end(manifest.rows.kept, "rows", rows.rows());
-  clock.begin("index");
-  write_row_index(comm, job, intake, rows, identities, persons);
-  write_identity_records(comm, job, identities, survey.evidence, persons);
   clock.end(manifest.rows.kept, "rows", rows.rows());
 
   // The account of the run, and last of all the dataset's name.

@@ -146,6 +146,7 @@ std::vector<PostcodeCount> count_postcodes(const Communicator& comm, const Ident
         [&](std::uint64_t i, const auto& add) {
           const Identity& identity = identities.owned[i].identity;
           if (identity.nhs_status() == NhsStatus::one_time || identity.postcode() == 0) return;
+          if (is_suppressed(identities.owned[i])) return;
           const DayNumber birth = identity.date_of_birth();
           const DayNumber kept = is_default[birth] != 0 ? kMissingDay : birth;
           add({linkage_key(identity.postcode()), identity.valid_nhs(),
@@ -215,7 +216,8 @@ void answer_rarities(const Communicator& comm, const Identities& identities,
     const auto found =
         std::lower_bound(postcodes.begin(), postcodes.end(), questions.items[q],
                          [](const PostcodeCount& count, std::uint64_t postcode) { return count.postcode < postcode; });
-    answers[q] = rarity_among(found->residents, persons, average);
+    const bool lived_at = found != postcodes.end() && found->postcode == questions.items[q];
+    answers[q] = rarity_among(lived_at ? found->residents : 0, persons, average);
   }
   const std::vector<Rarity> rarities = route.reply<Rarity>(comm, answers);
   for_blocks(identities.owned.size(), 1U << 14, [&](std::size_t begin, std::size_t end) {

@@ -50,8 +50,11 @@ void write_identity_records(const Communicator& comm, const JobFile& job, const 
   };
   for (std::size_t i = 0; i < identities.owned.size(); ++i) {
     const CountedIdentity& counted = identities.owned[i];
-    records.push_back({counted.identity, evidence[i], counted.rows, counted.datasets, 0, persons.of_owned[i].pseudonym,
-                       persons.provenance[i]});
+    // Of an identity whose rows were all left out, nothing is kept but its place in the numbering.
+    records.push_back(is_suppressed(counted)
+                          ? IdentityRecord{}
+                          : IdentityRecord{counted.identity, evidence[i], counted.rows, counted.datasets, 0,
+                                           persons.of_owned[i].pseudonym, persons.provenance[i]});
     if (records.size() == kRecordsAtOnce) write_records();
   }
   write_records();

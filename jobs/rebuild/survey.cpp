@@ -128,6 +128,7 @@ bool is_one_dataset(const Communicator& comm, const Identities& identities) {
 }  // namespace
 
 std::uint64_t Survey::records_of(const CountedIdentity& counted) const noexcept {
+  if (is_suppressed(counted)) return 0;
   return one_dataset ? std::min(counted.rows, 2U) : static_cast<std::uint64_t>(std::popcount(counted.datasets));
 }
 
@@ -201,7 +202,7 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
   std::array<std::uint64_t, 7> sums{births.distinct_nhs, 0, 0, 0, births.near_pairs_other_birth, 0, 0};
   for (const CountedIdentity& counted : identities.owned) {
     const Identity& identity = counted.identity;
-    if (identity.nhs_status() == NhsStatus::one_time) continue;
+    if (identity.nhs_status() == NhsStatus::one_time || is_suppressed(counted)) continue;
     ++sums[1];
     sums[2] += identity.gender() == Gender::male;
     sums[3] += identity.gender() == Gender::female;
@@ -247,6 +248,7 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
     const Evidence& birth = survey.of_birth(identities.owned[i].identity.date_of_birth());
     survey.evidence[i].birth = birth.birth;
     survey.evidence[i].flags |= birth.flags;
+    if (is_suppressed(identities.owned[i])) survey.evidence[i].flags |= Evidence::suppressed;
   }
   if (!settings.term_frequency) {
     for (std::vector<Evidence>* all : {&survey.births, &survey.evidence}) {

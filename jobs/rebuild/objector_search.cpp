@@ -1,0 +1,385 @@
+#include "jobs/rebuild/objector_search.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <utility>
+
+#include "engine/comparison.hpp"
+#include "engine/linkage_key.hpp"
+#include "engine/parallel.hpp"
+#include "partition/shuffle.hpp"
+
+namespace ligature {
+
+namespace {
+
+constexpr IdentityId kNoId = std::numeric_limits<IdentityId>::max();
+
+// Identities of one value that are compared again in full; of more, links stay as they were found.
+constexpr std::size_t kComparedAgain = 1'024;
+
+// The links among identities without a number whose way led over an identity that is gone: of links on one way only the
+// heaviest were kept.
+std::vector<Edge> compare_again(std::span<const ComponentNode> nodes, const LinkageModel& model) {
+  struct Item {
+    std::uint64_t value = 0;
+    IdentityId id = 0;
+    Identity identity;
+  };
+  std::vector<Edge> edges;
+  std::vector<Item> items;
+  const auto compare_by = [&](const auto& value_of) {
+    items.clear();
+    for (const ComponentNode& node : nodes) {
+      if (node.counted.identity.nhs_status() == NhsStatus::one_time) continue;
+      const Identity identity = weighed(node.counted.identity, node.evidence);
+      const std::uint64_t value = value_of(identity);
+      if (!identity.has_valid_nhs() && value != 0) items.push_back({value, node.id, identity});
+    }
+    std::sort(items.begin(), items.end(),
+              [](const Item& a, const Item& b) { return a.value != b.value ? a.value < b.value : a.id < b.id; });
+    for (std::size_t begin = 0, end = 0; begin < items.size(); begin = end) {
+      while (end < items.size() && items[end].value == items[begin].value) ++end;
+      if (end - begin > kComparedAgain) continue;
+      for (std::size_t a = begin; a < end; ++a) {
+        for (std::size_t b = a + 1; b < end; ++b) {
+          const Identity &x = items[a].identity, &y = items[b].identity;
+          const Weight weight = model.weight(compare(x, y), x, y);
+          if (weight >= model.threshold()) edges.push_back({items[a].id, items[b].id, weight, EdgeKind::link});
+        }
+      }
+    }
+  };
+  compare_by([](const Identity& identity) { return std::uint64_t{identity.date_of_birth()}; });
+  compare_by([](const Identity& identity) { return identity.postcode(); });
+  compare_by([](const Identity& identity) { return identity.nhs(); });
+  return edges;
+}
+
+bool is_node(std::span<const ComponentNode> nodes, IdentityId id) {
+  const auto found =
+      std::lower_bound(nodes.begin(), nodes.end(), id, [](const ComponentNode& n, IdentityId i) { return n.id < i; });
+  return found != nodes.end() && found->id == id;
+}
+
+// Collective.  Rows of each file that were dropped, taken from its kept rows to its opted-out ones.
+void count_dropped(const Communicator& comm, const RowStore& rows, std::span<const std::uint32_t> dropped,
+                   bool by_linkage, IntakeReport& intake) {
+  std::vector<std::uint64_t> of_file(intake.files.size());
+  auto next = dropped.begin();
+  for (const StoredBlock& block : rows.blocks()) {
+    const auto end = std::lower_bound(next, dropped.end(), block.first_row + block.rows);
+    of_file[block.file] += static_cast<std::uint64_t>(end - next);
+    next = end;
+  }
+  comm.sum(of_file);
+  for (std::size_t f = 0; f < of_file.size(); ++f) {
+    intake.files[f].counts.kept -= of_file[f];
+    intake.files[f].counts.opted_out += of_file[f];
+    if (by_linkage) intake.files[f].counts.opted_out_by_linkage += of_file[f];
+  }
+}
+
+}  // namespace
+
+ObjectorSearch::ObjectorSearch(const ObjectionLedger& ledger, AfterOptOut policy, RowStore& rows, IntakeReport& intake,
+                               std::vector<Edge>&& suppressed)
+    : ledger_(ledger), policy_(policy), rows_(rows), intake_(intake), suppressed_(std::move(suppressed)) {}
+
+void ObjectorSearch::add_pairs(std::vector<NodePair>& pairs) const {
+  for (const Edge& edge : suppressed_) {
+    if (edge.kind != EdgeKind::rival) pairs.push_back({edge.a, edge.b});
+  }
+}
+
+void ObjectorSearch::bring_edges(const Communicator& comm, const Identities& identities,
+                                 std::span<const std::uint64_t> component_of,
+                                 const std::function<int(std::uint64_t)>& component_rank) {
+  constexpr std::uint64_t kAlone = std::numeric_limits<std::uint64_t>::max();
+  const std::vector<Edge> owned =
+      shuffle(comm, std::move(suppressed_), [&](const Edge& edge) { return identities.owner(edge.a); }).items;
+  for (const Edge& edge : owned) {
+    const std::uint64_t component = component_of[edge.a - identities.first_id];
+    if (component != kAlone) component_edges_.push_back({component, edge});
+  }
+  component_edges_ = shuffle(comm, std::move(component_edges_), [&](const ComponentEdge& edge) {
+                       return component_rank(edge.component);
+                     }).items;
+  sort_items(component_edges_.begin(), component_edges_.end(), [](const ComponentEdge& a, const ComponentEdge& b) {
+    return a.component != b.component ? a.component < b.component : heavier(a.edge, b.edge);
+  });
+}
+
+bool ObjectorSearch::set_aside(std::span<const ComponentNode> nodes, std::vector<Edge>& edges) {
+  const bool concerned = std::any_of(nodes.begin(), nodes.end(), [&](const ComponentNode& node) {
+    return is_suppressed(node.counted) || ledger_.speaks_of(node.counted.identity.valid_nhs(), ObjectionKind::type1);
+  });
+  if (!concerned) return false;
+  Component component{{nodes.begin(), nodes.end()}, std::move(edges), {}, {}};
+  const std::uint64_t number = nodes.front().component;
+  auto edge = std::lower_bound(component_edges_.begin(), component_edges_.end(), number,
+                               [](const ComponentEdge& e, std::uint64_t wanted) { return e.component < wanted; });
+  for (; edge != component_edges_.end() && edge->component == number; ++edge) {
+    component.suppressed.push_back(edge->edge);
+  }
+  const std::lock_guard lock(mutex_);
+  components_.push_back(std::move(component));
+  return true;
+}
+
+std::vector<ObjectorSearch::Claimed> ObjectorSearch::claims_of(const Component& component) const {
+  std::vector<ClusterNode> nodes;
+  cluster_nodes(component.nodes, nodes);
+  std::vector<std::uint32_t> order(nodes.size());
+  for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
+  const auto cluster_of = [&](std::uint32_t i) { return component.clusters[i].cluster; };
+  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return cluster_of(a) != cluster_of(b) ? cluster_of(a) < cluster_of(b) : a < b;
+  });
+  std::vector<Claimed> claims;
+  std::vector<std::uint64_t> numbers;
+  for (std::size_t begin = 0, end = 0; begin < order.size(); begin = end) {
+    numbers.clear();
+    for (; end < order.size() && cluster_of(order[end]) == cluster_of(order[begin]); ++end) {
+      const std::uint64_t nhs = nodes[order[end]].valid_nhs;
+      if (nhs != 0 && ledger_.speaks_of(nhs, ObjectionKind::type1)) numbers.push_back(nhs);
+    }
+    std::sort(numbers.begin(), numbers.end());
+    numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+    for (std::size_t i = begin; i < end; ++i) {
+      const ComponentNode& node = component.nodes[order[i]];
+      if (is_suppressed(node.counted)) continue;
+      for (const std::uint64_t number : numbers) {
+        // Rows under the number itself were held to the ledger as they were read.
+        if (nodes[order[i]].valid_nhs != number) claims.push_back({node.id, number});
+      }
+    }
+  }
+  return claims;
+}
+
+void ObjectorSearch::settle(const Communicator& comm, Identities& identities, ComponentResolver& resolver) {
+  std::sort(components_.begin(), components_.end(), [](const Component& a, const Component& b) {
+    return a.nodes.front().component < b.nodes.front().component;
+  });
+  const LinkageModel& model = resolver.model();
+  std::vector<std::vector<Claimed>> claims_by_component(components_.size());
+  for_each_item(components_.size(), [&](std::size_t c) {
+    Component& component = components_[c];
+    std::vector<Edge> edges = component.edges;
+    edges.insert(edges.end(), component.suppressed.begin(), component.suppressed.end());
+    ClusterCounts ignored;
+    std::vector<ClusterNode> nodes;
+    cluster_nodes(component.nodes, nodes);
+    component.clusters = resolve_component(nodes, std::move(edges), cluster_rules(model), ignored);
+    claims_by_component[c] = claims_of(component);
+  });
+  std::vector<Claimed> claimed;
+  for (const std::vector<Claimed>& claims : claims_by_component) {
+    claimed.insert(claimed.end(), claims.begin(), claims.end());
+  }
+  const std::vector<Left> left = drop_rows(comm, identities, std::move(claimed));
+
+  auto next = left.begin();
+  for (std::size_t c = 0; c < components_.size(); ++c) {
+    for (const Claimed& claim : claims_by_component[c]) {
+      std::vector<ComponentNode>& nodes = components_[c].nodes;
+      const auto node = std::lower_bound(nodes.begin(), nodes.end(), claim.id,
+                                         [](const ComponentNode& n, IdentityId id) { return n.id < id; });
+      node->counted.rows = next->rows;
+      node->counted.datasets = next->datasets;
+      ++next;
+    }
+    resolve_rest(components_[c], resolver);
+  }
+  components_.clear();
+  std::array<std::uint64_t, 2> sums{report_.ambiguous, 0};
+  for (const CountedIdentity& counted : identities.owned) sums[1] += is_suppressed(counted);
+  comm.sum(sums);
+  report_.ambiguous = sums[0];
+  report_.suppressed = sums[1] - report_.identities;
+}
+
+void ObjectorSearch::resolve_rest(const Component& component, ComponentResolver& resolver) {
+  // Clusters that fit several persons equally well stay as they are: an objector among those persons is no less one.
+  std::vector<IdentityId> apart;  // clusters
+  for (const ClusterResult& cluster : component.clusters) {
+    if (cluster.ambiguous) apart.push_back(cluster.cluster);
+  }
+  std::sort(apart.begin(), apart.end());
+  std::vector<ComponentNode> rest, undecided;
+  std::vector<ClusterResult> undecided_clusters;
+  std::vector<std::uint32_t> place(component.nodes.size(), std::numeric_limits<std::uint32_t>::max());
+  bool emptied = false;
+  for (std::size_t i = 0; i < component.nodes.size(); ++i) {
+    const ComponentNode& node = component.nodes[i];
+    if (is_suppressed(node.counted)) {
+      emptied = emptied || !node.evidence.has(Evidence::suppressed);
+    } else if (std::binary_search(apart.begin(), apart.end(), component.clusters[i].cluster)) {
+      place[i] = static_cast<std::uint32_t>(undecided.size());
+      undecided.push_back(node);
+      undecided_clusters.push_back(component.clusters[i]);
+    } else {
+      rest.push_back(node);
+    }
+  }
+  for (std::uint32_t i = 0; i < undecided.size(); ++i) {
+    ClusterResult& cluster = undecided_clusters[i];
+    const std::uint32_t linked_to = place[cluster.linked_to];
+    cluster.linked_to = linked_to < undecided.size() ? linked_to : i;
+  }
+  std::vector<Edge> edges;
+  for (const Edge& edge : component.edges) {
+    if (is_node(rest, edge.a) && (edge.kind == EdgeKind::rival || is_node(rest, edge.b))) edges.push_back(edge);
+  }
+  if (emptied) {
+    const std::vector<Edge> again = compare_again(rest, resolver.model());
+    edges.insert(edges.end(), again.begin(), again.end());
+  }
+  resolver.resolve(rest, std::move(edges));
+  resolver.add(undecided, undecided_clusters);
+  resolver.counts.ambiguous_clusters += static_cast<std::uint64_t>(std::unique(apart.begin(), apart.end()) - apart.begin());
+  report_.ambiguous += component.suppressed.empty() ? 0 : undecided.size();
+}
+
+std::vector<ObjectorSearch::Left> ObjectorSearch::drop_rows(const Communicator& comm, Identities& identities,
+                                                            std::vector<Claimed>&& claimed) {
+  if (!comm.any(!claimed.empty())) return {};
+  ReturnRoute route;
+  const Received<Claimed> received = shuffle(
+      comm, std::move(claimed), [&](const Claimed& claim) { return identities.owner(claim.id); }, route);
+  std::vector<IdentityId> id_of_local;
+  const std::vector<std::uint32_t> dropped = barred_rows(comm, identities, received.items, id_of_local);
+
+  // What is left of the identities that were claimed.
+  struct Part {
+    IdentityId id = 0;
+    Left left;
+  };
+  std::vector<Part> parts;
+  {
+    std::vector<std::uint32_t> part_of(id_of_local.size(), std::numeric_limits<std::uint32_t>::max());
+    for (std::size_t local = 0; local < id_of_local.size(); ++local) {
+      if (id_of_local[local] == kNoId) continue;
+      part_of[local] = static_cast<std::uint32_t>(parts.size());
+      parts.push_back({id_of_local[local], {}});
+    }
+    auto next = dropped.begin();
+    for (const StoredBlock& block : rows_.blocks()) {
+      for (std::uint64_t row = block.first_row; row < block.first_row + block.rows; ++row) {
+        if (next != dropped.end() && *next == row) {
+          ++next;
+          continue;
+        }
+        const std::uint32_t part = part_of[identities.local_of_row[row]];
+        if (part >= parts.size()) continue;
+        ++parts[part].left.rows;
+        parts[part].left.datasets |= 1U << block.dataset;
+      }
+    }
+  }
+  forget(comm, identities, dropped);
+
+  const Received<Part> counted =
+      shuffle(comm, std::move(parts), [&](const Part& part) { return identities.owner(part.id); });
+  for (const Claimed& claim : received.items) {
+    CountedIdentity& owned = identities.owned[claim.id - identities.first_id];
+    owned.rows = owned.datasets = 0;
+  }
+  for (const Part& part : counted.items) {
+    CountedIdentity& owned = identities.owned[part.id - identities.first_id];
+    owned.rows += part.left.rows;
+    owned.datasets |= part.left.datasets;
+  }
+  std::vector<Left> replies;
+  std::vector<IdentityId> emptied;
+  for (const Claimed& claim : received.items) {
+    const CountedIdentity& owned = identities.owned[claim.id - identities.first_id];
+    replies.push_back({owned.rows, owned.datasets});
+    if (is_suppressed(owned)) emptied.push_back(claim.id);
+  }
+  std::sort(emptied.begin(), emptied.end());
+  emptied.erase(std::unique(emptied.begin(), emptied.end()), emptied.end());
+  report_.identities = comm.sum(std::uint64_t{emptied.size()});
+  return route.reply<Left>(comm, replies);
+}
+
+// The rows of claimed identities that the ledger bars, ascending.  id_of_local: by different identity of this rank, its
+// number if it is claimed, else kNoId.
+std::vector<std::uint32_t> ObjectorSearch::barred_rows(const Communicator& comm, const Identities& identities,
+                                                       std::span<const Claimed> received,
+                                                       std::vector<IdentityId>& id_of_local) const {
+  std::vector<Claimed> claims(received.begin(), received.end());
+  sort_items(claims.begin(), claims.end(),
+             [](const Claimed& a, const Claimed& b) { return a.id != b.id ? a.id < b.id : a.nhs < b.nhs; });
+  std::vector<std::uint32_t> barred;
+  // Hardly any person has two objecting numbers, so that nearly always one round is enough.
+  for (std::uint64_t round = 0;; ++round) {
+    std::vector<Claimed> of_owned(identities.owned.size(), Claimed{kNoId, 0}), of_received;
+    bool more = false;
+    for (std::size_t begin = 0, end = 0; begin < claims.size(); begin = end) {
+      while (end < claims.size() && claims[end].id == claims[begin].id) ++end;
+      if (begin + round < end) of_owned[claims[begin].id - identities.first_id] = claims[begin + round];
+      more = more || begin + round + 1 < end;
+    }
+    of_received.reserve(identities.owned_of_received.size());
+    for (const std::uint32_t index : identities.owned_of_received) of_received.push_back(of_owned[index]);
+    const std::vector<Claimed> of_local = identities.route.reply<Claimed>(comm, of_received);
+    if (round == 0) {
+      id_of_local.reserve(of_local.size());
+      for (const Claimed& claim : of_local) id_of_local.push_back(claim.id);
+    }
+    rows_.for_each_extracted([&](const StoredBlock& block, std::span<const DayNumber> days) {
+      for (std::uint64_t i = 0; i < block.rows; ++i) {
+        const Claimed& claim = of_local[identities.local_of_row[block.first_row + i]];
+        if (claim.id == kNoId || !ledger_.bars(claim.nhs, days[i], policy_)) continue;
+        barred.push_back(static_cast<std::uint32_t>(block.first_row + i));
+      }
+    });
+    if (!comm.any(more)) break;
+  }
+  std::sort(barred.begin(), barred.end());
+  barred.erase(std::unique(barred.begin(), barred.end()), barred.end());
+  return barred;
+}
+
+void ObjectorSearch::forget(const Communicator& comm, Identities& identities, std::span<const std::uint32_t> rows) {
+  report_.rows = comm.sum(std::uint64_t{rows.size()});
+  count_dropped(comm, rows_, rows, true, intake_);
+  auto next = rows.begin();
+  std::size_t kept = 0;
+  for (std::uint32_t row = 0; row < identities.local_of_row.size(); ++row) {
+    if (next != rows.end() && *next == row) {
+      ++next;
+    } else {
+      identities.local_of_row[kept++] = identities.local_of_row[row];
+    }
+  }
+  identities.local_of_row.resize(kept);
+  rows_.drop(rows);
+}
+
+void bar_rows(const Communicator& comm, const ObjectionLedger& ledger, AfterOptOut policy, RowStore& rows,
+              IntakeReport& intake) {
+  std::vector<std::uint32_t> barred;
+  rows.for_each_extracted([&](const StoredBlock& block, std::span<const DayNumber> days) {
+    for (std::uint64_t i = 0; i < block.rows; ++i) {
+      if (!ledger.bars(block.identities[i].valid_nhs(), days[i], policy)) continue;
+      barred.push_back(static_cast<std::uint32_t>(block.first_row + i));
+      rows.barred().push_back({block.identities[i], 0});
+    }
+  });
+  const std::size_t first = rows.barred().size() - barred.size();
+  auto next = barred.begin();
+  rows.for_each_local_keys([&](const StoredBlock& block, std::span<const std::uint64_t> keys) {
+    next = std::lower_bound(next, barred.end(), block.first_row);
+    for (; next != barred.end() && *next < block.first_row + block.rows; ++next) {
+      rows.barred()[first + static_cast<std::size_t>(next - barred.begin())].local_key = keys[*next - block.first_row];
+    }
+  });
+  count_dropped(comm, rows, barred, false, intake);
+  rows.drop(barred);
+}
+
+}  // namespace ligature

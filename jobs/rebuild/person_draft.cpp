@@ -1,0 +1,92 @@
+#include "jobs/rebuild/person_draft.hpp"
+
+#include "engine/date.hpp"
+#include "engine/gender.hpp"
+#include "engine/match_rank.hpp"
+#include "engine/postcode.hpp"
+
+namespace ligature {
+
+void append_drafts(PersonDrafts& a, PersonDrafts&& b) {
+  const std::uint64_t members = a.members.size();
+  a.drafts.insert(a.drafts.end(), b.drafts.begin(), b.drafts.end());
+  a.members.insert(a.members.end(), b.members.begin(), b.members.end());
+  a.provenance.insert(a.provenance.end(), b.provenance.begin(), b.provenance.end());
+  for (std::size_t i = 1; i < b.first_member.size(); ++i) a.first_member.push_back(members + b.first_member[i]);
+  b = {};
+}
+
+PersonDraft draft_alone(IdentityId id, const CountedIdentity& counted, const Evidence& evidence) {
+  DraftBuilder builder;
+  builder.start(id);
+  builder.add(counted, evidence);
+  return builder.finish();
+}
+
+Provenance provenance_alone(IdentityId id, const CountedIdentity& counted, const Evidence& evidence) {
+  Provenance provenance;
+  provenance.linked_to = id;
+  provenance.lead = kNoRival;
+  provenance.kind = is_one_time(counted) ? LinkKind::one_time : LinkKind::alone;
+  if (counted.rows > 1) {
+    const Identity identity = counted_as(counted.identity, evidence);
+    provenance.rank = match_rank(identity, identity);
+  }
+  provenance.evidence_flags = evidence.flags;
+  return provenance;
+}
+
+void DraftBuilder::start(IdentityId cluster) {
+  draft_ = {};
+  draft_.cluster = cluster;
+  first_ = true;
+  indeterminate_ = false;
+  several_numbers_ = false;
+  thin_ = false;
+  year_.clear();
+  sex_.clear();
+  outward_.clear();
+}
+
+void DraftBuilder::add(const CountedIdentity& counted, const Evidence& evidence) {
+  // A row's one-time identity names the person only where there is no other.
+  const bool better =
+      draft_.smallest.nhs_status() == NhsStatus::one_time && counted.identity.nhs_status() != NhsStatus::one_time;
+  if (first_ || better) draft_.smallest = counted.identity;
+  first_ = false;
+  const Identity identity = counted_as(counted.identity, evidence);
+  if (identity.has_valid_nhs()) {
+    several_numbers_ = several_numbers_ || (draft_.valid_nhs != 0 && draft_.valid_nhs != identity.valid_nhs());
+    // A number in use names the person before one that is seldom seen; among these the smallest does.
+    const bool thin = evidence.has(Evidence::number_thin);
+    if (draft_.valid_nhs == 0 || (thin_ && (!thin || identity.valid_nhs() < draft_.valid_nhs))) {
+      draft_.valid_nhs = identity.valid_nhs();
+      thin_ = thin;
+    }
+  }
+  if (evidence.has(Evidence::number_disowned) && draft_.disowned_nhs == 0) {
+    draft_.disowned_nhs = counted.identity.valid_nhs();
+  }
+  draft_.rows += counted.rows;
+  draft_.datasets |= counted.datasets;
+  if (const DayNumber birth = identity.date_of_birth(); birth != kMissingDay) {
+    year_.add(static_cast<std::uint32_t>(civil_date(birth).year), counted.rows);
+  }
+  if (identity.gender() == Gender::indeterminate) {
+    indeterminate_ = true;
+  } else {
+    sex_.add(gender_code(identity.gender()), counted.rows);
+  }
+  outward_.add(static_cast<std::uint32_t>((identity.postcode() & kPostcodeDistrictMask) >> 14), counted.rows);
+}
+
+PersonDraft DraftBuilder::finish() {
+  draft_.birth_year = static_cast<std::uint16_t>(year_.winner());
+  // "Not specified" speaks only where no row says more.
+  draft_.sex = static_cast<std::uint8_t>(sex_.winner());
+  if (draft_.sex == 0 && indeterminate_) draft_.sex = gender_code(Gender::indeterminate);
+  draft_.outward = outward_.winner();
+  return draft_;
+}
+
+}  // namespace ligature
