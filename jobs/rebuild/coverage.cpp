@@ -16,6 +16,7 @@
 #include "io/files.hpp"
 #include "io/reference_file.hpp"
 #include "jobs/rebuild/secure_files.hpp"
+#include "partition/shuffle.hpp"
 
 namespace ligature {
 
@@ -63,7 +64,13 @@ ProviderTable gather_providers(const Communicator& comm, const Inputs& inputs, c
       std::memcpy(bytes.data() + at + sizeof item, name.data(), name.size());
     }
   }
-  const std::vector<std::byte> all = comm.gather(std::span<const std::byte>(bytes));
+  std::vector<std::uint64_t> send_first(static_cast<std::size_t>(comm.size()) + 1, bytes.size());  // all to the root
+  send_first.front() = 0;
+  std::vector<std::byte> all;
+  exchange_into(comm, bytes, send_first, [&](std::size_t size) {
+    all.resize(size);
+    return all.data();
+  });
   ProviderTable table;
   for (std::size_t at = 0; at < all.size();) {
     ProviderItem item;
