@@ -111,6 +111,15 @@ RowCounts& operator+=(RowCounts& sum, const RowCounts& part) noexcept {
   return sum = std::bit_cast<RowCounts>(total);
 }
 
+ProviderCounts& operator+=(ProviderCounts& sum, const ProviderCounts& part) noexcept {
+  using Fields = std::array<std::uint64_t, sizeof(ProviderCounts) / sizeof(std::uint64_t)>;
+  auto total = std::bit_cast<Fields>(sum);
+  const auto more = std::bit_cast<Fields>(part);
+  for (std::size_t i = 0; i + 1 < total.size(); ++i) total[i] += more[i];
+  total.back() = std::max(total.back(), more.back());
+  return sum = std::bit_cast<ProviderCounts>(total);
+}
+
 void RowBlock::clear() noexcept {
   file = 0;
   lines = 0;
@@ -120,9 +129,11 @@ void RowBlock::clear() noexcept {
   row_id_end.clear();
   row_line.clear();
   local_keys.clear();
+  providers.clear();
   extracted.clear();
   barred.clear();
   coded.clear();
+  coded_providers.clear();
   dictionaries.clear();
   quarantined.clear();
   counts = RowCounts();

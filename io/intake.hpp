@@ -92,7 +92,8 @@ struct BarredRow {
 // A preference that a row of an extract states by its code, or why it states none.
 struct CodedEntry {
   ReadPreference read;
-  std::uint64_t line = 0;  // counted from the block's first line, from 0
+  std::uint32_t provider = 0;  // index into RowBlock::coded_providers
+  std::uint64_t line = 0;      // counted from the block's first line, from 0
 };
 
 struct QuarantinedRow {
@@ -114,6 +115,17 @@ struct RowCounts {
 inline constexpr std::size_t kRowCounters = sizeof(RowCounts) / sizeof(std::uint64_t);
 RowCounts& operator+=(RowCounts& sum, const RowCounts& part) noexcept;
 
+// What one provider sent in one dataset, of the rows that intake keeps: rows, and how each identifier stood.
+struct ProviderCounts {
+  std::uint64_t rows = 0;
+  std::uint64_t nhs_valid = 0, nhs_invalid = 0, nhs_missing = 0;
+  std::uint64_t birth_missing = 0, birth_default = 0;
+  std::uint64_t postcode_missing = 0, postcode_default = 0;
+  std::uint64_t gender_missing = 0;
+  std::uint64_t latest = 0;  // day of its latest extract; the greatest, where all else is a sum
+};
+ProviderCounts& operator+=(ProviderCounts& sum, const ProviderCounts& part) noexcept;
+
 // The rows of one block of one file, in file order.
 struct RowBlock {
   std::uint32_t file = 0;
@@ -124,9 +136,11 @@ struct RowBlock {
   std::vector<std::uint32_t> row_id_end;  // end of each kept row's id in row_ids
   std::vector<std::uint32_t> row_line;    // line of each kept row from the block's first; only if no row_id column
   std::vector<std::uint64_t> local_keys;  // local_key of each kept row; empty if the extract's local ids are not used
+  std::vector<ProviderCounts> providers;  // by code of the provider; empty if the extract names none
   std::vector<DayNumber> extracted;       // day of each kept row's extract; empty unless RowRules::bind_persons
   std::vector<BarredRow> barred;          // likewise
   std::vector<CodedEntry> coded;          // of rows that state a preference, if the extract names where
+  std::vector<std::string> coded_providers;
   std::vector<std::vector<std::string>> dictionaries;  // per payload field; empty for fields without categories
   std::vector<QuarantinedRow> quarantined;
   RowCounts counts;
@@ -159,6 +173,11 @@ struct ReferenceCounts {
 };
 SupersessionTable load_superseded(const Communicator& comm, const JobFile& job, ReferenceCounts& counts);
 // The codes of the practice register: the first column, or the column named practice_code, provider or code.
-std::vector<std::string> load_practices(const Communicator& comm, const JobFile& job, ReferenceCounts& counts);
+struct RegisteredPractice {
+  std::string code;
+  std::string supplier;  // of its computer system, from the column supplier; empty if not stated
+};
+// Sorted by code, each once.
+std::vector<RegisteredPractice> load_practices(const Communicator& comm, const JobFile& job, ReferenceCounts& counts);
 
 }  // namespace ligature

@@ -155,6 +155,17 @@ void read_columns(const ConfigNode* node, TableReader& extract, ExtractColumns& 
                                                other->second->key, column.key));
     }
   }
+  // These may be kept as well: a code is one whatever it says.
+  columns.objection_code = table.text("objection_code");
+  columns.objection_date = table.text("objection_date");
+  if (columns.objection_code && !columns.objection_date) columns.objection_date = columns.event_date;
+  if (columns.objection_code && !(columns.nhs_number && columns.objection_date)) {
+    table.mistake_at("objection_code",
+                     "'objection_code' in [extract.columns] needs nhs_number, and objection_date or event_date: whose "
+                     "preference it is, and since when");
+  } else if (columns.objection_date && !columns.objection_code) {
+    table.mistake_at("objection_date", "'objection_date' in [extract.columns] is of no use without objection_code");
+  }
   table.report_unknown_keys();
   if (!identified) {
     table.mistake(
@@ -290,13 +301,24 @@ void read_extracts_section(TableReader& root, const Paths& paths, JobFile& job, 
 void read_reference(TableReader table, const Paths& paths, JobFile& job) {
   if (const auto path = table.text("superseded")) job.superseded = paths.file(*path);
   if (const auto path = table.text("practices")) job.practices = paths.file(*path);
+  job.partial_below = table.number("partial_below", 0, 1).value_or(job.partial_below);
+  job.late_after = table.integer("late_after", 0, 36'525).value_or(job.late_after);
   table.report_unknown_keys();
 }
 
-void read_consent(TableReader table, const Paths& paths, JobFile& job) {
+void read_consent(TableReader table, const Paths& paths, ConsentSettings& consent, Mistakes& mistakes) {
   constexpr std::array<std::string_view, 2> kPolicies = {"keep-earlier", "withdraw"};
-  job.objections = paths.patterns(table.texts("objections"));
-  job.after_opt_out = static_cast<AfterOptOut>(table.one_of("after_opt_out", kPolicies).value_or(0));
+  consent.objections = paths.patterns(table.texts("objections"));
+  consent.after_opt_out = static_cast<AfterOptOut>(table.one_of("after_opt_out", kPolicies).value_or(0));
+  if (const auto path = table.text("previous")) consent.previous = paths.file(*path);
+  consent.max_jump = table.number("max_jump", 0, 1'000).value_or(consent.max_jump);
+  for (const ConfigNode* node : table.tables("acknowledge", "[[consent.acknowledge]]")) {
+    TableReader entry(node, "[[consent.acknowledge]]", table.place(), mistakes);
+    const auto code = entry.required_text("code", "A81001");
+    const auto reason = entry.required_text("reason", "the practice has closed");
+    entry.report_unknown_keys();
+    if (code && reason) consent.acknowledged.push_back({*code, *reason});
+  }
   table.report_unknown_keys();
 }
 
@@ -314,6 +336,9 @@ void read_limits(TableReader table, JobFile& job) {
   constexpr std::int64_t kMostCodes = std::numeric_limits<std::uint32_t>::max();  // the last code means "missing"
   if (const auto most = table.integer("max_categories", 1, kMostCodes)) {
     job.max_categories = static_cast<std::uint64_t>(*most);
+  }
+  if (const auto most = table.integer("max_unusable_objections", 0, std::numeric_limits<std::int64_t>::max())) {
+    job.consent.max_unusable = static_cast<std::uint64_t>(*most);
   }
   table.report_unknown_keys();
 }
@@ -352,7 +377,7 @@ JobFile parse_job_file(std::string_view text, const fs::path& path, const std::v
   read_job(section("job"), paths, job);
   read_extracts_section(root, paths, job, mistakes);
   read_reference(section("reference"), paths, job);
-  read_consent(section("consent"), paths, job);
+  read_consent(section("consent"), paths, job.consent, mistakes);
   read_model(section("model"), job, mistakes);
   read_publish(section("publish"), job);
   read_limits(section("limits"), job);

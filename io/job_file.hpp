@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include "engine/consent.hpp"
 #include "engine/date.hpp"
 #include "engine/model_settings.hpp"
+#include "io/consent_settings.hpp"
 #include "io/screen_settings.hpp"
 
 namespace ligature {
@@ -62,9 +62,10 @@ struct JobFile {
   std::vector<Extract> extracts;
   // [reference]
   std::optional<std::filesystem::path> superseded, practices;
+  double partial_below = 0.5;    // share of the last run's rows below which a provider counts as partial
+  std::int64_t late_after = 31;  // days: a provider whose latest extract is older than that on the day of the run
   // [consent]
-  std::vector<std::string> objections;  // paths and globs
-  AfterOptOut after_opt_out = AfterOptOut::keep_earlier;
+  ConsentSettings consent;
   // [model]: the first is measured in bits of match weight
   std::optional<double> threshold_bits, margin_bits, prior;
   bool use_local_id = true;  // where an extract names one

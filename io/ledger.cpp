@@ -2,13 +2,27 @@
 
 #include <algorithm>
 #include <span>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "engine/error.hpp"
+#include "engine/field_text.hpp"
 #include "io/files.hpp"
 #include "io/reference_file.hpp"
 
 namespace ligature {
+
+namespace {
+
+std::vector<std::uint32_t> ledger_columns(const Header& header, std::vector<std::string>& problems) {
+  std::vector<std::uint32_t> columns = columns_named({"nhs_number", "kind", "date"})(header, problems);
+  const auto practice = std::find(header.names.begin(), header.names.end(), "practice_code");
+  if (practice != header.names.end()) columns.push_back(find_column(header, "practice_code", problems));
+  return columns;
+}
+
+}  // namespace
 
 std::uint64_t LedgerCounts::unusable() const noexcept {
   std::uint64_t sum = 0;
@@ -47,6 +61,13 @@ LedgerEntries read_ledger_files(const Communicator& comm, const LedgerSources& s
     ++entries.counts.problems[static_cast<std::size_t>(problem)];
     if (on_problem) on_problem({file, line}, problem);
   };
+  std::unordered_map<std::string, std::uint32_t> practices{{"", 0}};
+  const auto practice = [&](std::string_view name) {
+    const auto [entry, is_new] =
+        practices.try_emplace(std::string(trimmed(name)), static_cast<std::uint32_t>(entries.practice_names.size()));
+    if (is_new) entries.practice_names.push_back(entry->first);
+    return entry->second;
+  };
   const ReferenceRows rows{[&](Fields values, std::uint64_t line) {
                              ++entries.counts.rows;
                              ReadPreference read = read_preference(values[0], values[1], values[2], sources.as_at);
@@ -54,13 +75,14 @@ LedgerEntries read_ledger_files(const Communicator& comm, const LedgerSources& s
                              read.preference.nhs = superseded.current(read.preference.nhs);
                              entries.preferences.push_back(read.preference);
                              entries.places.push_back({file, line});
+                             entries.practices.push_back(practice(values.size() > 3 ? values[3] : std::string_view()));
                            },
                            [&](std::uint64_t line) {
                              ++entries.counts.rows;
                              refuse(line, EntryProblem::broken_row);
                            }};
   read_on_root(comm, files, [&](const std::string& path) {
-    read_reference_file(path, sources.max_record_bytes, columns_named({"nhs_number", "kind", "date"}), rows);
+    read_reference_file(path, sources.max_record_bytes, ledger_columns, rows);
     ++file;
   });
   return entries;

@@ -16,7 +16,7 @@
 namespace ligature {
 
 struct LedgerSources {
-  std::vector<std::string> files;  // paths and globs of tables nhs_number,kind,date
+  std::vector<std::string> files;  // paths and globs of tables nhs_number,kind,date and, if they like, practice_code
   DayNumber as_at = kMissingDay;   // later entries are reported and have no effect; kMissingDay: none is too late
   std::uint64_t max_record_bytes = 64 * 1024;
 };
@@ -39,11 +39,13 @@ using OnLedgerProblem = std::function<void(const LedgerPlace&, EntryProblem)>;
 // Collective.  The files that the sources name, in order, globs expanded.  Throws UsageError if a pattern has none.
 std::vector<std::string> ledger_files(const Communicator& comm, const LedgerSources& sources);
 
-// Entries as this rank has read them, and where.
+// Entries as this rank has read them, and where.  Memory: 36 bytes an entry.
 struct LedgerEntries {
   std::vector<Preference> preferences;
   std::vector<LedgerPlace> places;
-  LedgerCounts counts;  // of this rank
+  std::vector<std::uint32_t> practices;         // who sent the entry: index into practice_names
+  std::vector<std::string> practice_names{""};  // the first: not stated
+  LedgerCounts counts;                          // of this rank
 };
 
 // Collective.  Rank 0 reads the files; the other ranks get no entries.  A number that was replaced stands for the

@@ -114,6 +114,30 @@ void fields(Archive& archive, EstimatedGroup& group) {
 }
 
 template <typename Archive>
+void fields(Archive& archive, ConsentReport& consent) {
+  archive("ledger_version", consent.ledger_version);
+  archive("entries", consent.entries);
+  archive("coded_rows", consent.coded_rows);
+  archive.group("without_effect", [&](auto& problems) {
+    for (std::size_t p = 0; p < kEntryProblems; ++p) {
+      problems(entry_problem_name(static_cast<EntryProblem>(p)), consent.problems[p]);
+    }
+  });
+  archive.group("standing", [&](auto& kinds) {
+    for (std::size_t k = 0; k < kObjectionKinds; ++k) {
+      kinds(objection_kind_name(static_cast<ObjectionKind>(k)), consent.standing[k]);
+    }
+  });
+  archive("rows_by_linkage", consent.rows_by_linkage);
+  archive("identities_barred", consent.identities_barred);
+  archive("identities_dropped", consent.identities_dropped);
+  archive("identities_apart", consent.identities_apart);
+  archive("changes", consent.changes);
+  archive("changes_acknowledged", consent.changes_acknowledged);
+  archive("acknowledgements_unused", consent.acknowledgements_unused);
+}
+
+template <typename Archive>
 void fields(Archive& archive, DatasetReport& dataset) {
   archive("name", dataset.name);
   archive("events", dataset.events);
@@ -247,12 +271,12 @@ void fields(Archive& archive, Manifest& manifest) {
   archive("persons_by_id_type", manifest.persons_by_id_type);
   archive("rows_linked", manifest.rows_linked);
   archive("rows_apart", manifest.rows_apart);
-  archive("standing_type1", manifest.standing_type1);
-  archive("standing_type2", manifest.standing_type2);
-  archive("standing_national", manifest.standing_national);
+  archive("consent", manifest.consent);
   archive("practices_registered", manifest.practices_registered);
   archive("practices_silent", manifest.practices_silent);
   archive("providers_unregistered", manifest.providers_unregistered);
+  archive("providers_late", manifest.providers_late);
+  archive("providers_partial", manifest.providers_partial);
   archive("stages", manifest.stages);
   archive("total_seconds", manifest.total_seconds);
   archive("peak_memory_bytes", manifest.peak_memory_bytes);

@@ -72,6 +72,20 @@ struct EstimatedGroup {
   double wrong_rows = 0, missed_rows = 0;
 };
 
+// What became of objections.
+struct ConsentReport {
+  std::string ledger_version;                             // digest of its entries
+  std::uint64_t entries = 0;                              // of files and rows, with and without effect
+  std::uint64_t coded_rows = 0;                           // of them, rows of extracts
+  std::array<std::uint64_t, kEntryProblems> problems{};   // entries without effect
+  std::array<std::uint64_t, kObjectionKinds> standing{};  // persons with a standing objection
+  std::uint64_t rows_by_linkage = 0;                      // left out for whom they link to, not for their number
+  std::uint64_t identities_barred = 0;   // that only barred rows have: they were looked for and are in no person
+  std::uint64_t identities_dropped = 0;  // whose rows were all left out by linkage
+  std::uint64_t identities_apart = 0;    // that fit an objector and somebody else equally well
+  std::uint64_t changes = 0, changes_acknowledged = 0, acknowledgements_unused = 0;  // against the previous run
+};
+
 struct DatasetReport {
   std::string name;
   std::uint64_t events = 0;
@@ -102,8 +116,9 @@ struct Manifest {
   std::vector<std::uint64_t> persons_by_id_type;  // index: id_type
   std::uint64_t rows_linked = 0;                  // rows of persons with two rows or more
   std::uint64_t rows_apart = 0;  // persons made of rows that were taken apart from an ambiguous identity
-  std::uint64_t standing_type1 = 0, standing_type2 = 0, standing_national = 0;
+  ConsentReport consent;
   std::uint64_t practices_registered = 0, practices_silent = 0, providers_unregistered = 0;
+  std::uint64_t providers_late = 0, providers_partial = 0;
   std::vector<StageTime> stages;
   double total_seconds = 0;
   std::uint64_t peak_memory_bytes = 0;  // sum over ranks

@@ -2,9 +2,11 @@
 // readable rows.
 #include <algorithm>
 #include <functional>
+#include <string_view>
 #include <utility>
 
 #include "engine/error.hpp"
+#include "engine/field_text.hpp"
 #include "io/intake.hpp"
 #include "io/reference_file.hpp"
 
@@ -57,41 +59,54 @@ SupersessionTable load_superseded(const Communicator& comm, const JobFile& job, 
   }
 }
 
-std::vector<std::string> load_practices(const Communicator& comm, const JobFile& job, ReferenceCounts& counts) {
+std::vector<RegisteredPractice> load_practices(const Communicator& comm, const JobFile& job, ReferenceCounts& counts) {
   counts = ReferenceCounts();
-  std::string codes;  // back to back, each ended by a line end, which no code holds
+  std::string texts;  // code and supplier in turn, each ended by a NUL, which no field holds
   const auto choose = [](const Header& header, std::vector<std::string>&) {
-    for (const char* name : {"practice_code", "provider", "code"}) {
-      const auto found = std::find(header.names.begin(), header.names.end(), name);
-      if (found != header.names.end()) return std::vector{static_cast<std::uint32_t>(found - header.names.begin())};
+    const auto find = [&](std::string_view name) {
+      return static_cast<std::size_t>(std::find(header.names.begin(), header.names.end(), name) - header.names.begin());
+    };
+    std::vector<std::uint32_t> columns{0};
+    for (const std::string_view name : {"code", "provider", "practice_code"}) {
+      if (find(name) < header.names.size()) columns[0] = static_cast<std::uint32_t>(find(name));
     }
-    return std::vector<std::uint32_t>{0};
+    if (find("supplier") < header.names.size()) columns.push_back(static_cast<std::uint32_t>(find("supplier")));
+    return columns;
   };
   const auto take = [&](Fields values, std::uint64_t) {
     ++counts.rows;
-    std::string_view code = values[0];
-    while (!code.empty() && code.front() == ' ') code.remove_prefix(1);
-    while (!code.empty() && code.back() == ' ') code.remove_suffix(1);
-    if (code.empty() || code.find('\n') != std::string_view::npos) {
+    const std::string_view code = trimmed(values[0]);
+    if (code.empty()) {
       ++counts.malformed;
-    } else {
-      codes.append(code).push_back('\n');
+      return;
     }
+    texts.append(code).push_back('\0');
+    texts.append(values.size() > 1 ? trimmed(values[1]) : std::string_view()).push_back('\0');
   };
   if (job.practices) {
     read_on_root(comm, {job.practices->string()}, [&](const std::string& path) {
       read_reference_file(path, job.max_record_bytes, choose, {take, count_broken(counts)});
     });
   }
-  comm.broadcast(codes);
+  comm.broadcast(texts);
   comm.broadcast_value(counts);
-  std::vector<std::string> list;
-  for (std::size_t at = 0, end = 0; at < codes.size(); at = end + 1) {
-    end = codes.find('\n', at);
-    list.push_back(codes.substr(at, end - at));
+  std::vector<RegisteredPractice> list;
+  std::size_t at = 0;
+  const auto next = [&] {
+    const std::size_t end = texts.find('\0', at);
+    std::string text = texts.substr(at, end - at);
+    at = end + 1;
+    return text;
+  };
+  while (at < texts.size()) {
+    std::string code = next();
+    list.push_back({std::move(code), next()});
   }
-  std::sort(list.begin(), list.end());
-  list.erase(std::unique(list.begin(), list.end()), list.end());
+  std::stable_sort(list.begin(), list.end(),
+                   [](const RegisteredPractice& a, const RegisteredPractice& b) { return a.code < b.code; });
+  list.erase(std::unique(list.begin(), list.end(),
+                         [](const RegisteredPractice& a, const RegisteredPractice& b) { return a.code == b.code; }),
+             list.end());
   return list;
 }
 

@@ -163,6 +163,11 @@ RowParser::RowParser(const FileContext& file, std::size_t expected_bytes, RowBlo
     : file_(file), block_(std::move(recycled)), codes_(file.schema->fields.size()) {
   block_.clear();
   block_.file = file.file;
+  const std::vector<PayloadField>& fields = file.schema->fields;
+  provider_field_ = static_cast<std::size_t>(
+      std::find_if(fields.begin(), fields.end(),
+                   [](const PayloadField& field) { return field.role == PayloadField::Role::provider; }) -
+      fields.begin());
   const std::size_t rows = expected_bytes / kGuessedRowBytes;
   block_.identities.reserve(rows);
   block_.payload.reserve(rows * file.schema->payload_bytes);
@@ -213,6 +218,7 @@ void RowParser::add_rows(const Source& source) {
   add_identities(source);
   add_payload(source);
   add_origins(source);
+  count_providers();
   block_.counts.kept += rows_.size();
 }
 
@@ -284,6 +290,11 @@ void RowParser::note_coded_objections(const Source& source) {
     if (!parse_objection_kind(codes[i])) continue;
     CodedEntry& entry = block_.coded.emplace_back();
     entry.line = block_.lines + rows_[i];
+    const std::string_view provider = without_blanks(field_at(source, rows_[i], file_.layout.provider));
+    if (block_.coded_providers.empty() || block_.coded_providers.back() != provider) {
+      block_.coded_providers.emplace_back(provider);
+    }
+    entry.provider = static_cast<std::uint32_t>(block_.coded_providers.size() - 1);
     // A preference is known of as late as its extract was taken, and not later.
     const DayNumber latest = extract_date(field_at(source, rows_[i], file_.layout.extracted));
     entry.read = read_preference(field_at(source, rows_[i], file_.layout.nhs_number), codes[i],
@@ -447,6 +458,32 @@ void RowParser::add_local_keys(Texts providers, Texts ids) {
   for (std::size_t i = 0; i < ids.size(); ++i) {
     block_.local_keys.push_back(by_provider ? local_key(LocalIdScope::provider, providers[i], ids[i])
                                             : local_key(LocalIdScope::dataset, file_.schema->name, ids[i]));
+  }
+}
+
+// Rows of one provider stand together, so that its counts stay where they are.
+void RowParser::count_providers() {
+  if (provider_field_ == file_.schema->fields.size() || file_.layout.provider == kNoColumn) return;
+  const std::size_t stride = file_.schema->payload_bytes;
+  const std::byte* at = block_.payload.data() + block_.payload.size() - rows_.size() * stride +
+                        file_.schema->fields[provider_field_].offset;
+  for (std::size_t i = 0; i < rows_.size(); ++i, at += stride) {
+    std::uint32_t code = 0;
+    std::memcpy(&code, at, sizeof code);
+    if (code == kMissingCategory) continue;
+    if (code >= block_.providers.size()) block_.providers.resize(code + 1);
+    ProviderCounts& counts = block_.providers[code];
+    ++counts.rows;
+    counts.nhs_valid += numbers_[i].status == NhsStatus::valid;
+    counts.nhs_invalid += numbers_[i].status == NhsStatus::invalid;
+    counts.nhs_missing += numbers_[i].status == NhsStatus::missing;
+    counts.birth_default += births_[i].placeholder;
+    counts.birth_missing += births_[i].day == kMissingDay && !births_[i].placeholder;
+    counts.postcode_default += postcodes_[i].flag != PostcodeFlag::none;
+    counts.postcode_missing += postcodes_[i].packed == 0 && postcodes_[i].flag == PostcodeFlag::none;
+    counts.gender_missing += genders_[i] != Gender::male && genders_[i] != Gender::female;
+    // Without any date of an extract, all days are the last: nothing is late.
+    counts.latest = std::max<std::uint64_t>(counts.latest, extracted_[i]);
   }
 }
 

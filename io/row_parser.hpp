@@ -87,6 +87,7 @@ class RowParser final : public RecordSink {
   void add_payload(const Source& source);
   template <typename Source>
   void add_origins(const Source& source);
+  void count_providers();
   template <typename Source>
   Identity alone(const Source& source, std::uint32_t row, const IdentityFields& identity);
   DayNumber extract_date(std::string_view text);
@@ -97,6 +98,7 @@ class RowParser final : public RecordSink {
   const FileContext& file_;
   RowBlock block_;
   std::vector<StringCodes> codes_;  // per payload field
+  std::size_t provider_field_;      // of the payload; the number of fields if there is none
   std::string extracted_text_;      // the last date of extraction, which all rows of an upload share
   DayNumber extracted_day_ = kMissingDay;
 

@@ -32,6 +32,7 @@ void RowStore::restart() {
   rows_ = 0;
   blocks_.clear();
   dictionaries_.clear();
+  providers_.assign(inputs_.datasets.size(), {});
   for (const DatasetSchema& dataset : inputs_.datasets) dictionaries_.emplace_back(dataset.fields.size());
   for (Spool& spool : payload_) spool.clear();
   local_keys_.clear();
@@ -39,6 +40,7 @@ void RowStore::restart() {
   quarantined_.clear();
   extracted_.clear();
   coded_.clear();
+  coded_providers_ = {};
   barred_.clear();
 }
 
@@ -60,6 +62,11 @@ void RowStore::add(RowBlock&& block) {
                        std::to_string(max_categories_) +
                        " different values; a category is meant for codes: give it another type, drop it, or raise "
                        "limits.max_categories");
+    }
+    if (field.role == PayloadField::Role::provider) {
+      std::vector<ProviderCounts>& known = providers_[dataset];
+      known.resize(dictionary.values().size());
+      for (std::size_t code = 0; code < block.providers.size(); ++code) known[recode[code]] += block.providers[code];
     }
     for (std::uint64_t row = 0; row < rows; ++row) {
       std::byte* at = block.payload.data() + row * schema.payload_bytes + field.offset;
@@ -84,7 +91,8 @@ void RowStore::add(RowBlock&& block) {
     quarantined_.append(std::as_bytes(std::span(&record, 1)));
   }
   for (const CodedEntry& entry : block.coded) {
-    const Coded record{blocks_.size(), entry};
+    Coded record{blocks_.size(), entry};
+    record.entry.provider = coded_providers_.code(block.coded_providers[entry.provider]);
     coded_.append(std::as_bytes(std::span(&record, 1)));
   }
   extracted_.append(std::as_bytes(std::span(block.extracted)));
@@ -150,7 +158,8 @@ void RowStore::for_each_coded(std::uint64_t lines_before_first_file,
   for (std::uint64_t done = 0; done < coded_.size(); done += sizeof(Coded)) {
     Coded record{};
     coded_.read(std::as_writable_bytes(std::span(&record, 1)));
-    visit(record.entry.read, {blocks_[record.block].file, first_line[record.block] + record.entry.line});
+    visit(record.entry.read,
+          {blocks_[record.block].file, first_line[record.block] + record.entry.line, record.entry.provider});
   }
 }
 
@@ -194,7 +203,7 @@ void RowStore::find_used_categories() {
   std::vector<std::byte> payload;
   for (std::size_t d = 0; d < dictionaries_.size(); ++d) {
     const DatasetSchema& schema = inputs_.datasets[d];
-    std::vector<std::vector<std::uint8_t>> used;
+    std::vector<std::vector<std::uint64_t>> used;
     for (const LocalDictionary& dictionary : dictionaries_[d]) used.emplace_back(dictionary.values().size(), 0);
     payload_[d].rewind();
     for (const StoredBlock& block : blocks_) {
@@ -206,12 +215,12 @@ void RowStore::find_used_categories() {
         for (std::uint64_t row = 0; row < block.rows; ++row, at += schema.payload_bytes) {
           std::uint32_t code = 0;
           std::memcpy(&code, at, sizeof code);
-          if (code != kMissingCategory) used[f][code] = 1;
+          if (code != kMissingCategory) ++used[f][code];
         }
       }
     }
     payload_[d].rewind();
-    for (std::size_t f = 0; f < used.size(); ++f) dictionaries_[d][f].set_used(std::move(used[f]));
+    for (std::size_t f = 0; f < used.size(); ++f) dictionaries_[d][f].set_rows(std::move(used[f]));
   }
 }
 

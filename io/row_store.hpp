@@ -22,13 +22,14 @@ class LocalDictionary {
  public:
   std::uint32_t code(const std::string& value);
   [[nodiscard]] const std::vector<std::string>& values() const noexcept { return values_; }
-  // False of a value that only rows had which were dropped.
-  [[nodiscard]] bool is_used(std::uint32_t code) const noexcept { return used_.empty() || used_[code] != 0; }
-  void set_used(std::vector<std::uint8_t>&& used) { used_ = std::move(used); }
+  // Rows that have each value, where rows were dropped; a value that only those had is not used.
+  [[nodiscard]] bool is_used(std::uint32_t code) const noexcept { return rows_.empty() || rows_[code] != 0; }
+  void set_rows(std::vector<std::uint64_t>&& rows) { rows_ = std::move(rows); }
+  [[nodiscard]] const std::vector<std::uint64_t>& rows() const noexcept { return rows_; }  // empty: none was dropped
 
  private:
   std::vector<std::string> values_;
-  std::vector<std::uint8_t> used_;  // by code; empty: all
+  std::vector<std::uint64_t> rows_;  // by code
   std::unordered_map<std::string, std::uint32_t> codes_;
 };
 
@@ -45,10 +46,11 @@ struct StoredBlock {
   [[nodiscard]] std::uint64_t stored() const noexcept { return rows + dropped.size(); }
 };
 
-// Where a coded preference stands.
+// Where a coded preference stands, and whose row it is on.
 struct CodedPlace {
   std::uint32_t file = 0;
-  std::uint64_t line = 0;  // from 1
+  std::uint64_t line = 0;      // from 1
+  std::uint32_t provider = 0;  // of RowStore::coded_providers
 };
 
 class RowStore {
@@ -72,13 +74,16 @@ class RowStore {
   // Calls visit(preference or problem, where it stands) for every coded preference, in input order.
   void for_each_coded(std::uint64_t lines_before_first_file,
                       const std::function<void(const ReadPreference&, const CodedPlace&)>& visit);
-  [[nodiscard]] std::uint64_t coded() const noexcept { return coded_.size() / sizeof(Coded); }
+  [[nodiscard]] const std::vector<std::string>& coded_providers() const noexcept { return coded_providers_.values(); }
 
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }
   [[nodiscard]] std::vector<StoredBlock>& blocks() noexcept { return blocks_; }
   [[nodiscard]] const std::vector<StoredBlock>& blocks() const noexcept { return blocks_; }
   // By dataset and payload field; empty for fields without categories.
   [[nodiscard]] const std::vector<std::vector<LocalDictionary>>& dictionaries() const noexcept { return dictionaries_; }
+
+  // What each provider sent, by dataset and code of its provider field; empty where a dataset has none.
+  [[nodiscard]] const std::vector<std::vector<ProviderCounts>>& providers() const noexcept { return providers_; }
 
   // Reads a block's payload.  Blocks of one dataset in their order, each once.
   void read_payload(const StoredBlock& block, std::vector<std::byte>& payload);
@@ -119,12 +124,14 @@ class RowStore {
   std::uint64_t rows_ = 0;
   std::vector<StoredBlock> blocks_;
   std::vector<std::vector<LocalDictionary>> dictionaries_;
+  std::vector<std::vector<ProviderCounts>> providers_;
   std::vector<Spool> payload_;  // by dataset
   Spool local_keys_;            // of the blocks that have them
   Spool row_ids_;               // of every block: byte count, ends or lines, characters
   Spool quarantined_;
   Spool extracted_;  // a day a row
   Spool coded_;
+  LocalDictionary coded_providers_;
   std::vector<BarredRow> barred_;
 };
 

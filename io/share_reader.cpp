@@ -145,7 +145,7 @@ std::shared_ptr<const FileContext> ShareReader::context_of(std::uint32_t file, H
   context->extract = &job_.extracts[input.extract];
   context->schema = &inputs_.datasets[input.dataset];
   context->rules = &rules_;
-  context->after_opt_out = job_.after_opt_out;
+  context->after_opt_out = job_.consent.after_opt_out;
   context->max_record_bytes = job_.max_record_bytes;
   std::vector<std::string> problems;
   context->layout = lay_out_columns(header, *context->extract, *context->schema, problems);

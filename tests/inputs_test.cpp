@@ -66,20 +66,22 @@ TEST_F(IntakeTest, ReferenceFilesGiveTheirRowsAndCountTheMalformedOnes) {
   write("practices.csv", "name,code\nA,A81002\nB, A81001 \nC,A81002\nD,\n");
   job_.superseded = path("superseded.csv");
   job_.practices = path("practices.csv");
-  job_.objections = {path("obj*.csv")};
+  job_.consent.objections = {path("obj*.csv")};
   ReferenceCounts counts;
   const SupersessionTable superseded = load_superseded(comm_, job_, counts);
   EXPECT_EQ(superseded.current(kOtherNhs), kNhs);
   EXPECT_EQ(counts.rows, 3U);
   EXPECT_EQ(counts.malformed, 2U);
   LedgerCounts entries;
-  const ObjectionLedger objections = load_ledger(comm_, {job_.objections}, superseded, entries);
+  const ObjectionLedger objections = load_ledger(comm_, {job_.consent.objections}, superseded, entries);
   EXPECT_EQ(entries.rows, 5U);
   EXPECT_EQ(entries.unusable(), 3U);
   // The objection was made under the old number; it holds for the person.
   EXPECT_TRUE(objections.bars(kNhs, day(2014, 3, 1), AfterOptOut::keep_earlier));
   EXPECT_FALSE(objections.bars(kNhs, day(2014, 7, 1), AfterOptOut::keep_earlier));
-  EXPECT_EQ(load_practices(comm_, job_, counts), (std::vector<std::string>{"A81001", "A81002"}));
+  const std::vector<RegisteredPractice> practices = load_practices(comm_, job_, counts);
+  ASSERT_EQ(practices.size(), 2U);
+  EXPECT_EQ(practices[0].code + practices[1].code, "A81001A81002");
   EXPECT_EQ(counts.malformed, 1U);
 }
 

@@ -98,7 +98,7 @@ TEST_F(IntakeTest, AnObjectionBarsWhatWasExtractedWhileItStood) {
   EXPECT_EQ(read(rules, {}).counts.opted_out, 3U);  // without a date the day of the run counts
   job_.extracts[0].extracted = day(2013, 12, 31);
   EXPECT_EQ(read(rules, {}).counts.opted_out, 1U);  // without a date the extract's own counts
-  job_.after_opt_out = AfterOptOut::withdraw;
+  job_.consent.after_opt_out = AfterOptOut::withdraw;
   EXPECT_EQ(read(rules, {}).counts.opted_out, 4U);
 }
 

@@ -126,7 +126,7 @@ TEST(JobFile, the_shortest_job_file_is_enough) {
   EXPECT_TRUE(job.model.default_values && job.model.conflicts && job.model.twins && job.model.rivals);
   EXPECT_TRUE(job.model.levels.empty());
   EXPECT_EQ(job.threads, 0);
-  EXPECT_EQ(job.after_opt_out, AfterOptOut::keep_earlier);
+  EXPECT_EQ(job.consent.after_opt_out, AfterOptOut::keep_earlier);
   EXPECT_EQ(job.event_date, EventDatePolicy::day);
   EXPECT_EQ(job.area, AreaPolicy::outward);
   EXPECT_EQ(job.max_quarantined_share, 1.0);
@@ -155,8 +155,8 @@ TEST(JobFile, every_key_is_read) {
   EXPECT_EQ(job.extracts[1].columns.postcode, "Home Postcode");
   EXPECT_EQ(job.superseded, "/jobs/superseded.csv");
   EXPECT_EQ(job.practices, "/jobs/practices.csv");
-  EXPECT_EQ(job.objections, std::vector<std::string>{"/jobs/optout.csv"});
-  EXPECT_EQ(job.after_opt_out, AfterOptOut::withdraw);
+  EXPECT_EQ(job.consent.objections, std::vector<std::string>{"/jobs/optout.csv"});
+  EXPECT_EQ(job.consent.after_opt_out, AfterOptOut::withdraw);
   EXPECT_EQ(job.threshold_bits, 4.0);
   EXPECT_EQ(job.margin_bits, 1.5);
   EXPECT_EQ(job.prior, 1e-8);
@@ -347,7 +347,7 @@ TEST(Override, it_replaces_or_adds_any_key) {
   EXPECT_EQ(job.extracts[0].keep[1].type, ColumnType::int16);
   EXPECT_EQ(job.extracts[1].extracted, day_number({2013, 1, 31}));
   EXPECT_EQ(job.max_categories, 7U);
-  EXPECT_EQ(job.after_opt_out, AfterOptOut::keep_earlier);
+  EXPECT_EQ(job.consent.after_opt_out, AfterOptOut::keep_earlier);
   EXPECT_EQ(parse(kShortest, {"model.threshold_bits=-2.5"}).threshold_bits, -2.5);
   EXPECT_FALSE(parse(kShortest, {"model.use_local_id=false"}).use_local_id);
   EXPECT_FALSE(parse(kShortest, {"model.term_frequency=false"}).model.term_frequency);

@@ -20,6 +20,7 @@ Manifest full_manifest(const std::filesystem::path& folder) {
   const auto rows = [&] {
     RowCounts counts;
     counts.read = next(), counts.kept = next(), counts.opted_out = next();
+    counts.opted_out_by_linkage = next();
     for (std::uint64_t& reason : counts.quarantined) reason = next();
     counts.nhs_valid = next(), counts.nhs_invalid = next(), counts.nhs_missing = next(), counts.nhs_superseded = next();
     counts.birth_missing = next(), counts.birth_placeholder = next(), counts.postcode_missing = next();
@@ -54,7 +55,12 @@ Manifest full_manifest(const std::filesystem::path& folder) {
   m.persons_by_id_type = {0, next(), next(), next(), next(), next()};
   m.rows_linked = next();
   m.rows_apart = next();
-  m.standing_type1 = next(), m.standing_type2 = next(), m.standing_national = next();
+  m.consent.ledger_version = "fe", m.consent.entries = next(), m.consent.coded_rows = next();
+  for (std::uint64_t& count : m.consent.problems) count = next();
+  for (std::uint64_t& count : m.consent.standing) count = next();
+  m.consent.rows_by_linkage = next(), m.consent.identities_barred = next(), m.consent.identities_dropped = next();
+  m.consent.identities_apart = next(), m.consent.changes = next(), m.consent.changes_acknowledged = next();
+  m.consent.acknowledgements_unused = next(), m.providers_late = next(), m.providers_partial = next();
   m.practices_registered = next(), m.practices_silent = next(), m.providers_unregistered = next();
   m.stages = {{"intake", 1.0 / 3.0, next(), "rows"}, {"pairs", 1e-300, next(), "pairs"}};
   m.total_seconds = 12.75;

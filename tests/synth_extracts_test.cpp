@@ -235,12 +235,14 @@ std::map<std::string, std::string> expected_files(const SynthArguments& argument
   const ExtractWriter writer(population, arguments);
   std::map<std::string, std::string> files = {{"truth.csv", std::string(kTruthHeader)},
                                               {"optout.csv", std::string(kOptOutHeader)},
+                                              {"objectors.csv", std::string(kObjectorsHeader)},
                                               {"superseded.csv", std::string(kSupersededHeader)},
                                               {"practices.csv", std::string(kPracticesHeader)}};
   for (std::uint64_t n = 0; n < population.neighbourhoods(); ++n) {
     const NeighbourhoodText text = writer.write(n);
     files["truth.csv"] += text.truth;
     files["optout.csv"] += text.optout;
+    files["objectors.csv"] += text.objectors;
     files["superseded.csv"] += text.superseded;
     files["practices.csv"] += text.practices;
     for (std::size_t s = 0; s < kSources; ++s) {

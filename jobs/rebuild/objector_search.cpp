@@ -194,6 +194,7 @@ void ObjectorSearch::settle(const Communicator& comm, Identities& identities, Co
     resolve_rest(components_[c], resolver);
   }
   components_.clear();
+  rows_.release_extracted();
   std::array<std::uint64_t, 2> sums{report_.ambiguous, 0};
   for (const CountedIdentity& counted : identities.owned) sums[1] += is_suppressed(counted);
   comm.sum(sums);

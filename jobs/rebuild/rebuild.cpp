@@ -19,7 +19,6 @@
 #include "engine/trace.hpp"
 #include "io/bounds.hpp"
 #include "io/files.hpp"
-#include "io/ledger.hpp"
 #include "io/manifest.hpp"
 #include "io/performance.hpp"
 #include "io/placement.hpp"
@@ -30,6 +29,8 @@
 #include "jobs/rebuild/ambiguous_rows.hpp"
 #include "jobs/rebuild/choose_model.hpp"
 #include "jobs/rebuild/clusters.hpp"
+#include "jobs/rebuild/consent_ledger.hpp"
+#include "jobs/rebuild/coverage.hpp"
 #include "jobs/rebuild/estimates.hpp"
 #include "jobs/rebuild/event_screens.hpp"
 #include "jobs/rebuild/identities.hpp"
@@ -135,23 +136,6 @@ RowCounts total_rows(const JobFile& job, const Inputs& inputs, const IntakeRepor
     total += counts;
   }
   return total;
-}
-
-// Collective.  Registered practices without a row, and providers that the register does not know.
-void compare_with_register(const Communicator& comm, const JobFile& job, const std::vector<std::string>& providers,
-                           Manifest& manifest) {
-  if (!job.practices) return;
-  ReferenceCounts counts;
-  std::vector<std::string> practices = load_practices(comm, job, counts);
-  std::sort(practices.begin(), practices.end());
-  practices.erase(std::unique(practices.begin(), practices.end()), practices.end());
-  manifest.practices_registered = practices.size();
-  for (const std::string& practice : practices) {
-    manifest.practices_silent += !std::binary_search(providers.begin(), providers.end(), practice);
-  }
-  for (const std::string& provider : providers) {
-    manifest.providers_unregistered += !std::binary_search(practices.begin(), practices.end(), provider);
-  }
 }
 
 // Digests of what decided the run, and the run's id from them.
@@ -273,12 +257,9 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   clock.begin("intake");
   ReferenceCounts superseded_rows;
   const SupersessionTable superseded = load_superseded(comm, job, superseded_rows);
-  LedgerCounts objection_rows;
-  const ObjectionLedger objections =
-      load_ledger(comm, {job.objections, as_at, job.max_record_bytes}, superseded, objection_rows);
-  report_reference(comm, "objections", {objection_rows.rows, objection_rows.unusable()});
+  ConsentLedger consent(comm, job, superseded, as_at);
   report_reference(comm, "superseded numbers", superseded_rows);
-  const RowRules rules{&objections, &superseded, as_at, objections.has_any(ObjectionKind::type1)};
+  const RowRules rules = consent.rules(superseded, as_at);
   RowStore rows(inputs, job.secure / "scratch", memory / 4, job.max_categories);
   IntakeReport intake;
   {
@@ -288,6 +269,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
         [&](std::uint64_t read) { progress.add(read); });
   }
   write_quarantine(comm, job, inputs, intake, rows);
+  consent.complete(comm, job, inputs, rows, intake, manifest.consent);
   manifest.rows = total_rows(job, inputs, intake);
   clock.end(manifest.rows.read, "rows", rows.rows(), {.parsed_bytes = static_cast<double>(input_bytes)});
 
@@ -348,7 +330,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   clock.begin("clusters");
   const std::uint64_t links = comm.sum(std::uint64_t{edges.size()});
   ClusterReport clusters;
-  ObjectorSearch search(objections, job.after_opt_out, rows, intake, std::move(suppressed));
+  ObjectorSearch search(consent.ledger(), job.consent.after_opt_out, rows, intake, std::move(suppressed));
   PersonDrafts drafts = resolve_clusters(comm, identities, survey.evidence, std::move(edges), model,
                                          rules.bind_persons ? &search : nullptr, clusters);
   manifest.rows = total_rows(job, inputs, intake);
@@ -407,10 +389,11 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   manifest.persons = persons.total();
   manifest.persons_by_id_type.assign(persons.by_id_type.begin(), persons.by_id_type.end());
   manifest.rows_linked = persons.rows_linked;
-  manifest.standing_type1 = objections.standing(ObjectionKind::type1);
-  manifest.standing_type2 = objections.standing(ObjectionKind::type2);
-  manifest.standing_national = objections.standing(ObjectionKind::national);
-  compare_with_register(comm, job, content.providers, manifest);
+  manifest.consent.rows_by_linkage = search.report().rows;
+  manifest.consent.identities_barred = search.report().suppressed;
+  manifest.consent.identities_dropped = search.report().identities;
+  manifest.consent.identities_apart = search.report().ambiguous;
+  report_coverage(comm, job, inputs, rows, as_at, manifest);
   manifest.screens = content.screens;
   manifest.content_digest = hex(content.content);
   identify_run(job, inputs, key, manifest);

@@ -12,9 +12,6 @@
 
 namespace ligature {
 
-namespace {
-
-// RFC 4180: quoted where the text itself has a quote, a comma or a line end.
 std::string csv_field(std::string_view text) {
   if (text.find_first_of("\",\r\n") == std::string_view::npos) return std::string(text);
   std::string quoted = "\"";
@@ -24,8 +21,6 @@ std::string csv_field(std::string_view text) {
   }
   return quoted + '"';
 }
-
-}  // namespace
 
 void write_row_index(const Communicator& comm, const JobFile& job, const IntakeReport& intake, RowStore& rows,
                      const Identities& identities, const Persons& persons) {
@@ -63,21 +58,24 @@ void write_identity_records(const Communicator& comm, const JobFile& job, const 
 
 void write_quarantine(const Communicator& comm, const JobFile& job, const Inputs& inputs, const IntakeReport& intake,
                       RowStore& rows) {
-  constexpr std::string_view kHeader = "file,line,reason\n";
-  const auto for_each_line = [&](const auto& visit) {
+  write_lines(comm, job.secure / "quarantine.csv", "file,line,reason\n", [&](const auto& visit) {
     rows.for_each_quarantined(intake.lines_before_first_file,
                               [&](std::uint32_t file, std::uint64_t line, QuarantineReason reason) {
                                 visit(csv_field(inputs.files[file].path) + "," + std::to_string(line) + "," +
                                       std::string(quarantine_reason_name(reason)) + "\n");
                               });
-  };
-  // Every rank needs to know where its lines begin before it writes them: they are formatted twice and never held.
+  });
+}
+
+void write_lines(const Communicator& comm, const std::filesystem::path& path, std::string_view header,
+                 const std::function<void(const std::function<void(const std::string&)>&)>& for_each_line) {
+  // Every rank needs to know where its lines begin before it writes them.
   std::uint64_t bytes = 0;
   for_each_line([&](const std::string& line) { bytes += line.size(); });
-  std::uint64_t offset = kHeader.size() + comm.exclusive_sum(bytes);
+  std::uint64_t offset = header.size() + comm.exclusive_sum(bytes);
 
-  const std::filesystem::path path = job.secure / "quarantine.csv", partial = path.string() + ".partial";
-  if (comm.is_root()) File::create(partial, 0600).write_at(0, std::as_bytes(std::span(kHeader)));
+  const std::filesystem::path partial = path.string() + ".partial";
+  if (comm.is_root()) File::create(partial, 0600).write_at(0, std::as_bytes(std::span(header)));
   comm.barrier();
   {
     constexpr std::size_t kPieceBytes = std::size_t{1} << 20;

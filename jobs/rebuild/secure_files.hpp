@@ -1,7 +1,11 @@
 // What a rebuild leaves under secure/: the row index, the identity records, and the list of quarantined rows.
 #pragma once
 
+#include <filesystem>
+#include <functional>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "engine/evidence.hpp"
 #include "io/row_store.hpp"
@@ -19,6 +23,14 @@ void write_row_index(const Communicator& comm, const JobFile& job, const IntakeR
 // evidence: by owned identity.
 void write_identity_records(const Communicator& comm, const JobFile& job, const Identities& identities,
                             std::span<const Evidence> evidence, const Persons& persons);
+
+// Collective.  Writes a text file of all ranks' lines, in rank order, with mode 0600.  for_each_line(visit) calls
+// visit(line) for each line of this rank, the same lines each time: it is called twice, so that none is held.
+void write_lines(const Communicator& comm, const std::filesystem::path& path, std::string_view header,
+                 const std::function<void(const std::function<void(const std::string&)>&)>& for_each_line);
+
+// A field as RFC 4180 has it: quoted where the text has a quote, a comma or a line end.
+std::string csv_field(std::string_view text);
 
 // Collective.  secure/quarantine.csv: file,line,reason of every quarantined row, in input order.
 void write_quarantine(const Communicator& comm, const JobFile& job, const Inputs& inputs, const IntakeReport& intake,

@@ -29,6 +29,9 @@ std::string rows_table(const Manifest& manifest) {
   add_count(table, "read", rows.read);
   add_count(table, "kept", rows.kept, rows.read);
   add_count(table, "opted out", rows.opted_out, rows.read);
+  if (rows.opted_out_by_linkage != 0) {
+    add_count(table, "  linked to an objector", rows.opted_out_by_linkage, rows.read);
+  }
   for (std::size_t r = 0; r < kQuarantineReasons; ++r) {
     if (rows.quarantined[r] == 0) continue;
     add_count(table, "quarantined: " + std::string(quarantine_reason_name(static_cast<QuarantineReason>(r))),
@@ -43,6 +46,38 @@ std::string rows_table(const Manifest& manifest) {
   add_count(table, "no gender", rows.gender_missing, rows.kept);
   if (rows.values_not_understood != 0) add_count(table, "dates and values not understood", rows.values_not_understood);
   return text_table(table);
+}
+
+// Objections, and who sent what; empty where the job file names neither.
+std::string consent_table(const Manifest& manifest) {
+  const ConsentReport& consent = manifest.consent;
+  Rows table{{"consent and coverage", "count", "share"}};
+  if (consent.entries != 0) {
+    add_count(table, "entries of the ledger", consent.entries);
+    for (std::size_t p = 0; p < kEntryProblems; ++p) {
+      if (consent.problems[p] == 0) continue;
+      add_count(table, "  without effect: " + std::string(entry_problem_name(static_cast<EntryProblem>(p))),
+                consent.problems[p], consent.entries);
+    }
+    for (std::size_t k = 0; k < kObjectionKinds; ++k) {
+      add_count(table, "persons who object: " + std::string(objection_kind_name(static_cast<ObjectionKind>(k))),
+                consent.standing[k]);
+    }
+    if (consent.changes != 0) {
+      add_count(table, "counts that changed beyond the bound, acknowledged", consent.changes_acknowledged,
+                consent.changes);
+    }
+  }
+  if (manifest.practices_registered != 0) {
+    add_count(table, "practices on the register", manifest.practices_registered);
+    add_count(table, "  that sent nothing", manifest.practices_silent, manifest.practices_registered);
+    add_count(table, "providers that are not on it", manifest.providers_unregistered);
+  }
+  if (manifest.providers_late != 0) add_count(table, "providers that sent late", manifest.providers_late);
+  if (manifest.providers_partial != 0) {
+    add_count(table, "providers that sent less than before", manifest.providers_partial);
+  }
+  return table.size() == 1 ? "" : text_table(table) + "\n";
 }
 
 std::string persons_table(const Manifest& manifest) {
@@ -133,11 +168,12 @@ std::string stages_table(const Performance& performance) {
 
 std::string summary_text(const Manifest& manifest, const Performance& performance) {
   return fmt::format(
-      "\n{}\n{}\n{}\n{}\nmodel: {} ({})\n\n{}\n{}\n{}\n{} ranks x {} threads, {} at the peak over all ranks\n"
+      "\n{}\n{}{}\n{}\n{}\nmodel: {} ({})\n\n{}\n{}\n{}\n{} ranks x {} threads, {} at the peak over all ranks\n"
       "{}{}dataset  {}/dataset.h5\ncontent  {}\n",
-      rows_table(manifest), persons_table(manifest), numbers_table(manifest), ranks_table(manifest),
-      manifest.estimation.source, manifest.estimation.reason, screens_table(manifest.screens), passes_table(manifest),
-      stages_table(performance), manifest.ranks, manifest.threads_per_rank, human_bytes(manifest.peak_memory_bytes),
+      rows_table(manifest), consent_table(manifest), persons_table(manifest), numbers_table(manifest),
+      ranks_table(manifest), manifest.estimation.source, manifest.estimation.reason, screens_table(manifest.screens),
+      passes_table(manifest), stages_table(performance), manifest.ranks, manifest.threads_per_rank,
+      human_bytes(manifest.peak_memory_bytes),
       performance.warning.empty() ? "" : "warning: " + performance.warning + "\n", disturbance(performance),
       manifest.publish, manifest.content_digest);
 }

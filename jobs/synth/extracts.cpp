@@ -15,7 +15,7 @@ namespace draw {
 enum PersonDraw : std::uint64_t { kUse = 64, kRegistered, kRows = 80, kTies = 1 << 16, kEvents = 1 << 20 };
 enum Move : std::uint64_t { kPractice = 64 };
 // Of a row; the purposes below 192 are taken (errors).
-enum Row : std::uint64_t { kOtherPatient = 192 };
+enum Row : std::uint64_t { kOtherPatient = 192, kDisguised = 320, kDisguise };
 }  // namespace draw
 
 constexpr std::array<SourceFormat, kSources> kFormats = {{
@@ -220,7 +220,8 @@ NeighbourhoodText ExtractWriter::write(std::uint64_t n) const {
         }
       }
     }
-    append_reference_rows(population_, rates_, person, random, text.optout, text.superseded);
+    append_reference_rows(population_, rates_, person, n * kNeighbourhoodPeople + i, random,
+                          {text.optout, text.objectors, text.superseded});
   }
   append_practices(n, text.practices);
   for (std::size_t s = 0; s < kSources; ++s) {
@@ -228,6 +229,17 @@ NeighbourhoodText ExtractWriter::write(std::uint64_t n) const {
     write_source(residents, static_cast<Source>(s), events[s], text);
   }
   return text;
+}
+
+void ExtractWriter::disguise(const Random& random, const Registration& registration, RecordedRow& row) const noexcept {
+  if (!random.happens(draw::kDisguised, Chance(rates_.objector_disguised))) return;
+  if (random.below(draw::kDisguise, 2) == 0) {
+    row.nhs = kNoNumber;
+    row.errors |= bit(ErrorKind::nhs_missing);
+  } else {
+    row.nhs = mistyped_number(registration.nhs, random);
+    row.errors |= bit(ErrorKind::nhs_mistyped);
+  }
 }
 
 std::uint32_t ExtractWriter::practice_of(std::uint64_t n, const Person& person) const noexcept {
@@ -305,6 +317,9 @@ void ExtractWriter::write_source(const Residents& residents, Source source, std:
     const Resident resident{n, i, residents.people};
     RecordedRow row =
         errors_.record(resident, residents.addresses[i], registration, source, system, what.day, event.row());
+    if (rates_.objector_disguised > 0 && is_type1_objector(rates_, random)) {
+      disguise(errors_.row_random(resident, source, event.row()), registration, row);
+    }
     std::uint32_t patient = i;
     if (row.local_id == LocalId::of_another) {
       patient = other_patient(residents, i, source, errors_.row_random(resident, source, event.row()));

@@ -50,7 +50,7 @@ static_assert(kNeighbourhoodPeople <= 1U << Event::kPersonBits);
 struct NeighbourhoodText {
   std::array<std::string, kSources> extracts;
   std::array<std::uint64_t, kSources> rows{};
-  std::string truth, optout, superseded, practices;
+  std::string truth, optout, objectors, superseded, practices;
 };
 
 class ExtractWriter {
@@ -68,6 +68,8 @@ class ExtractWriter {
   // Another patient of the same provider, by index in the neighbourhood; the person itself if there is none.
   [[nodiscard]] std::uint32_t other_patient(const Residents& residents, std::uint32_t person, Source source,
                                             const Random& random) const noexcept;
+  // Takes the number off some rows of people who object, or misspells it.
+  void disguise(const Random& random, const Registration& registration, RecordedRow& row) const noexcept;
   // Households register together.
   [[nodiscard]] std::uint32_t practice_of(std::uint64_t n, const Person& person) const noexcept;
 

@@ -16,7 +16,7 @@ struct RateOption {
   const char* meaning;
 };
 
-constexpr std::array<RateOption, 11> kPeopleRates = {{
+constexpr std::array<RateOption, 12> kPeopleRates = {{
     {"twins", &SynthRates::twins, "twin maternities, at the level of 2013"},
     {"communal", &SynthRates::communal, "people in care homes, halls of residence and prisons"},
     {"january", &SynthRates::january, "adults registered as born on 1 January"},
@@ -25,6 +25,8 @@ constexpr std::array<RateOption, 11> kPeopleRates = {{
     {"optout-type2", &SynthRates::optout_type2, "people with a type 2 objection"},
     {"optout-national", &SynthRates::optout_national, "people with a national data opt-out"},
     {"optout-withdrawn", &SynthRates::optout_withdrawn, "objections that are withdrawn later"},
+    {"objector-disguised", &SynthRates::objector_disguised,
+     "rows of type 1 objectors without their number, or misspelt"},
     {"postcode-moved", &SynthRates::postcode_moved, "people whose practice and trust hold different addresses"},
     {"superseded", &SynthRates::superseded, "people whose NHS number was replaced (at most 0.125)"},
     {"superseded-unlisted", &SynthRates::superseded_unlisted, "replaced numbers left out of superseded.csv"},

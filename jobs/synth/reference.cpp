@@ -37,28 +37,41 @@ void append_objection(std::string& out, std::uint64_t nhs, std::string_view kind
 
 }  // namespace
 
+bool is_type1_objector(const SynthRates& rates, const Random& random) noexcept {
+  return random.happens(std::uint64_t{draw::kObjections} + draw::kObjects, Chance(rates.optout_type1));
+}
+
 void append_reference_rows(const Population& population, const SynthRates& rates, const Person& person,
-                           const Random& random, std::string& optout, std::string& superseded) {
+                           std::uint64_t id, const Random& random, const ReferenceText& text) {
   const std::array<double, 3> shares = {rates.optout_type1, rates.optout_type2, rates.optout_national};
   for (std::size_t i = 0; i < kObjections.size(); ++i) {
     const std::uint64_t base = draw::kObjections + i * draw::kStep;
     if (!random.happens(base + draw::kObjects, Chance(shares[i]))) continue;
-    const ObjectionText& text = kObjections[i];
+    const ObjectionText& kind = kObjections[i];
     const std::uint64_t nhs = population.nhs_number(person);
-    const std::uint32_t since = day_number(text.from).value_or(1) + random.below(base + draw::kSince, text.days);
+    const std::uint32_t since = day_number(kind.from).value_or(1) + random.below(base + draw::kSince, kind.days);
     const bool as_code = random.below(base + draw::kSpelling, 4) == 0;
-    append_objection(optout, nhs, as_code ? text.code : text.kind, since);
+    append_objection(text.optout, nhs, as_code ? kind.code : kind.kind, since);
+    text.objectors += 'P';
+    append_digits(text.objectors, id, 9);
+    text.objectors += ',';
+    text.objectors += kind.kind;
+    text.objectors += ',';
+    append_date(text.objectors, civil_date(static_cast<DayNumber>(since)), DateStyle::iso);
+    text.objectors += ',';
     if (random.happens(base + draw::kWithdrawn, Chance(rates.optout_withdrawn))) {
-      append_objection(optout, nhs, as_code ? text.withdrawn_code : text.withdrawn,
-                       since + 1 + random.below(base + draw::kSince, 90));
+      const std::uint32_t until = since + 1 + random.below(base + draw::kSince, 90);
+      append_objection(text.optout, nhs, as_code ? kind.withdrawn_code : kind.withdrawn, until);
+      append_date(text.objectors, civil_date(static_cast<DayNumber>(until)), DateStyle::iso);
     }
+    text.objectors += '\n';
   }
   if (const auto replaced = population.replaced_number(person)) {
     if (random.happens(draw::kUnlisted, Chance(rates.superseded_unlisted))) return;
-    append_digits(superseded, *replaced, 10);
-    superseded += ',';
-    append_digits(superseded, population.nhs_number(person), 10);
-    superseded += '\n';
+    append_digits(text.superseded, *replaced, 10);
+    text.superseded += ',';
+    append_digits(text.superseded, population.nhs_number(person), 10);
+    text.superseded += '\n';
   }
 }
 

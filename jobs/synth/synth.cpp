@@ -227,9 +227,10 @@ class SynthJob {
   Population population_;
   ExtractWriter writer_;
   std::uint64_t parts_;
-  std::array<SharedFile, 4> shared_ = {{
+  std::array<SharedFile, 5> shared_ = {{
       {"truth.csv", kTruthHeader, &NeighbourhoodText::truth, {}, 0},
       {"optout.csv", kOptOutHeader, &NeighbourhoodText::optout, {}, 0},
+      {"objectors.csv", kObjectorsHeader, &NeighbourhoodText::objectors, {}, 0},
       {"superseded.csv", kSupersededHeader, &NeighbourhoodText::superseded, {}, 0},
       {"practices.csv", kPracticesHeader, &NeighbourhoodText::practices, {}, 0},
   }};

@@ -27,6 +27,7 @@ struct SynthRates {
   double optout_type2 = 0.013;        // people with a type 2 objection
   double optout_national = 0.005;     // people with a national data opt-out (from 2018)
   double optout_withdrawn = 0.1;      // objections that are withdrawn later
+  double objector_disguised = 0;      // of rows of people with a type 1 objection: without their number, or misspelt
   double postcode_moved = 0.31;       // people whose address differs between two systems
   double superseded = 0.002;          // people whose NHS number was replaced; at most 0.125
   double superseded_unlisted = 0.05;  // of these, left out of superseded.csv on purpose (adoption and the like)
