@@ -145,16 +145,6 @@ LinkKind link_kind(const ClusterResult& result, const ComponentNode& node, const
   return same_number ? LinkKind::same_number : LinkKind::other_identifiers;
 }
 
-// Appends b to a.
-void append(PersonDrafts& a, PersonDrafts&& b) {
-  const std::uint64_t members = a.members.size();
-  a.drafts.insert(a.drafts.end(), b.drafts.begin(), b.drafts.end());
-  a.members.insert(a.members.end(), b.members.begin(), b.members.end());
-  a.provenance.insert(a.provenance.end(), b.provenance.begin(), b.provenance.end());
-  for (std::size_t i = 1; i < b.first_member.size(); ++i) a.first_member.push_back(members + b.first_member[i]);
-  b = {};
-}
-
 }  // namespace
 
 std::vector<ClusterNode> cluster_nodes(std::span<const ComponentNode> nodes) {
@@ -230,6 +220,15 @@ void add_drafts(std::span<const ComponentNode> nodes, std::span<const ClusterRes
     result.drafts.push_back(draft);
     result.first_member.push_back(result.members.size());
   }
+}
+
+void append(PersonDrafts& a, PersonDrafts&& b) {
+  const std::uint64_t members = a.members.size();
+  a.drafts.insert(a.drafts.end(), b.drafts.begin(), b.drafts.end());
+  a.members.insert(a.members.end(), b.members.begin(), b.members.end());
+  a.provenance.insert(a.provenance.end(), b.provenance.begin(), b.provenance.end());
+  for (std::size_t i = 1; i < b.first_member.size(); ++i) a.first_member.push_back(members + b.first_member[i]);
+  b = {};
 }
 
 PersonDraft draft_alone(IdentityId id, const CountedIdentity& counted, const Evidence& evidence) {

@@ -30,6 +30,9 @@ std::vector<ClusterNode> cluster_nodes(std::span<const ComponentNode> nodes);
 void add_drafts(std::span<const ComponentNode> nodes, std::span<const ClusterResult> clusters, ClusterCounts& counts,
                 PersonDrafts& drafts);
 
+// Appends b to a.
+void append(PersonDrafts& a, PersonDrafts&& b);
+
 // Resolves a component's nodes, sorted by id, and adds its persons.  edges: between them, in any order.
 void resolve_nodes(std::span<const ComponentNode> nodes, std::vector<Edge> edges, const LinkageModel& model,
                    ClusterCounts& counts, PersonDrafts& drafts);

@@ -71,7 +71,9 @@ class ObjectorSearch {
   };
 
   [[nodiscard]] std::vector<Claimed> claims_of(const Component& component) const;
-  void resolve_rest(const Component& component, const LinkageModel& model, ClusterCounts& counts, PersonDrafts& drafts);
+  // Returns how many identities stay apart though barred rows have a part in it.
+  static std::uint64_t resolve_rest(const Component& component, const LinkageModel& model, ClusterCounts& counts,
+                                    PersonDrafts& drafts);
   std::vector<Left> drop_rows(const Communicator& comm, Identities& identities, std::vector<Claimed>&& claimed);
   std::vector<std::uint32_t> barred_rows(const Communicator& comm, const Identities& identities,
                                          std::span<const Claimed> received, std::vector<IdentityId>& id_of_local) const;
