@@ -370,19 +370,24 @@ def test_objectors_in_disguise_are_left_out():
     disguised = {row for row, errors in theirs.items() if "nhs_missing" in errors or "nhs_mistyped" in errors}
     assert len(disguised) > 500, len(disguised)
     assert not [row for row in theirs if row in kept and row not in disguised and "nhs" not in theirs[row]]
-    # What is left of them are rows that nothing ties to anybody: each is a person by itself.
+    # What is left of them is what linkage cannot tell to be theirs: without a ledger, none of it is with a person who
+    # holds rows under an objector's number.
+    text = job.read_text()
+    plain_job = folder / "plain.toml"
+    plain_job.write_text(text[: text.index("[consent]")].replace("run/", "plain/"))
+    run("rebuild", plain_job, ranks=2)
+    plain = export(plain_job)
+    objectors = {plain[row] for row in theirs if row not in kept and row not in disguised and "nhs" not in theirs[row]}
     left = [row for row in theirs if row in kept]
-    assert len(left) < 0.03 * len(disguised), (len(left), len(disguised))
-    people = {}
-    for row, person in kept.items():
-        people.setdefault(person, []).append(row)
+    assert not [row for row in left if plain[row] in objectors], "a row that links to an objector is published"
+    assert len(left) < 0.2 * len(disguised), (len(left), len(disguised))
     # The only rows of others that go are those that carry an objector's number.
     gone = [row for row in others if row not in kept]
     assert all("nhs_other_person" in others[row] for row in gone), [others[row] for row in gone]
     manifest = json.loads((folder / "run" / "publish" / "manifest.json").read_text())
     rows = manifest["rows"]
     assert rows["read"] == rows["kept"] + rows["opted_out"] and rows["kept"] == len(kept)
-    assert rows["opted_out_by_linkage"] == manifest["consent"]["rows_by_linkage"] > 0.9 * len(disguised)
+    assert rows["opted_out_by_linkage"] == manifest["consent"]["rows_by_linkage"] > 0.8 * len(disguised)
 
     # What stays is put together as if nothing else had ever been sent, but for what stays apart from an objector.
     for path in folder.glob("*/*-*.csv"):

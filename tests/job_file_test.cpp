@@ -178,6 +178,38 @@ TEST(JobFile, every_key_is_read) {
   EXPECT_EQ(job.max_categories, 1000U);
 }
 
+TEST(JobFile, says_what_changes_of_objections_stop_publication_and_which_are_known) {
+  const JobFile job = parse(kShortest + R"(event_date = "seen"
+objection_code = "code"
+[[extract.keep]]
+column = "code"
+[reference]
+partial_below = 0.8
+late_after = 10
+[consent]
+previous = "../march/publish"
+max_jump = 0.3
+[[consent.acknowledge]]
+code = "A81002"
+reason = "closed"
+[limits]
+max_unusable_objections = 0
+)");
+  EXPECT_EQ(job.extracts[0].columns.objection_code, "code");
+  EXPECT_EQ(job.extracts[0].columns.objection_date, "seen") << "the event's date";
+  EXPECT_EQ(job.extracts[0].keep.size(), 1U) << "the code may be kept as well";
+  EXPECT_EQ(job.partial_below, 0.8);
+  EXPECT_EQ(job.late_after, 10);
+  EXPECT_EQ(job.consent.previous, "/march/publish");
+  EXPECT_EQ(job.consent.max_jump, 0.3);
+  EXPECT_EQ(job.consent.acknowledged, (std::vector<Acknowledgement>{{"A81002", "closed"}}));
+  EXPECT_EQ(job.consent.max_unusable, 0U);
+  expect_mistake(kShortest + "objection_code = \"code\"\n", "needs nhs_number, and objection_date or event_date");
+  expect_mistake(kShortest + "objection_date = \"seen\"\n", "of no use without objection_code");
+  expect_mistake(kShortest + "[[consent.acknowledge]]\ncode = \"all\"\n",
+                 "'reason' in [[consent.acknowledge]] is required");
+}
+
 TEST(JobFile, a_mistake_names_file_line_column_and_the_nearest_key) {
   EXPECT_EQ(mistakes(replaced(kShortest, "publish =", "pubish =")),
             "2 mistakes in the job file\n"

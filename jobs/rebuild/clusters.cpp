@@ -116,10 +116,9 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
   component_edges = {};
 
   if (search != nullptr) {
-    ComponentResolver resolver(model);
-    search->settle(comm, identities, resolver);
-    task_drafts.push_back(std::move(resolver.drafts));
-    task_counts.push_back(resolver.counts);
+    PersonDrafts& drafts = task_drafts.emplace_back();
+    drafts.first_member.push_back(0);
+    search->settle(comm, identities, model, task_counts.emplace_back(), drafts);
   }
   PersonDrafts result;
   std::size_t persons = 0, members = 0;

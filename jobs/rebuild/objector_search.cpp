@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <limits>
 #include <utility>
 
@@ -14,6 +15,7 @@ namespace ligature {
 
 namespace {
 
+constexpr std::size_t kRowsPerTask = 1U << 14, kComponentsPerTask = 256;
 constexpr IdentityId kNoId = std::numeric_limits<IdentityId>::max();
 
 // Identities of one value that are compared again in full; of more, links stay as they were found.
@@ -159,11 +161,11 @@ std::vector<ObjectorSearch::Claimed> ObjectorSearch::claims_of(const Component& 
   return claims;
 }
 
-void ObjectorSearch::settle(const Communicator& comm, Identities& identities, ComponentResolver& resolver) {
+void ObjectorSearch::settle(const Communicator& comm, Identities& identities, const LinkageModel& model,
+                            ClusterCounts& counts, PersonDrafts& drafts) {
   std::sort(components_.begin(), components_.end(), [](const Component& a, const Component& b) {
     return a.nodes.front().component < b.nodes.front().component;
   });
-  const LinkageModel& model = resolver.model();
   std::vector<std::vector<Claimed>> claims_by_component(components_.size());
   for_each_item(components_.size(), [&](std::size_t c) {
     Component& component = components_[c];
@@ -191,7 +193,28 @@ void ObjectorSearch::settle(const Communicator& comm, Identities& identities, Co
       node->counted.datasets = next->datasets;
       ++next;
     }
-    resolve_rest(components_[c], resolver);
+  }
+  const std::size_t tasks = (components_.size() + kComponentsPerTask - 1) / kComponentsPerTask;
+  std::vector<PersonDrafts> task_drafts(tasks);
+  std::vector<ClusterCounts> task_counts(tasks);
+  std::vector<std::uint64_t> task_apart(tasks, 0);
+  for_each_item(tasks, [&](std::size_t task) {
+    ComponentResolver resolver(model);
+    const std::size_t end = std::min(components_.size(), (task + 1) * kComponentsPerTask);
+    for (std::size_t c = task * kComponentsPerTask; c < end; ++c) {
+      task_apart[task] += resolve_rest(components_[c], resolver);
+    }
+    task_drafts[task] = std::move(resolver.drafts);
+    task_counts[task] = resolver.counts;
+  });
+  for (std::size_t task = 0; task < tasks; ++task) {
+    append_drafts(drafts, std::move(task_drafts[task]));
+    counts.links_used += task_counts[task].links_used;
+    counts.vetoed_different_nhs += task_counts[task].vetoed_different_nhs;
+    counts.ambiguous_clusters += task_counts[task].ambiguous_clusters;
+    counts.returned += task_counts[task].returned;
+    counts.several_numbers += task_counts[task].several_numbers;
+    report_.ambiguous += task_apart[task];
   }
   components_.clear();
   rows_.release_extracted();
@@ -202,7 +225,7 @@ void ObjectorSearch::settle(const Communicator& comm, Identities& identities, Co
   report_.suppressed = sums[1] - report_.identities;
 }
 
-void ObjectorSearch::resolve_rest(const Component& component, ComponentResolver& resolver) {
+std::uint64_t ObjectorSearch::resolve_rest(const Component& component, ComponentResolver& resolver) {
   // Clusters that fit several persons equally well stay as they are: an objector among those persons is no less one.
   std::vector<IdentityId> apart;  // clusters
   for (const ClusterResult& cluster : component.clusters) {
@@ -241,7 +264,7 @@ void ObjectorSearch::resolve_rest(const Component& component, ComponentResolver&
   resolver.resolve(rest, std::move(edges));
   resolver.add(undecided, undecided_clusters);
   resolver.counts.ambiguous_clusters += static_cast<std::uint64_t>(std::unique(apart.begin(), apart.end()) - apart.begin());
-  report_.ambiguous += component.suppressed.empty() ? 0 : undecided.size();
+  return component.suppressed.empty() ? 0 : undecided.size();
 }
 
 std::vector<ObjectorSearch::Left> ObjectorSearch::drop_rows(const Communicator& comm, Identities& identities,
@@ -266,19 +289,16 @@ std::vector<ObjectorSearch::Left> ObjectorSearch::drop_rows(const Communicator& 
       part_of[local] = static_cast<std::uint32_t>(parts.size());
       parts.push_back({id_of_local[local], {}});
     }
-    auto next = dropped.begin();
-    for (const StoredBlock& block : rows_.blocks()) {
+    const std::vector<StoredBlock>& blocks = rows_.blocks();
+    for_each_item(blocks.size(), [&](std::size_t b) {
+      const StoredBlock& block = blocks[b];
       for (std::uint64_t row = block.first_row; row < block.first_row + block.rows; ++row) {
-        if (next != dropped.end() && *next == row) {
-          ++next;
-          continue;
-        }
         const std::uint32_t part = part_of[identities.local_of_row[row]];
-        if (part >= parts.size()) continue;
-        ++parts[part].left.rows;
-        parts[part].left.datasets |= 1U << block.dataset;
+        if (part >= parts.size() || std::binary_search(dropped.begin(), dropped.end(), row)) continue;
+        std::atomic_ref(parts[part].left.rows).fetch_add(1, std::memory_order_relaxed);
+        std::atomic_ref(parts[part].left.datasets).fetch_or(1U << block.dataset, std::memory_order_relaxed);
       }
-    }
+    });
   }
   forget(comm, identities, dropped);
 
@@ -331,13 +351,18 @@ std::vector<std::uint32_t> ObjectorSearch::barred_rows(const Communicator& comm,
       id_of_local.reserve(of_local.size());
       for (const Claimed& claim : of_local) id_of_local.push_back(claim.id);
     }
+    PerThread<std::vector<std::uint32_t>> found;
     rows_.for_each_extracted([&](const StoredBlock& block, std::span<const DayNumber> days) {
-      for (std::uint64_t i = 0; i < block.rows; ++i) {
-        const Claimed& claim = of_local[identities.local_of_row[block.first_row + i]];
-        if (claim.id == kNoId || !ledger_.bars(claim.nhs, days[i], policy_)) continue;
-        barred.push_back(static_cast<std::uint32_t>(block.first_row + i));
-      }
+      for_blocks(block.rows, kRowsPerTask, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i) {
+          const Claimed& claim = of_local[identities.local_of_row[block.first_row + i]];
+          if (claim.id == kNoId || !ledger_.bars(claim.nhs, days[i], policy_)) continue;
+          found.local().push_back(static_cast<std::uint32_t>(block.first_row + i));
+        }
+      });
     });
+    found.for_each(
+        [&](const std::vector<std::uint32_t>& rows) { barred.insert(barred.end(), rows.begin(), rows.end()); });
     if (!comm.any(more)) break;
   }
   std::sort(barred.begin(), barred.end());

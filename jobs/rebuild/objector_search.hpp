@@ -51,7 +51,8 @@ class ObjectorSearch {
   bool set_aside(std::span<const ComponentNode> nodes, std::vector<Edge>& edges);
   // Collective.  Drops the rows of objectors, and resolves what is left of the components set aside.  Identities keep
   // their numbers; those without rows become suppressed.
-  void settle(const Communicator& comm, Identities& identities, ComponentResolver& resolver);
+  void settle(const Communicator& comm, Identities& identities, const LinkageModel& model, ClusterCounts& counts,
+              PersonDrafts& drafts);
 
   [[nodiscard]] const ObjectorReport& report() const noexcept { return report_; }
 
@@ -71,7 +72,8 @@ class ObjectorSearch {
   };
 
   [[nodiscard]] std::vector<Claimed> claims_of(const Component& component) const;
-  void resolve_rest(const Component& component, ComponentResolver& resolver);
+  // Returns how many identities stay apart though barred rows have a part in it.
+  static std::uint64_t resolve_rest(const Component& component, ComponentResolver& resolver);
   std::vector<Left> drop_rows(const Communicator& comm, Identities& identities, std::vector<Claimed>&& claimed);
   std::vector<std::uint32_t> barred_rows(const Communicator& comm, const Identities& identities,
                                          std::span<const Claimed> received, std::vector<IdentityId>& id_of_local) const;
