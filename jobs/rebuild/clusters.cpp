@@ -166,8 +166,10 @@ void resolve_one(std::span<const ComponentNode> nodes, std::span<const Component
   for (const ComponentNode& node : nodes) {
     const Identity& identity = identities.emplace_back(counted_as(node.counted.identity, node.evidence));
     const bool disowned = node.evidence.has(Evidence::number_disowned);
+    const bool invalid = identity.nhs_status() == NhsStatus::invalid;
     cluster_nodes.push_back({node.id, identity.valid_nhs(), disowned ? node.counted.identity.valid_nhs() : 0,
-                             identity.gender(), node.evidence.has(Evidence::number_thin)});
+                             identity.gender(), node.evidence.has(Evidence::number_thin), twins_of(node.evidence),
+                             invalid ? identity.nhs() : 0});
   }
   std::vector<Edge> edges;
   edges.reserve(component_edges.size());
