@@ -21,6 +21,12 @@ namespace ligature {
 namespace {
 
 constexpr Weight kNoClaim = std::numeric_limits<Weight>::min();
+// A record that was parted from the owner of its number goes to another only if that one leads the owner by this much.
+constexpr Weight kLeavesAt = 3 * kWeightPerBit;
+
+// One that has joined records without a number goes back, with them, only by this much more than a link needs.
+constexpr Weight kInCompany = 2 * kWeightPerBit;
+
 constexpr std::uint32_t kNobody = std::numeric_limits<std::uint32_t>::max();
 
 // An edge between two nodes of the component by their indexes.
@@ -200,9 +206,9 @@ Standing standing_of(const ClusterNode& node, const Claim& claim, const Parted& 
   const std::int64_t lead = std::int64_t{claim.strongest} - claim.rival;  // may be wider than a weight
   const std::int64_t lead_of_own = std::int64_t{claim.strongest} - parted.own;
   // Its own number may be the best after all.
-  if (parted.own != kNoClaim && -lead_of_own >= rules.threshold) return {0, false, claim.strongest};
+  if (parted.own != kNoClaim && lead_of_own <= 0) return {0, false, claim.strongest};
   const std::int64_t least = std::max<Weight>(rules.margin, 1);
-  const bool leads = (claim.rival == kNoClaim || lead >= least) && (parted.own == kNoClaim || lead_of_own >= least);
+  const bool leads = (claim.rival == kNoClaim || lead >= least) && (parted.own == kNoClaim || lead_of_own >= kLeavesAt);
   return {leads ? claim.nhs : 0, !leads, claim.strongest};
 }
 
@@ -335,7 +341,8 @@ std::vector<Parted> find_parted(std::span<const ClusterNode> nodes, std::span<co
     const std::uint32_t a = index_of(nodes, edge.a), b = index_of(nodes, edge.b);
     const std::int64_t own = std::int64_t{edge.weight} - rules.return_weight;
     for (const std::uint32_t node : {a, b}) {
-      if (nodes[node].disowned_nhs != 0) parted[node].own = std::max(parted[node].own, static_cast<Weight>(std::max<std::int64_t>(own, kNoClaim + 1)));
+      if (nodes[node].disowned_nhs == 0) continue;
+      parted[node].own = std::max(parted[node].own, static_cast<Weight>(std::max<std::int64_t>(own, kNoClaim + 1)));
     }
   }
   const auto other = [&](std::uint32_t node, std::uint64_t nhs, Weight weight) {
@@ -359,8 +366,8 @@ std::vector<Parted> find_parted(std::span<const ClusterNode> nodes, std::span<co
   return parted;
 }
 
-// A cluster of nothing but records that a number does not own goes back to it, heaviest first: if it leads the nearest
-// other number by what a link needs.
+// A cluster of nothing but records that a number does not own goes back to it, heaviest first: if no other number is
+// nearer.
 template <typename Join>
 void take_returns(std::span<const ClusterNode> nodes, std::span<const Edge> returns,
                   std::span<const Standing> standings, std::span<const Parted> parted, const ClusterRules& rules,
@@ -401,8 +408,8 @@ void take_returns(std::span<const ClusterNode> nodes, std::span<const Edge> retu
     // In company it has found a person, though one without a number: it goes back only where nothing else would be
     // believed.
     const std::int64_t own = std::int64_t{link.weight} - rules.return_weight;
-    const Weight least = rules.threshold + (waiting[from].pure ? 0 : 2 * kWeightPerBit);
-    if ((waiting[from].pure ? link.weight : own) < least || own - waiting[from].other < rules.threshold) continue;
+    const Weight least = rules.threshold + (waiting[from].pure ? 0 : kInCompany);
+    if ((waiting[from].pure ? link.weight : own) < least || own < waiting[from].other) continue;
     std::uint32_t member = from;
     do {
       returned[member] = true;
@@ -568,6 +575,9 @@ std::vector<ClusterResult> resolve_component(std::span<const ClusterNode> nodes,
     const Claim& claim = claims[node];
     result.weight = claim.strongest == kNoClaim ? 0 : claim.strongest;
     result.lead = claim.rival == kNoClaim ? kNoRival : lead_of(claim);
+    if (claim.strongest != kNoClaim && parted[node].own != kNoClaim) {
+      result.lead = std::min(result.lead, lead_of({0, claim.strongest, parted[node].own}));
+    }
     if (root == node && standings[node].ambiguous) ++counts.ambiguous_clusters;
   }
   root_links(nodes, taken, results);

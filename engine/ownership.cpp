@@ -118,7 +118,8 @@ void join_many(std::span<const NumberMember> members, const LinkageModel& model,
   }
 }
 
-// Of each other member, its best pair with the owner's, if it would link once nobody else fits, or is a rival to others.
+// Of each other member, its best pair with the owner's, if it would link once nobody else fits, or is a rival to
+// others.
 std::vector<NumberLink> possible_returns(std::span<const NumberMember> members, const LinkageModel& model,
                                          const std::vector<bool>& is_owner) {
   std::vector<std::uint32_t> owners;
@@ -204,8 +205,8 @@ NumberSettlement settle_number(std::span<const NumberMember> members, const Link
   }
   settlement.parts = static_cast<std::uint32_t>(members.size() - settlement.links.size());
   const bool valid = members.front().identity.has_valid_nhs();
-  const bool all_sure =
-      std::all_of(settlement.links.begin(), settlement.links.end(), [&](const NumberLink& link) { return !is_doubtful(link, model); });
+  const bool all_sure = std::all_of(settlement.links.begin(), settlement.links.end(),
+                                    [&](const NumberLink& link) { return !is_doubtful(link, model); });
   // Where numbers are often wrong, that the rest fits another number's record says little against one's own.
   const bool may_leave = valid && may_return && !all_sure && !model.conflicts_may_link();
   if (!settings.number_ownership || (settlement.parts == 1 && !may_leave)) return settlement;

@@ -14,8 +14,8 @@
 namespace ligature {
 
 struct TwinPair {
-  IdentityId id = 0;    // of an identity with a valid number
-  IdentityId twin = 0;  // of one with a number of the same batch
+  IdentityId id = 0;        // of an identity with a valid number
+  IdentityId twin = 0;      // of one with a number of the same batch
   std::uint64_t flags = 0;  // what the first is to be flagged with: the gender of the second
 };
 
