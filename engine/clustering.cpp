@@ -409,7 +409,10 @@ void take_returns(std::span<const ClusterNode> nodes, std::span<const Edge> retu
     // believed.
     const std::int64_t own = std::int64_t{link.weight} - rules.return_weight;
     const Weight least = rules.threshold + (waiting[from].pure ? 0 : kInCompany);
-    if ((waiting[from].pure ? link.weight : own) < least || own < waiting[from].other) continue;
+    if ((waiting[from].pure ? link.weight : own) < least) continue;
+    // What would not have linked by itself must lead the nearest other number by what a link needs.
+    const Weight lead = own < rules.threshold + kInCompany ? rules.threshold : 0;
+    if (own - waiting[from].other < lead) continue;
     std::uint32_t member = from;
     do {
       returned[member] = true;

@@ -212,7 +212,8 @@ TEST(Ownership, a_record_that_barely_links_is_parted_and_may_return_or_links_whe
 }
 
 TEST(Ownership, what_hangs_on_the_owner_by_less_than_a_sure_link_may_leave) {
-  const std::vector<NumberMember> members{member("1985-03-02", kHome, kFemale, 5), member("1985-03-02", kAway, kFemale),
+  const std::vector<NumberMember> members{member("1985-03-02", kHome, kFemale, 5),
+                                          member("1985-03-02", kHome, Gender::unknown),
                                           member("1985-11-20", kHome, kFemale)};
   ModelParameters parameters = documented_model({});
   const Weight weight = weight_of(members[0], members[2], LinkageModel(parameters));
@@ -229,7 +230,7 @@ TEST(Ownership, what_hangs_on_the_owner_by_less_than_a_sure_link_may_leave) {
 
 TEST(Ownership, what_hangs_together_by_sure_links_leaves_together) {
   const std::vector<NumberMember> members{member("1985-03-02", kHome, kFemale, 5), member("1985-11-20", kHome, kFemale),
-                                          member("1985-11-20", kAway, kFemale)};
+                                          member("1985-11-20", kHome, Gender::unknown)};
   ModelParameters parameters = documented_model({});
   parameters.threshold_bits =
       static_cast<double>(weight_of(members[0], members[1], LinkageModel(parameters))) / kWeightPerBit - 3;
