@@ -13,6 +13,7 @@
 
 #include "engine/edge_reducer.hpp"
 #include "engine/error.hpp"
+#include "engine/nhs_number.hpp"
 #include "engine/union_find.hpp"
 
 namespace ligature {
@@ -20,6 +21,12 @@ namespace ligature {
 namespace {
 
 constexpr Weight kNoClaim = std::numeric_limits<Weight>::min();
+// A record that was parted from the owner of its number goes to another only if that one leads the owner by this much.
+constexpr Weight kLeavesAt = 3 * kWeightPerBit;
+
+// One that has joined records without a number goes back, with them, only by this much more than a link needs.
+constexpr Weight kInCompany = 2 * kWeightPerBit;
+
 constexpr std::uint32_t kNobody = std::numeric_limits<std::uint32_t>::max();
 
 // An edge between two nodes of the component by their indexes.
@@ -35,6 +42,13 @@ struct Claim {
   Weight strongest = kNoClaim;
   Weight rival = kNoClaim;
 };
+
+constexpr unsigned kBothGenders = 3;
+
+// 1 for male, 2 for female, else 0.
+unsigned gender_bit(const ClusterNode& node) noexcept {
+  return node.gender == Gender::male ? 1 : node.gender == Gender::female ? 2 : 0;
+}
 
 // A record that was parted from the owner of its number goes neither back to it by the way of other links, nor to a
 // twin of the one whose number it rightly carries.
@@ -60,9 +74,9 @@ class Claims {
     if (nhs_a == 0 && nhs_b == 0) {
       join(groups_.find(link.a), groups_.find(link.b), link.weight);
     } else if (nhs_a == 0) {
-      claim(link.a, nhs_b, link.weight);
+      claim_with_twin(link.a, nhs_b, link);
     } else if (nhs_b == 0) {
-      claim(link.b, nhs_a, link.weight);
+      claim_with_twin(link.b, nhs_a, link);
     }
   }
 
@@ -78,7 +92,43 @@ class Claims {
 
   [[nodiscard]] const Claim& operator[](std::uint32_t node) const noexcept { return claims_[node]; }
 
+  // Notes the twins that the nodes with numbers are known to have.
+  void note_twins() {
+    for (const ClusterNode& node : nodes_) {
+      if (node.twins != 0 && node.valid_nhs != 0) twins_.emplace_back(node.valid_nhs, node.twins);
+    }
+    std::sort(twins_.begin(), twins_.end());
+  }
+
  private:
+  // The number of somebody's twin, where it is not known, or not in the component.
+  static constexpr std::uint64_t kTwin = std::uint64_t{1} << 63;
+
+  void claim_with_twin(std::uint32_t node, std::uint64_t nhs, const Link& link) {
+    claim(node, nhs, link.weight);
+    const bool may_be_twins = link.kind != EdgeKind::local_id && may_claim(nodes_[node], nhs, neighbours_are_twins_);
+    if (may_be_twins && twin_fits(nodes_[node], nhs)) claim(node, nhs | kTwin, link.weight);
+  }
+
+  // True if what a number claims may as well be its twin's: one with the twin's gender, or with a number that was meant
+  // to be another of the batch.
+  [[nodiscard]] bool twin_fits(const ClusterNode& node, std::uint64_t nhs) const {
+    if (node.invalid_nhs != 0) {
+      bool of_batch = false, of_number = false;
+      for_each_valid_neighbour(node.invalid_nhs, [&](std::uint64_t meant) {
+        of_number = of_number || meant == nhs;
+        of_batch = of_batch || are_neighbours(meant, nhs);
+      });
+      if (of_number || of_batch) return !of_number;
+    }
+    const unsigned genders = gender_bit(node) == 0 ? kBothGenders : gender_bit(node);
+    for (auto twin = std::lower_bound(twins_.begin(), twins_.end(), std::pair(nhs, std::uint8_t{0}));
+         twin != twins_.end() && twin->first == nhs; ++twin) {
+      if ((twin->second & genders) != 0) return true;
+    }
+    return false;
+  }
+
   struct Members {
     std::uint32_t head, tail;             // list of the group's members that lack a rival claim
     std::uint32_t next;                   // of this node in its group's list; itself at the end
@@ -122,6 +172,7 @@ class Claims {
   bool neighbours_are_twins_;
   std::vector<Claim> claims_;
   std::vector<Members> members_;
+  std::vector<std::pair<std::uint64_t, std::uint8_t>> twins_;  // numbers and the genders of their twins
   UnionFind groups_;
 };
 
@@ -132,28 +183,33 @@ struct Standing {
   Weight strongest = kNoClaim;  // the strongest claim on it
 };
 
+// What is known of a node that was parted from the owner of its number: how heavy its pair with the owner is, without
+// any number; and the nearest other number, which need not reach it by a link.
+struct Parted {
+  Weight own = kNoClaim;
+  Weight other = kNoClaim;
+};
+
 // In 64 bits: weights of opposite sign may be more than 2^31 apart.
 Weight lead_of(const Claim& claim) noexcept {
   const std::int64_t lead = std::int64_t{claim.strongest} - claim.rival;
   return static_cast<Weight>(std::min<std::int64_t>(lead, kNoRival - 1));
 }
 
-Standing standing_of(const ClusterNode& node, const Claim& claim, const ClusterRules& rules) noexcept {
+Standing standing_of(const ClusterNode& node, const Claim& claim, const Parted& parted,
+                     const ClusterRules& rules) noexcept {
   if (node.valid_nhs != 0) return {node.valid_nhs, false, kNoClaim};
   if (claim.strongest == kNoClaim) return {};
   // Claimed over another identity by the number that it was parted from: it neither follows nor is in doubt.
   if (!may_claim(node, claim.nhs, rules.neighbours_are_twins)) return {0, false, claim.strongest};
   // Two equal claims are never a lead.
   const std::int64_t lead = std::int64_t{claim.strongest} - claim.rival;  // may be wider than a weight
-  const bool leads = claim.rival == kNoClaim || lead >= std::max<Weight>(rules.margin, 1);
+  const std::int64_t lead_of_own = std::int64_t{claim.strongest} - parted.own;
+  // Its own number may be the best after all.
+  if (parted.own != kNoClaim && lead_of_own <= 0) return {0, false, claim.strongest};
+  const std::int64_t least = std::max<Weight>(rules.margin, 1);
+  const bool leads = (claim.rival == kNoClaim || lead >= least) && (parted.own == kNoClaim || lead_of_own >= kLeavesAt);
   return {leads ? claim.nhs : 0, !leads, claim.strongest};
-}
-
-constexpr unsigned kBothGenders = 3;
-
-// 1 for male, 2 for female, else 0.
-unsigned gender_bit(const ClusterNode& node) noexcept {
-  return node.gender == Gender::male ? 1 : node.gender == Gender::female ? 2 : 0;
 }
 
 enum class Verdict { join, apart, vetoed };
@@ -257,17 +313,66 @@ void settle_rivals(std::span<const ClusterNode> nodes, std::span<const ClusterNo
   }
 }
 
-// A cluster of nothing but records that a number does not own goes back to it, heaviest first.
+// What the nodes that were parted from the owner of their number are worth to it, and to the nearest other number.
+std::vector<Parted> find_parted(std::span<const ClusterNode> nodes, std::span<const Link> links,
+                                std::span<const Edge> rivals, std::span<const Edge> returns, const Claims& claims,
+                                const ClusterRules& rules) {
+  std::vector<Parted> parted(nodes.size());
+  if (returns.empty()) return parted;
+  for (const Edge& edge : returns) {
+    const std::uint32_t a = index_of(nodes, edge.a), b = index_of(nodes, edge.b);
+    const std::int64_t own = std::int64_t{edge.weight} - rules.return_weight;
+    for (const std::uint32_t node : {a, b}) {
+      if (nodes[node].disowned_nhs == 0) continue;
+      parted[node].own = std::max(parted[node].own, static_cast<Weight>(std::max<std::int64_t>(own, kNoClaim + 1)));
+    }
+  }
+  const auto other = [&](std::uint32_t node, std::uint64_t nhs, Weight weight) {
+    if (may_claim(nodes[node], nhs, rules.neighbours_are_twins)) {
+      parted[node].other = std::max(parted[node].other, weight);
+    }
+  };
+  for (const Edge& rival : rivals) other(index_of(nodes, rival.a), rival.b, rival.weight);
+  for (std::uint32_t node = 0; node < nodes.size(); ++node) {
+    if (claims[node].strongest != kNoClaim) other(node, claims[node].nhs, claims[node].strongest);
+  }
+  // A patient number that it shares with the owner speaks for the owner.
+  for (const Link& link : links) {
+    if (link.kind != EdgeKind::local_id) continue;
+    for (const auto& [node, owner] : {std::pair(link.a, link.b), std::pair(link.b, link.a)}) {
+      const std::uint64_t number = nodes[node].disowned_nhs;
+      if (number == 0 || nodes[owner].valid_nhs != number) continue;
+      parted[node].own = std::max(parted[node].own, link.weight);
+    }
+  }
+  return parted;
+}
+
+// A cluster of nothing but records that a number does not own goes back to it, heaviest first: if no other number is
+// nearer.
 template <typename Join>
 void take_returns(std::span<const ClusterNode> nodes, std::span<const Edge> returns,
-                  std::span<const Standing> standings, UnionFind& clusters, const Join& join,
-                  std::vector<bool>& returned, ClusterCounts& counts) {
-  // The number of which all members are disowned, by root; 0 if they are not, or of several.
-  std::vector<std::uint64_t> waiting(nodes.size(), 0);
+                  std::span<const Standing> standings, std::span<const Parted> parted, const ClusterRules& rules,
+                  UnionFind& clusters, const Join& join, std::vector<bool>& returned, ClusterCounts& counts) {
+  // By root: the number of which all members are disowned, or have no number; 0 if there is none, or several.
+  constexpr std::uint64_t kSeveral = ~std::uint64_t{0};
+  struct Waiting {
+    std::uint64_t number = 0;
+    bool pure = true;  // all are disowned
+    Weight other = kNoClaim;
+  };
+  std::vector<Waiting> waiting(nodes.size());
   for (std::uint32_t node = 0; node < nodes.size(); ++node) {
-    const std::uint32_t root = clusters.find(node);
-    const std::uint64_t disowned = standings[node].ambiguous || standings[node].nhs != 0 ? 0 : nodes[node].disowned_nhs;
-    waiting[root] = root == node || waiting[root] == disowned ? disowned : 0;
+    Waiting& of = waiting[clusters.find(node)];
+    const std::uint64_t number = nodes[node].disowned_nhs;
+    if (standings[node].ambiguous || standings[node].nhs != 0) {
+      of.number = kSeveral;
+    } else if (number == 0) {
+      of.pure = false;
+    } else {
+      of.number = of.number == 0 || of.number == number ? number : kSeveral;
+    }
+    of.other = std::max(of.other, parted[node].other);
   }
   // The members of each cluster as a ring.
   std::vector<std::uint32_t> next(nodes.size());
@@ -281,7 +386,15 @@ void take_returns(std::span<const ClusterNode> nodes, std::span<const Edge> retu
     const std::uint64_t number = nodes[link.a].disowned_nhs;
     const std::uint32_t from = clusters.find(link.a), to = clusters.find(link.b);
     const bool is_owner = nodes[link.b].valid_nhs == number;
-    if (from == to || waiting[from] != number || !(is_owner || waiting[to] == number)) continue;
+    if (from == to || waiting[from].number != number || !(is_owner || waiting[to].number == number)) continue;
+    // In company it has found a person, though one without a number: it goes back only where nothing else would be
+    // believed.
+    const std::int64_t own = std::int64_t{link.weight} - rules.return_weight;
+    const Weight least = rules.threshold + (waiting[from].pure ? 0 : kInCompany);
+    if ((waiting[from].pure ? link.weight : own) < least) continue;
+    // What would not have linked by itself must lead the nearest other number by what a link needs.
+    const Weight lead = own < rules.threshold + kInCompany ? rules.threshold : 0;
+    if (own - waiting[from].other < lead) continue;
     std::uint32_t member = from;
     do {
       returned[member] = true;
@@ -289,7 +402,8 @@ void take_returns(std::span<const ClusterNode> nodes, std::span<const Edge> retu
     } while (member != from);
     std::swap(next[from], next[to]);
     join(link);
-    waiting[clusters.find(link.a)] = is_owner ? 0 : number;
+    waiting[clusters.find(link.a)] = {is_owner ? kSeveral : number, waiting[from].pure && waiting[to].pure,
+                                      std::max(waiting[from].other, waiting[to].other)};
     ++counts.returned;
   }
 }
@@ -370,7 +484,7 @@ std::vector<ClusterResult> resolve_pair(std::span<const ClusterNode> nodes, std:
 }  // namespace
 
 ClusterRules cluster_rules(const LinkageModel& model) noexcept {
-  return {model.margin(), model.parameters().neighbours_twins > 0.5};
+  return {model.margin(), model.parameters().neighbours_twins > 0.5, model.threshold(), model.return_weight()};
 }
 
 bool are_neighbours(std::uint64_t nhs_a, std::uint64_t nhs_b) noexcept {
@@ -414,12 +528,14 @@ std::vector<ClusterResult> resolve_component(std::span<const ClusterNode> nodes,
     links.push_back({index_of(nodes, edge.a), index_of(nodes, edge.b), edge.weight, edge.kind});
   }
   Claims claims(nodes, rules.neighbours_are_twins);
+  claims.note_twins();
   for (const Link& link : links) claims.take(link);
   for (const Edge& rival : rivals) claims.rival(index_of(nodes, rival.a), rival.b, rival.weight);
+  const std::vector<Parted> parted = find_parted(nodes, links, rivals, returns, claims, rules);
 
   std::vector<Standing> standings(nodes.size());
   for (std::uint32_t node = 0; node < nodes.size(); ++node) {
-    standings[node] = standing_of(nodes[node], claims[node], rules);
+    standings[node] = standing_of(nodes[node], claims[node], parted[node], rules);
   }
   keep_ties(nodes, ties, standings);
 
@@ -453,7 +569,7 @@ std::vector<ClusterResult> resolve_component(std::span<const ClusterNode> nodes,
     genders[clusters.find(link.a)] = static_cast<std::uint8_t>(both);
   }
   std::vector<bool> returned(nodes.size(), false);
-  if (!returns.empty()) take_returns(nodes, returns, standings, clusters, join, returned, counts);
+  if (!returns.empty()) take_returns(nodes, returns, standings, parted, rules, clusters, join, returned, counts);
 
   std::vector<ClusterResult> results(nodes.size());
   for (std::uint32_t node = 0; node < nodes.size(); ++node) {
@@ -467,6 +583,9 @@ std::vector<ClusterResult> resolve_component(std::span<const ClusterNode> nodes,
     const Claim& claim = claims[node];
     result.weight = claim.strongest == kNoClaim ? 0 : claim.strongest;
     result.lead = claim.rival == kNoClaim ? kNoRival : lead_of(claim);
+    if (claim.strongest != kNoClaim && parted[node].own != kNoClaim) {
+      result.lead = std::min(result.lead, lead_of({0, claim.strongest, parted[node].own}));
+    }
     if (root == node && standings[node].ambiguous) ++counts.ambiguous_clusters;
   }
   root_links(nodes, taken, results);

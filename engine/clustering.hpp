@@ -64,6 +64,9 @@ struct ClusterNode {
   std::uint64_t disowned_nhs = 0;  // a valid number that it carries and does not own; 0 if none
   Gender gender = Gender::unknown;
   bool thin = false;  // valid_nhs is seldom seen (Evidence::number_thin)
+  // Genders (1 male, 2 female) of people with numbers of the same batch who share the date of birth and an address.
+  std::uint8_t twins = 0;
+  std::uint64_t invalid_nhs = 0;  // 0 if none
 };
 
 struct ClusterResult {
@@ -92,6 +95,10 @@ struct ClusterRules {
   Weight margin = 0;  // by which the best claim must lead
   // People who live together with numbers of one batch are twins (where the file says so).
   bool neighbours_are_twins = false;
+  Weight threshold = 0;
+  // What a returning edge weighs more than its pair, for it has found no other person; all of it only where no other
+  // number comes near.
+  Weight return_weight = 0;
 };
 ClusterRules cluster_rules(const LinkageModel& model) noexcept;
 

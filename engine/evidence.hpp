@@ -32,7 +32,10 @@ struct Evidence {
     number_default = 2,   // an NHS number that a system writes for many people
     birth_default = 4,    // a date of birth that a system writes when it knows none
     number_thin = 8,      // a valid NHS number that one identity in one dataset has, and nothing else in the file
-    suppressed = 16,      // only rows that an objection bars have it: it is looked for and never kept (clusters.hpp)
+    // Somebody of this gender has a number of the same batch and the same date of birth, at the same postcode: a twin.
+    twin_male = 16,
+    twin_female = 32,
+    suppressed = 64,      // only rows that an objection bars have it: it is looked for and never kept (clusters.hpp)
   };
   Rarity birth = kAverageRarity;
   Rarity postcode = kAverageRarity;
@@ -41,6 +44,12 @@ struct Evidence {
   [[nodiscard]] bool has(Flag flag) const noexcept { return (flags & flag) != 0; }
 };
 static_assert(sizeof(Evidence) == 4);
+
+// The genders of known twins: 1 male, 2 female.
+inline std::uint8_t twins_of(const Evidence& evidence) noexcept {
+  return static_cast<std::uint8_t>((evidence.has(Evidence::twin_male) ? 1 : 0) |
+                                   (evidence.has(Evidence::twin_female) ? 2 : 0));
+}
 
 // The identity as it counts in comparison: what is not evidence is missing, and the rarities are in its spare bits.
 // Not for one-time identities, which are never compared.

@@ -57,6 +57,11 @@ constexpr double kUnseenPairs = 1e5;
 constexpr double kMostCommonAgreement = 0.5;
 constexpr double kMostCommonArea = 0.7;
 
+// Where few rows have a number, two identities a person is the better guess of how many people there are.
+double persons_in(const FileFrequencies& file) noexcept {
+  return std::max({static_cast<double>(file.distinct_nhs), static_cast<double>(file.identities) / 2, kFewestPersons});
+}
+
 template <typename Level>
 constexpr std::size_t index(Level level) noexcept {
   return static_cast<std::size_t>(level);
@@ -238,10 +243,10 @@ void set_wrong_numbers(const WrongNumbers& wrong, ModelParameters& model) {
   }
 }
 
-// Pairs of records that agree on date of birth and postcode but not on the number, one number being seldom seen: twins
-// and neighbours, or one person with a wrong number.  The genders tell: two persons differ in them far more often than
-// one person's records.  So does how many such pairs there are, against those whose numbers are both in use.
-void set_conflicts(const FileFrequencies& file, double persons, ModelParameters& model) {
+// The genders tell: two persons differ in them far more often than one person's records.  So does how many such pairs
+// there are, against those whose numbers are both in use.
+void set_conflicts(const FileFrequencies& file, ModelParameters& model) {
+  const double persons = persons_in(file);
   const double different_gender = at(model.gender, GenderLevel::different).m;
   const auto seen = [](const std::array<std::uint64_t, kGenderLevels>& counts, GenderLevel level) {
     return static_cast<double>(counts[index(level)]);
@@ -280,9 +285,7 @@ void set_conflicts(const FileFrequencies& file, double persons, ModelParameters&
 }
 
 ModelParameters documented_model(const FileFrequencies& file) {
-  // Where few rows have a number, two identities a person is the better guess of how many people there are.
-  const double persons =
-      std::max({static_cast<double>(file.distinct_nhs), static_cast<double>(file.identities) / 2, kFewestPersons});
+  const double persons = persons_in(file);
   ModelParameters parameters;
   parameters.birth = birth_probabilities(file);
   parameters.nhs = nhs_probabilities(file, at(parameters.birth, BirthLevel::other).u);
@@ -293,7 +296,7 @@ ModelParameters documented_model(const FileFrequencies& file) {
                     parameters);
   set_siblings_at_postcode(file, persons, parameters);
   parameters.unnumbered = unnumbered_share(file);
-  set_conflicts(file, persons, parameters);
+  set_conflicts(file, parameters);
   // Numbers are issued one after the other to twins, and to hardly anybody else of one household.
   parameters.neighbours_twins = (static_cast<double>(file.neighbours_same_birth) + kExpectedAgreements) /
                                 (static_cast<double>(file.neighbours) + kExpectedAgreements);

@@ -92,6 +92,11 @@ struct FileFrequencies {
 // counts, all zero too, give a finite model.
 ModelParameters documented_model(const FileFrequencies& file);
 
+// Sets what is expected of two different valid numbers of which one is seldom seen.  Pairs of records that agree on
+// date of birth and postcode but not on the number are twins and neighbours, or one person with a wrong number.  The m
+// of date of birth, postcode and gender must be set: again after they have been estimated.
+void set_conflicts(const FileFrequencies& file, ModelParameters& model);
+
 // The model as tables of integer weights.
 class LinkageModel {
  public:

@@ -24,6 +24,10 @@ constexpr Weight kConflict = 0;
 // fit nobody else: what may be another's record is first given the chance to be found there.
 constexpr Weight kJoinsAtOnce = 2 * kWeightPerBit;
 
+// What hangs on the owner's records by less than this above what a link needs may leave them for a person whom it fits
+// better still.
+constexpr Weight kIsSure = 6 * kWeightPerBit + kWeightPerBit / 2;
+
 // Joins the chosen members, best link of this weight or more first, never across a conflict.
 void join_parts(std::span<const NumberMember> members, std::span<const std::uint32_t> chosen, const LinkageModel& model,
                 Weight least, PatternCounts& counts, UnionFind& parts, std::vector<NumberLink>& links) {
@@ -114,23 +118,24 @@ void join_many(std::span<const NumberMember> members, const LinkageModel& model,
   }
 }
 
-// Of each member outside the first part in claim (root), its best pair with that one, if it would link once nobody else
-// fits.
+// Of each other member, its best pair with the owner's, if it would link once nobody else fits, or is a rival to
+// others.
 std::vector<NumberLink> possible_returns(std::span<const NumberMember> members, const LinkageModel& model,
-                                         UnionFind& parts, std::uint32_t first) {
+                                         const std::vector<bool>& is_owner) {
   std::vector<std::uint32_t> owners;
   for (std::uint32_t m = 0; m < members.size() && owners.size() < kMembersComparedInFull; ++m) {
-    if (parts.find(m) == first) owners.push_back(m);
+    if (is_owner[m]) owners.push_back(m);
   }
+  const Weight least = std::min(model.threshold(), model.rival_threshold() + model.return_weight());
   std::vector<NumberLink> returns;
   for (std::uint32_t m = 0; m < members.size(); ++m) {
-    if (parts.find(m) == first) continue;
+    if (is_owner[m]) continue;
     NumberLink best{0, 0, std::numeric_limits<Weight>::min()};
     for (const std::uint32_t owner : owners) {
       const Weight weight = model.weight(compare(members[m].identity, members[owner].identity)) + model.return_weight();
       if (weight > best.weight) best = {std::min(m, owner), std::max(m, owner), weight};
     }
-    if (best.weight >= model.threshold()) returns.push_back(best);
+    if (best.weight >= least) returns.push_back(best);
   }
   return returns;
 }
@@ -140,6 +145,44 @@ struct Claim {
   std::uint64_t rows = 0;
   [[nodiscard]] int sources() const noexcept { return std::popcount(datasets); }
 };
+
+bool better(const Claim& a, const Claim& b) noexcept {
+  return a.sources() != b.sources() ? a.sources() > b.sources() : a.rows > b.rows;
+}
+
+// The claim of each part, at its root.
+std::vector<Claim> claims_of(std::span<const NumberMember> members, UnionFind& parts) {
+  std::vector<Claim> claims(members.size());
+  for (std::uint32_t m = 0; m < members.size(); ++m) {
+    Claim& claim = claims[parts.find(m)];
+    claim.datasets |= members[m].datasets;
+    claim.rows += members[m].rows;
+  }
+  return claims;
+}
+
+bool is_doubtful(const NumberLink& link, const LinkageModel& model) noexcept {
+  return link.weight < model.threshold() + kIsSure;
+}
+
+// Parts from the owner what is joined to it by doubtful links alone, which are dropped: of the pieces of the owner's
+// part the one with the best claim, the first among equals, keeps the number.
+void part_doubtful(std::span<const NumberMember> members, const LinkageModel& model, NumberSettlement& settlement) {
+  std::erase_if(settlement.links, [&](const NumberLink& link) { return is_doubtful(link, model); });
+  UnionFind pieces(members.size());
+  for (const NumberLink& link : settlement.links) pieces.unite(link.a, link.b);
+  const std::vector<Claim> claims = claims_of(members, pieces);
+  std::uint32_t owner = 0;
+  bool found = false;
+  for (std::uint32_t m = 0; m < members.size(); ++m) {
+    if (settlement.standing[m] != NumberStanding::owned || pieces.find(m) != m) continue;
+    if (!found || better(claims[m], claims[owner])) owner = m;
+    found = true;
+  }
+  for (std::uint32_t m = 0; m < members.size(); ++m) {
+    if (pieces.find(m) != owner) settlement.standing[m] = NumberStanding::disowned;
+  }
+}
 
 }  // namespace
 
@@ -161,25 +204,21 @@ NumberSettlement settle_number(std::span<const NumberMember> members, const Link
     join_many(members, model, least, counts, parts, settlement.links);
   }
   settlement.parts = static_cast<std::uint32_t>(members.size() - settlement.links.size());
-  if (settlement.parts == 1 || !settings.number_ownership) return settlement;
+  const bool valid = members.front().identity.has_valid_nhs();
+  const bool all_sure = std::all_of(settlement.links.begin(), settlement.links.end(),
+                                    [&](const NumberLink& link) { return !is_doubtful(link, model); });
+  // Where numbers are often wrong, that the rest fits another number's record says little against one's own.
+  const bool may_leave = valid && may_return && !all_sure && !model.conflicts_may_link();
+  if (!settings.number_ownership || (settlement.parts == 1 && !may_leave)) return settlement;
 
-  std::vector<Claim> claims(members.size());  // at the root of each part
-  std::uint64_t rows = 0;
-  for (std::uint32_t m = 0; m < members.size(); ++m) {
-    Claim& claim = claims[parts.find(m)];
-    claim.datasets |= members[m].datasets;
-    claim.rows += members[m].rows;
-    rows += members[m].rows;
-  }
-  const auto better = [&](const Claim& a, const Claim& b) {
-    return a.sources() != b.sources() ? a.sources() > b.sources() : a.rows > b.rows;
-  };
+  const std::vector<Claim> claims = claims_of(members, parts);
   std::uint32_t owner = 0;
   bool tied = false;
-  std::uint64_t most_rows = 0;
+  std::uint64_t most_rows = 0, rows = 0;
   for (std::uint32_t m = 0; m < members.size(); ++m) {
     if (claims[m].rows == 0) continue;
     most_rows = std::max(most_rows, claims[m].rows);
+    rows += claims[m].rows;
     if (m == 0) continue;
     if (better(claims[m], claims[owner])) {
       owner = m;
@@ -205,7 +244,17 @@ NumberSettlement settle_number(std::span<const NumberMember> members, const Link
       }
     }
   }
-  if (!nobodys) settlement.returns = possible_returns(members, model, parts, owner);
+  if (nobodys) return settlement;
+  std::vector<bool> is_owner(members.size());
+  // Of equal claims any one takes the others back.
+  for (std::uint32_t m = 0; m < members.size(); ++m) is_owner[m] = parts.find(m) == owner;
+  if (may_leave && !tied && members.size() <= kMembersComparedInFull) {
+    part_doubtful(members, model, settlement);
+    for (std::uint32_t m = 0; m < members.size(); ++m) {
+      is_owner[m] = settlement.standing[m] == NumberStanding::owned;
+    }
+  }
+  settlement.returns = possible_returns(members, model, is_owner);
   return settlement;
 }
 

@@ -16,6 +16,8 @@ std::vector<std::string_view> evidence_flag_names(std::uint8_t flags) {
   if ((flags & Evidence::number_default) != 0) names.emplace_back("number_default");
   if ((flags & Evidence::birth_default) != 0) names.emplace_back("birth_default");
   if ((flags & Evidence::number_thin) != 0) names.emplace_back("number_thin");
+  if ((flags & Evidence::twin_male) != 0) names.emplace_back("twin_male");
+  if ((flags & Evidence::twin_female) != 0) names.emplace_back("twin_female");
   return names;
 }
 

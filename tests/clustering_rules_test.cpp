@@ -114,18 +114,55 @@ TEST(Returns, a_disowned_record_that_fits_nobody_goes_back_to_its_number) {
   EXPECT_EQ(resolved.counts.returned, 1U);
 }
 
-TEST(Returns, a_disowned_record_that_fits_another_person_does_not_go_back) {
-  const Resolved resolved =
-      resolve({{owner(1, kX), disowned(2, kX), owner(3, kY)}, {{1, 2, 20, EdgeKind::ret}, {2, 3, 6}}});
-  EXPECT_EQ(resolved.clusters(), (Ids{1, 2, 2}));
-  EXPECT_FALSE(resolved.results[1].returned);
-  EXPECT_EQ(resolved.counts.returned, 0U);
+TEST(Returns, a_disowned_record_goes_to_whom_it_fits_better_by_three_bits_and_to_its_owner_if_that_is_no_worse) {
+  constexpr Weight kOwn = 20, kBetter = kOwn + 3 * kWeightPerBit;
+  const auto with_other = [](Weight other) {
+    return resolve({{owner(1, kX), disowned(2, kX), owner(3, kY)}, {{1, 2, kOwn, EdgeKind::ret}, {2, 3, other}}});
+  };
+  const Resolved left = with_other(kBetter);
+  EXPECT_EQ(left.clusters(), (Ids{1, 2, 2}));
+  EXPECT_FALSE(left.results[1].returned);
+  EXPECT_EQ(left.counts.returned, 0U);
+  for (const Weight between : {kBetter - 1, kOwn + 1}) {
+    EXPECT_EQ(with_other(between).clusters(), (Ids{1, 2, 3}));
+    EXPECT_TRUE(with_other(between).results[1].ambiguous);
+  }
+  EXPECT_EQ(with_other(kOwn).clusters(), (Ids{1, 1, 3}));
+  EXPECT_TRUE(with_other(kOwn).results[1].returned);
+}
+
+TEST(Returns, a_number_that_is_nearer_without_a_link_keeps_a_record_from_its_owner) {
+  for (const Weight other : {6, 7}) {
+    const Resolved resolved =
+        resolve({{owner(1, kX), disowned(2, kX)}, {{1, 2, 6, EdgeKind::ret}, {2, kY, other, EdgeKind::rival}}});
+    EXPECT_EQ(resolved.clusters(), other == 6 ? (Ids{1, 1}) : (Ids{1, 2}));
+  }
+}
+
+TEST(Returns, what_loneliness_adds_is_not_weighed_against_other_numbers) {
+  const Component component{{owner(1, kX), disowned(2, kX)}, {{1, 2, 6, EdgeKind::ret}, {2, kY, 3, EdgeKind::rival}}};
+  for (const Weight adds : {2, 3}) {
+    ClusterCounts counts;
+    const auto results = resolve_component(component.nodes, component.edges, {kMargin, false, 1, adds}, counts);
+    EXPECT_EQ(results[1].returned, adds == 2);
+  }
+}
+
+TEST(Returns, a_pair_that_does_not_reach_the_threshold_is_no_return) {
+  const Component component{{owner(1, kX), disowned(2, kX)}, {{1, 2, 6, EdgeKind::ret}}};
+  for (const Weight threshold : {6, 7}) {
+    ClusterCounts counts;
+    const auto results = resolve_component(component.nodes, component.edges, {kMargin, false, threshold}, counts);
+    EXPECT_EQ(results[1].returned, threshold == 6);
+  }
 }
 
 TEST(Returns, a_disowned_record_with_a_companion_of_another_kind_has_found_its_person) {
-  const Resolved resolved =
-      resolve({{owner(1, kX), disowned(2, kX), unnumbered(3)}, {{1, 2, 20, EdgeKind::ret}, {2, 3, 6}}});
-  EXPECT_EQ(resolved.clusters(), (Ids{1, 2, 2}));
+  const auto with_own = [](Weight own) {
+    return resolve({{owner(1, kX), disowned(2, kX), unnumbered(3)}, {{1, 2, own, EdgeKind::ret}, {2, 3, 6}}});
+  };
+  EXPECT_EQ(with_own(2 * kWeightPerBit - 1).clusters(), (Ids{1, 2, 2}));
+  EXPECT_EQ(with_own(2 * kWeightPerBit).clusters(), (Ids{1, 1, 1})) << "both are the owner's with the same error";
 }
 
 TEST(Returns, disowned_records_of_one_number_that_keep_together_go_back_together) {
@@ -139,7 +176,7 @@ TEST(Returns, disowned_records_of_one_number_that_keep_together_go_back_together
 
 TEST(Returns, an_ambiguous_record_stays_apart_from_its_number_too) {
   const Resolved resolved = resolve(
-      {{owner(1, kX), disowned(2, kX), owner(3, kY), owner(4, kZ)}, {{1, 2, 20, EdgeKind::ret}, {2, 3, 9}, {2, 4, 9}}});
+      {{owner(1, kX), disowned(2, kX), owner(3, kY), owner(4, kZ)}, {{1, 2, 6, EdgeKind::ret}, {2, 3, 9}, {2, 4, 9}}});
   EXPECT_EQ(resolved.clusters(), (Ids{1, 2, 3, 4}));
   EXPECT_TRUE(resolved.results[1].ambiguous);
 }
@@ -271,6 +308,43 @@ TEST(ThinNumbers, one_settled_to_another_is_no_rival_of_it) {
   const Resolved resolved = resolve({{owner(1, kX), thin(2, kY), unnumbered(3)},
                                      {{1, 2, 9, EdgeKind::conflict}, {1, 3, 12}, {3, kY, 11, EdgeKind::rival}}});
   EXPECT_EQ(resolved.clusters(), (Ids{1, 1, 1}));
+}
+
+// --- known twins ---
+
+constexpr std::uint8_t kMaleTwin = 1, kFemaleTwin = 2;
+
+ClusterNode with_twin(IdentityId id, std::uint64_t number, std::uint8_t twins) {
+  ClusterNode node = owner(id, number);
+  node.twins = twins;
+  return node;
+}
+
+TEST(KnownTwins, what_fits_a_person_fits_the_twin_of_that_gender_as_well) {
+  const auto claimed = [](Gender gender, std::uint8_t twins) {
+    return resolve({{with_twin(1, kX, twins), unnumbered(2, gender)}, {{1, 2, 9}}}).results[1];
+  };
+  EXPECT_EQ(claimed(kMale, 0).cluster, 1U);
+  EXPECT_EQ(claimed(kMale, kFemaleTwin).cluster, 1U) << "the gender tells them apart";
+  EXPECT_TRUE(claimed(kMale, kMaleTwin).ambiguous);
+  EXPECT_TRUE(claimed(kMale, kMaleTwin | kFemaleTwin).ambiguous) << "one of two others";
+  EXPECT_TRUE(claimed(kUnknown, kFemaleTwin).ambiguous);
+}
+
+TEST(KnownTwins, are_no_rivals_where_a_patient_number_or_a_misspelt_number_tells) {
+  EXPECT_EQ(resolve({{with_twin(1, kX, kMaleTwin), unnumbered(2, kMale)}, {{1, 2, 9, EdgeKind::local_id}}}).clusters(),
+            (Ids{1, 1}));
+  ClusterNode misspelt = unnumbered(2, kMale);
+  misspelt.invalid_nhs = kX - 100;
+  EXPECT_EQ(resolve({{with_twin(1, kX, kMaleTwin), misspelt}, {{1, 2, 9}}}).clusters(), (Ids{1, 1}));
+}
+
+TEST(KnownTwins, a_misspelt_number_of_the_batch_that_is_not_this_number_is_a_twins) {
+  const std::uint64_t number = number_of_stem(10), next = number_of_stem(number / 10 - 600'000'000 + 1);
+  ClusterNode misspelt = unnumbered(2, kMale);
+  misspelt.invalid_nhs = next + 100'000'000;
+  EXPECT_TRUE(resolve({{owner(1, number), misspelt}, {{1, 2, 9}}}).results[1].ambiguous);
+  EXPECT_EQ(resolve({{owner(1, kX), misspelt}, {{1, 2, 9}}}).clusters(), (Ids{1, 1})) << "not of that batch";
 }
 
 // --- local ids ---

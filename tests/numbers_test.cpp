@@ -285,5 +285,24 @@ TEST_F(Numbers, superseded_numbers_are_followed_to_the_current_one_however_many_
   EXPECT_EQ(found.manifest.rows.nhs_superseded, 2U);
 }
 
+TEST_F(Numbers, a_row_that_fits_one_of_two_twins_is_neithers_wherever_it_is_recorded) {
+  const std::uint64_t number = number_of_stem(300'010);
+  const std::string first = std::to_string(number);
+  const std::string second = std::to_string(number_of_stem(number / 10 - 600'000'000 + 1));
+  add_known("first", first, "1999-05-07", "LS1 4AP", "1");
+  add_known("second", second, "1999-05-07", "LS1 4AP", "1");
+  add_known("moved", first, "1999-05-07", "LS2 9JT", "1");
+  add("ae", "row", "", "1999-05-07", "LS2 9JT", "1");
+  const Outcome outcome = rebuilt();
+  EXPECT_TRUE(outcome.together("first-gp", "moved-ae"));
+  EXPECT_FALSE(outcome.together("first-gp", "second-gp"));
+  EXPECT_TRUE(outcome.is_flagged("first-gp", Evidence::twin_male));
+  EXPECT_FALSE(outcome.is_flagged("first-gp", Evidence::twin_female));
+  EXPECT_TRUE(outcome.is_flagged("second-gp", Evidence::twin_male));
+  EXPECT_EQ(outcome.kind.at("row"), LinkKind::apart);
+  const Outcome without = rebuilt(world_, {"model.twins=false"});
+  EXPECT_TRUE(without.together("row", "moved-gp"));
+}
+
 }  // namespace
 }  // namespace ligature

@@ -36,6 +36,7 @@ ModelParameters choose_model(const Communicator& comm, const JobFile& job, const
                         : expectation.problem;
     if (expectation.usable) model = expectation.parameters;
   }
+  set_conflicts(survey.file, model);
   for (const Dependence& dependence : measure_dependence(survey.same_number)) {
     const Association& errors = dependence.alike;
     report.dependence.push_back({std::string(dependence.first), std::string(dependence.second), errors.agree,

@@ -42,8 +42,10 @@ void cluster_nodes(std::span<const ComponentNode> nodes, std::vector<ClusterNode
   for (const ComponentNode& node : nodes) {
     const Identity identity = counted_as(node.counted.identity, node.evidence);
     const bool disowned = node.evidence.has(Evidence::number_disowned);
+    const bool invalid = identity.nhs_status() == NhsStatus::invalid;
     result.push_back({node.id, identity.valid_nhs(), disowned ? node.counted.identity.valid_nhs() : 0,
-                      identity.gender(), node.evidence.has(Evidence::number_thin)});
+                      identity.gender(), node.evidence.has(Evidence::number_thin), twins_of(node.evidence),
+                      invalid ? identity.nhs() : 0});
   }
 }
 

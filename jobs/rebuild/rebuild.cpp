@@ -302,6 +302,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   if (job.model.passes.nhs_number) {
     clock.begin("numbers");
     take(settle_numbers(comm, identities, numbers, model, job.model, survey, manifest.numbers));
+    flag_twins(comm, identities, std::move(survey.twins), survey.evidence);
     clock.end(manifest.identities, "identities", owned, std::exchange(work, {}));
   }
   numbers.release();

@@ -31,6 +31,7 @@ struct Resident {
   std::uint64_t key = 0;     // linkage key of the postcode
   std::uint64_t number = 0;  // valid NHS number, 0 if none
   std::uint64_t value = 0;   // thin number or not, postcode, date of birth and gender
+  IdentityId id = 0;
   [[nodiscard]] bool is_thin() const noexcept { return value >> 63 != 0; }
   [[nodiscard]] std::uint64_t postcode() const noexcept { return value << 1 >> 19; }
   [[nodiscard]] DayNumber birth() const noexcept { return static_cast<DayNumber>(value >> 2 & 0xFFFF); }
@@ -41,7 +42,8 @@ struct ResidentOrder {
   bool operator()(const Resident& a, const Resident& b) const noexcept {
     if (a.key != b.key) return a.key < b.key;
     if (a.number != b.number) return a.number < b.number;
-    return a.value < b.value;
+    if (a.value != b.value) return a.value < b.value;
+    return a.id < b.id;
   }
 };
 
@@ -52,6 +54,7 @@ struct CrowdCounts {
   std::array<std::uint64_t, kCrowds> same_birth_different_gender{}, same_birth_same_gender{};
   std::array<std::uint64_t, kGenderLevels> alike_in_use{}, alike_thin{};
   std::array<std::uint64_t, 2> neighbours{};  // in number, one after the other: all, and of the same date of birth
+  std::vector<TwinPair> twins;
 };
 
 struct PostcodeCount {
@@ -95,6 +98,27 @@ std::uint64_t count_alike(std::span<const Resident> persons, std::size_t crowd, 
     }
   }
   return females + males;
+}
+
+std::uint64_t twin_flags(const Resident& resident) noexcept {
+  return (resident.gender() == static_cast<std::size_t>(Gender::female) ? 0 : Evidence::twin_male) |
+         (resident.gender() == static_cast<std::size_t>(Gender::male) ? 0 : Evidence::twin_female);
+}
+
+// Those of one postcode with numbers of one batch and the same date of birth.
+void find_twins(std::span<const Resident> residents, std::vector<TwinPair>& twins) {
+  constexpr std::size_t kLookedBack = 64;  // a batch has ten numbers
+  for (std::size_t i = 1; i < residents.size(); ++i) {
+    const Resident& resident = residents[i];
+    if (resident.number == 0 || resident.birth() == kMissingDay) continue;
+    for (std::size_t back = 1; back <= std::min(i, kLookedBack); ++back) {
+      const Resident& other = residents[i - back];
+      if (!are_neighbours(other.number, resident.number)) break;
+      if (other.number == resident.number || other.birth() != resident.birth()) continue;
+      twins.push_back({resident.id, other.id, twin_flags(other)});
+      twins.push_back({other.id, resident.id, twin_flags(resident)});
+    }
+  }
 }
 
 // The residents of one postcode.
@@ -151,7 +175,8 @@ std::vector<PostcodeCount> count_postcodes(const Communicator& comm, const Ident
           const DayNumber kept = is_default[birth] != 0 ? kMissingDay : birth;
           add({linkage_key(identity.postcode()), identity.valid_nhs(),
                static_cast<std::uint64_t>(evidence[i].has(Evidence::number_thin)) << 63 | identity.postcode() << 18 |
-                   static_cast<std::uint64_t>(kept) << 2 | static_cast<std::uint64_t>(identity.gender())});
+                   static_cast<std::uint64_t>(kept) << 2 | static_cast<std::uint64_t>(identity.gender()),
+               identities.first_id + i});
         },
         ResidentOrder{});
     const std::vector<Range> groups = groups_of(std::span<const Resident>(residents), 1);
@@ -161,11 +186,13 @@ std::vector<PostcodeCount> count_postcodes(const Communicator& comm, const Ident
     for_blocks(groups.size(), 256, [&](std::size_t begin, std::size_t end) {
       std::vector<Resident> known;
       for (std::size_t g = begin; g < end; ++g) {
-        postcodes[before + g] =
-            count_residents(std::span(residents).subspan(groups[g].begin, groups[g].size()), counts.local(), known);
+        const auto here = std::span(residents).subspan(groups[g].begin, groups[g].size());
+        postcodes[before + g] = count_residents(here, counts.local(), known);
+        find_twins(here, counts.local().twins);
       }
     });
     counts.for_each([&](const CrowdCounts& mine) {
+      crowds.twins.insert(crowds.twins.end(), mine.twins.begin(), mine.twins.end());
       for (std::size_t n = 0; n < crowds.neighbours.size(); ++n) crowds.neighbours[n] += mine.neighbours[n];
       for (std::size_t g = 0; g < kGenderLevels; ++g) {
         crowds.alike_in_use[g] += mine.alike_in_use[g];
@@ -238,9 +265,9 @@ Rarity rarity_among(std::uint64_t persons_with_value, std::uint64_t persons, dou
   return rarity_of((others + kSmoothing) / (all + kSmoothing / average), average);
 }
 
-void survey_residents(const Communicator& comm, const Identities& identities,
-                      const std::vector<std::uint8_t>& is_default, FileFrequencies& file,
-                      std::vector<Evidence>& evidence) {
+std::vector<TwinPair> survey_residents(const Communicator& comm, const Identities& identities,
+                                       const std::vector<std::uint8_t>& is_default, FileFrequencies& file,
+                                       std::vector<Evidence>& evidence) {
   CrowdCounts crowds;
   const std::vector<PostcodeCount> postcodes = count_postcodes(comm, identities, is_default, evidence, crowds);
   std::uint64_t residents = 0, numbers = 0;
@@ -267,6 +294,7 @@ void survey_residents(const Communicator& comm, const Identities& identities,
     file.same_birth_at_postcode[k][static_cast<std::size_t>(GenderLevel::same)] += crowds.same_birth_same_gender[c];
   }
   answer_rarities(comm, identities, postcodes, residents, average, evidence);
+  return std::move(crowds.twins);
 }
 
 }  // namespace ligature

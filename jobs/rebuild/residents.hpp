@@ -8,6 +8,7 @@
 #include "engine/evidence.hpp"
 #include "engine/model.hpp"
 #include "jobs/rebuild/identities.hpp"
+#include "jobs/rebuild/twins.hpp"
 #include "partition/communicator.hpp"
 
 namespace ligature {
@@ -17,9 +18,9 @@ namespace ligature {
 Rarity rarity_among(std::uint64_t persons_with_value, std::uint64_t persons, double average) noexcept;
 
 // Collective.  Fills the postcode parts of file, and the postcode rarity of each owned identity.  is_default: by day.
-// The other parts of file must be known.
-void survey_residents(const Communicator& comm, const Identities& identities,
-                      const std::vector<std::uint8_t>& is_default, FileFrequencies& file,
-                      std::vector<Evidence>& evidence);
+// The other parts of file must be known.  Returns the pairs of known twins that this rank has seen.
+std::vector<TwinPair> survey_residents(const Communicator& comm, const Identities& identities,
+                                       const std::vector<std::uint8_t>& is_default, FileFrequencies& file,
+                                       std::vector<Evidence>& evidence);
 
 }  // namespace ligature

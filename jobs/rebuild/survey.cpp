@@ -236,7 +236,8 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
   const Received<IdentityId> thin =
       shuffle(comm, std::move(births.thin), [&](IdentityId id) { return identities.owner(id); });
   for (const IdentityId id : thin.items) survey.evidence[id - identities.first_id].flags = Evidence::number_thin;
-  survey_residents(comm, identities, is_default, file, survey.evidence);
+  survey.twins = survey_residents(comm, identities, is_default, file, survey.evidence);
+  if (!settings.twins) survey.twins.clear();
 
   const double average = documented_model(file).birth.back().u;
   survey.births.resize(kDays);

@@ -12,6 +12,7 @@
 #include "engine/model_settings.hpp"
 #include "jobs/rebuild/identities.hpp"
 #include "jobs/rebuild/number_groups.hpp"
+#include "jobs/rebuild/twins.hpp"
 #include "partition/communicator.hpp"
 
 namespace ligature {
@@ -23,6 +24,7 @@ struct Survey {
   PatternCounts same_number{};       // pairs of records that share a valid NHS number (anchored_estimate.hpp)
   std::vector<Evidence> evidence;    // by owned identity
   std::vector<Evidence> births;      // by day: its rarity, and whether systems write it when they know none
+  std::vector<TwinPair> twins;       // seen by this rank
   bool one_dataset = false;          // all rows are of one
   std::uint64_t default_births = 0;  // such days
   // How many records an identity is: one for each source.  In a file of one dataset its rows are the records, of which
@@ -34,7 +36,7 @@ struct Survey {
 };
 
 // Collective.
-// Of settings, default_values and term_frequency are used.
+// Of settings, default_values, term_frequency and twins are used.
 Survey survey_file(const Communicator& comm, const Identities& identities, NumberGroups& groups,
                    const ModelSettings& settings);
 
