@@ -1,5 +1,6 @@
 // The job file: what is read, what is refused, and whether the message says where and what to do.
 #include "io/job_file.hpp"
+#include "io/key_file.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -496,8 +497,8 @@ class KeyFile : public ::testing::Test {
 };
 
 TEST_F(KeyFile, its_bytes_are_the_key) {
-  const std::vector<std::byte> key = load_key_file(write(32, 0600));
-  EXPECT_EQ(key, std::vector<std::byte>(32, std::byte{'k'}));
+  const SecretBytes key = load_key_file(write(32, 0600));
+  EXPECT_EQ(key, SecretBytes(32, std::byte{'k'}));
   EXPECT_EQ(load_key_file(write(4096, 0600)).size(), 4096U);
 }
 

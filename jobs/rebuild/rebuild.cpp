@@ -19,6 +19,7 @@
 #include "engine/trace.hpp"
 #include "io/bounds.hpp"
 #include "io/files.hpp"
+#include "io/key_file.hpp"
 #include "io/manifest.hpp"
 #include "io/performance.hpp"
 #include "io/placement.hpp"
@@ -63,8 +64,8 @@ std::string utc_now() {
 }
 
 // Collective.  Reads the key on every rank, so that it never travels; all ranks fail together.
-std::vector<std::byte> load_key(const Communicator& comm, const JobFile& job) {
-  std::vector<std::byte> key;
+SecretBytes load_key(const Communicator& comm, const JobFile& job) {
+  SecretBytes key;
   std::optional<std::string> problem;
   try {
     key = load_key_file(job.key);
@@ -258,7 +259,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     log_warning(comm, warning);
   }
 
-  const std::vector<std::byte> key = load_key(comm, job);
+  const SecretBytes key = load_key(comm, job);
   const Inputs inputs = find_inputs(comm, job);
   make_folders(comm, job);
   const std::uint64_t memory = memory_of_rank(comm, job);
