@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <tuple>
 
 #include "engine/field_text.hpp"
+#include "engine/nhs_number.hpp"
 
 namespace ligature {
 
@@ -64,8 +66,34 @@ std::optional<KindText> parse_objection_kind(std::string_view text) noexcept {
   return std::nullopt;
 }
 
+std::string_view objection_kind_name(ObjectionKind kind) noexcept {
+  constexpr std::array<std::string_view, kObjectionKinds> kNames = {"type1", "type2", "ndoo"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
+std::string_view entry_problem_name(EntryProblem problem) noexcept {
+  constexpr std::array<std::string_view, kEntryProblems> kNames = {"broken_row", "no_number",   "unknown_kind",
+                                                                   "no_date",    "future_date", "tie"};
+  return kNames[static_cast<std::size_t>(problem)];
+}
+
+ReadPreference read_preference(std::string_view nhs, std::string_view kind, std::string_view date,
+                               DayNumber latest) noexcept {
+  const NhsNumber number = standardise_nhs_number(nhs);
+  if (number.status != NhsStatus::valid) return {{}, EntryProblem::no_number};
+  const std::optional<KindText> read = parse_objection_kind(kind);
+  if (!read) return {{}, EntryProblem::unknown_kind};
+  const std::optional<CivilDate> civil = parse_date(date);
+  const std::optional<DayNumber> day = civil ? day_number(*civil) : std::nullopt;
+  if (!day) return {{}, EntryProblem::no_date};
+  const Preference preference{number.value, *day, read->kind, read->withdrawn};
+  if (latest != kMissingDay && *day > latest) return {preference, EntryProblem::future_date};
+  return {preference, std::nullopt};
+}
+
 ObjectionLedger::ObjectionLedger(std::vector<Preference> preferences) : preferences_(std::move(preferences)) {
   std::sort(preferences_.begin(), preferences_.end(), stands_before);
+  preferences_.erase(std::unique(preferences_.begin(), preferences_.end()), preferences_.end());
   directory_ = NhsDirectory(preferences_, kNumberOf);
 }
 
@@ -81,6 +109,54 @@ bool ObjectionLedger::bars(std::uint64_t valid_nhs, DayNumber extracted, AfterOp
   });
   if (extracted == kMissingDay) return stands;
   return stood || (policy == AfterOptOut::withdraw && stands);
+}
+
+bool ObjectionLedger::stands(std::uint64_t valid_nhs, ObjectionKinds kinds, DayNumber on) const noexcept {
+  std::array<bool, kObjectionKinds> stands{};
+  directory_.for_each(preferences_, kNumberOf, valid_nhs, [&](const Preference& preference) {
+    if (on == kMissingDay || preference.date <= on) {
+      stands[static_cast<std::size_t>(preference.kind)] = !preference.withdrawn;
+    }
+    return true;
+  });
+  for (std::size_t kind = 0; kind < kObjectionKinds; ++kind) {
+    if (stands[kind] && (kinds & kinds_of(static_cast<ObjectionKind>(kind))) != 0) return true;
+  }
+  return false;
+}
+
+bool ObjectionLedger::speaks_of(std::uint64_t valid_nhs, ObjectionKind kind) const noexcept {
+  bool found = false;
+  directory_.for_each(preferences_, kNumberOf, valid_nhs, [&](const Preference& preference) {
+    found = preference.kind == kind;
+    return !found;
+  });
+  return found;
+}
+
+bool ObjectionLedger::is_outranked(const Preference& entry) const noexcept {
+  if (!entry.withdrawn) return false;
+  bool found = false;
+  directory_.for_each(preferences_, kNumberOf, entry.nhs, [&](const Preference& other) {
+    found = other.kind == entry.kind && other.date == entry.date && !other.withdrawn;
+    return !found;
+  });
+  return found;
+}
+
+Digest ObjectionLedger::version() const noexcept {
+  // Field by field: the gaps of a structure are not content.
+  constexpr std::size_t kBytes = sizeof(std::uint64_t) + sizeof(DayNumber) + 2;
+  std::vector<std::byte> bytes(preferences_.size() * kBytes);
+  std::byte* at = bytes.data();
+  for (const Preference& preference : preferences_) {
+    std::memcpy(at, &preference.nhs, sizeof preference.nhs);
+    std::memcpy(at + sizeof preference.nhs, &preference.date, sizeof preference.date);
+    at[kBytes - 2] = static_cast<std::byte>(preference.kind);
+    at[kBytes - 1] = static_cast<std::byte>(preference.withdrawn);
+    at += kBytes;
+  }
+  return digest(bytes);
 }
 
 std::uint64_t ObjectionLedger::standing(ObjectionKind kind) const noexcept {

@@ -6,15 +6,25 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include "engine/date.hpp"
+#include "engine/linkage_key.hpp"
 #include "engine/nhs_directory.hpp"
 
 namespace ligature {
 
 enum class ObjectionKind : std::uint8_t { type1, type2, national };
+inline constexpr std::size_t kObjectionKinds = 3;
+std::string_view objection_kind_name(ObjectionKind kind) noexcept;  // as a ledger has it, e.g. "type1"
+
+// A set of kinds, a bit each.
+using ObjectionKinds = std::uint8_t;
+constexpr ObjectionKinds kinds_of(ObjectionKind kind) noexcept {
+  return static_cast<ObjectionKinds>(1U << static_cast<unsigned>(kind));
+}
 enum class AfterOptOut : std::uint8_t { keep_earlier, withdraw };
 
 struct Preference {
@@ -33,9 +43,25 @@ struct KindText {
 };
 std::optional<KindText> parse_objection_kind(std::string_view text) noexcept;
 
+// Why an entry of a ledger has no effect.  tie: a withdrawal on the date of an objection, which outranks it.
+enum class EntryProblem : std::uint8_t { broken_row, no_number, unknown_kind, no_date, future_date, tie };
+inline constexpr std::size_t kEntryProblems = 6;
+std::string_view entry_problem_name(EntryProblem problem) noexcept;  // as printed, e.g. "no_number"
+
+// The preference that an entry states, or why it states none.
+struct ReadPreference {
+  Preference preference;
+  std::optional<EntryProblem> problem;  // the first of the enumeration's order that applies
+};
+// nhs, kind, date: as written, in any spelling.  latest: the last day that an entry may be dated (kMissingDay: any).
+// A date in the future is no preference yet, and most often an error.
+ReadPreference read_preference(std::string_view nhs, std::string_view kind, std::string_view date,
+                               DayNumber latest) noexcept;
+
 class ObjectionLedger {
  public:
   ObjectionLedger() = default;
+  // Repeats are dropped.
   explicit ObjectionLedger(std::vector<Preference> preferences);
 
   // True if a type 1 objection keeps a row of this person, extracted on this date, out of the run.
@@ -43,9 +69,20 @@ class ObjectionLedger {
   // extracted == kMissingDay: the end of the ledger counts.
   [[nodiscard]] bool bars(std::uint64_t valid_nhs, DayNumber extracted, AfterOptOut policy) const noexcept;
 
+  // True if an objection of one of the kinds stands on a date (kMissingDay: at the end of the ledger).
+  [[nodiscard]] bool stands(std::uint64_t valid_nhs, ObjectionKinds kinds, DayNumber on) const noexcept;
+  // True if the ledger has an entry of the kind for this number, whatever it says.
+  [[nodiscard]] bool speaks_of(std::uint64_t valid_nhs, ObjectionKind kind) const noexcept;
+  // True if the entry is a withdrawal without effect: an objection of the same date outranks it.
+  [[nodiscard]] bool is_outranked(const Preference& entry) const noexcept;
+  // Names the list's content: two lists with the same entries have the same version, in any order of files and lines.
+  [[nodiscard]] Digest version() const noexcept;
+
   // Persons with a standing objection of a kind at the end of the ledger.
   [[nodiscard]] std::uint64_t standing(ObjectionKind kind) const noexcept;
   [[nodiscard]] bool empty() const noexcept { return preferences_.empty(); }
+  // Sorted by person, kind and date; of one date the entry that holds comes last.
+  [[nodiscard]] std::span<const Preference> preferences() const noexcept { return preferences_; }
 
  private:
   std::vector<Preference> preferences_;  // sorted by person, kind, date

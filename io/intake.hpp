@@ -139,7 +139,6 @@ IntakeReport read_extracts(const Communicator& comm, const JobFile& job, const I
 struct ReferenceCounts {
   std::uint64_t rows = 0, malformed = 0;
 };
-ObjectionLedger load_objections(const Communicator& comm, const JobFile& job, ReferenceCounts& counts);
 SupersessionTable load_superseded(const Communicator& comm, const JobFile& job, ReferenceCounts& counts);
 // The codes of the practice register: the first column, or the column named practice_code, provider or code.
 std::vector<std::string> load_practices(const Communicator& comm, const JobFile& job, ReferenceCounts& counts);

@@ -121,6 +121,51 @@ TEST(Objection, is_the_persons_own) {
   EXPECT_FALSE(ledger.bars(~0ULL, 200, kKeep));
 }
 
+TEST(Objection, of_each_kind_stands_by_its_own_dates) {
+  const ObjectionLedger ledger(
+      {objects(100), objects(100, ObjectionKind::type2), withdraws(200, ObjectionKind::type2)});
+  constexpr ObjectionKinds kType1 = kinds_of(ObjectionKind::type1), kType2 = kinds_of(ObjectionKind::type2);
+  EXPECT_FALSE(ledger.stands(kPerson, kType1 | kType2, 99));
+  EXPECT_TRUE(ledger.stands(kPerson, kType2, 199));
+  EXPECT_FALSE(ledger.stands(kPerson, kType2, 200));
+  EXPECT_FALSE(ledger.stands(kPerson, kType2, kMissingDay)) << "at the end of the ledger";
+  EXPECT_TRUE(ledger.stands(kPerson, kType1 | kType2, kMissingDay));
+  EXPECT_FALSE(ledger.stands(kPerson, kinds_of(ObjectionKind::national), kMissingDay));
+  EXPECT_FALSE(ledger.stands(kPerson + 1, kType1, kMissingDay));
+  EXPECT_TRUE(ledger.speaks_of(kPerson, ObjectionKind::type2)) << "also when it was withdrawn";
+  EXPECT_FALSE(ledger.speaks_of(kPerson, ObjectionKind::national));
+}
+
+TEST(Objection, on_one_date_leaves_its_withdrawal_without_effect) {
+  const ObjectionLedger ledger({objects(100), withdraws(100), withdraws(200)});
+  EXPECT_TRUE(ledger.is_outranked(withdraws(100)));
+  EXPECT_FALSE(ledger.is_outranked(withdraws(200)));
+  EXPECT_FALSE(ledger.is_outranked(objects(100)));
+  EXPECT_FALSE(ledger.is_outranked(withdraws(100, ObjectionKind::type2)));
+}
+
+TEST(LedgerVersion, names_the_entries_and_not_their_order_or_repetition) {
+  const ObjectionLedger ledger({objects(100), withdraws(200)});
+  EXPECT_EQ(ObjectionLedger({withdraws(200), objects(100), objects(100)}).version(), ledger.version());
+  EXPECT_NE(ObjectionLedger({objects(100), withdraws(201)}).version(), ledger.version());
+  EXPECT_NE(ObjectionLedger({objects(100), objects(200)}).version(), ledger.version());
+  EXPECT_NE(ObjectionLedger().version(), ledger.version());
+}
+
+TEST(LedgerEntry, says_why_it_has_no_effect) {
+  const auto problem_of = [](std::string_view nhs, std::string_view kind, std::string_view date) {
+    const ReadPreference read = read_preference(nhs, kind, date, *day_number({2014, 4, 1}));
+    return read.problem ? std::string(entry_problem_name(*read.problem)) : "none";
+  };
+  EXPECT_EQ(problem_of("401 023 2137", "9Nu0.", "01/04/2014"), "none");
+  EXPECT_EQ(problem_of("4010232138", "9Nu0", "2014-04-01"), "no_number") << "the check digit is wrong";
+  EXPECT_EQ(problem_of("", "", ""), "no_number");
+  EXPECT_EQ(problem_of("4010232137", "9Nu2", "2014-04-01"), "unknown_kind");
+  EXPECT_EQ(problem_of("4010232137", "type1", ""), "no_date");
+  EXPECT_EQ(problem_of("4010232137", "type1", "2014-02-30"), "no_date");
+  EXPECT_EQ(problem_of("4010232137", "type1", "2014-04-02"), "future_date");
+}
+
 TEST(Objection, agrees_with_a_scan_of_the_whole_series_in_any_order_of_lines) {
   std::mt19937_64 random(2016);
   std::vector<Preference> preferences;

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/error.hpp"
+#include "io/ledger.hpp"
 #include "tests/intake_fixture.hpp"
 
 namespace ligature {
@@ -71,9 +72,10 @@ TEST_F(IntakeTest, ReferenceFilesGiveTheirRowsAndCountTheMalformedOnes) {
   EXPECT_EQ(superseded.current(kOtherNhs), kNhs);
   EXPECT_EQ(counts.rows, 3U);
   EXPECT_EQ(counts.malformed, 2U);
-  const ObjectionLedger objections = load_objections(comm_, job_, counts);
-  EXPECT_EQ(counts.rows, 5U);
-  EXPECT_EQ(counts.malformed, 3U);
+  LedgerCounts entries;
+  const ObjectionLedger objections = load_ledger(comm_, {job_.objections}, superseded, entries);
+  EXPECT_EQ(entries.rows, 5U);
+  EXPECT_EQ(entries.unusable(), 3U);
   // The objection was made under the old number; it holds for the person.
   EXPECT_TRUE(objections.bars(kNhs, day(2014, 3, 1), AfterOptOut::keep_earlier));
   EXPECT_FALSE(objections.bars(kNhs, day(2014, 7, 1), AfterOptOut::keep_earlier));
@@ -84,10 +86,9 @@ TEST_F(IntakeTest, ReferenceFilesGiveTheirRowsAndCountTheMalformedOnes) {
 TEST_F(IntakeTest, AReferenceFileThatIsMissingOrLacksAColumnEndsTheJobOnEveryRank) {
   write("objections.csv", "nhs_number,kind\n");
   ReferenceCounts counts;
-  job_.objections = {path("objections.csv")};
-  EXPECT_THROW(load_objections(comm_, job_, counts), Error);
-  job_.objections = {path("nowhere.csv")};
-  EXPECT_THROW(load_objections(comm_, job_, counts), Error);
+  LedgerCounts entries;
+  EXPECT_THROW(load_ledger(comm_, {{path("objections.csv")}}, {}, entries), Error);
+  EXPECT_THROW(load_ledger(comm_, {{path("nowhere.csv")}}, {}, entries), Error);
   job_.superseded = path("nowhere.csv");
   EXPECT_THROW(load_superseded(comm_, job_, counts), Error);
   job_.practices = path("nowhere.csv");

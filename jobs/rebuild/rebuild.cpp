@@ -20,6 +20,7 @@
 #include "io/bounds.hpp"
 #include "io/files.hpp"
 #include "io/key_file.hpp"
+#include "io/ledger.hpp"
 #include "io/manifest.hpp"
 #include "io/performance.hpp"
 #include "io/placement.hpp"
@@ -269,10 +270,12 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
 
   // Extracts to rows.
   clock.begin("intake");
-  ReferenceCounts objection_rows, superseded_rows;
-  const ObjectionLedger objections = load_objections(comm, job, objection_rows);
+  ReferenceCounts superseded_rows;
   const SupersessionTable superseded = load_superseded(comm, job, superseded_rows);
-  report_reference(comm, "objections", objection_rows);
+  LedgerCounts objection_rows;
+  const ObjectionLedger objections =
+      load_ledger(comm, {job.objections, as_at, job.max_record_bytes}, superseded, objection_rows);
+  report_reference(comm, "objections", {objection_rows.rows, objection_rows.unusable()});
   report_reference(comm, "superseded numbers", superseded_rows);
   RowStore rows(inputs, job.secure / "scratch", memory / 4, job.max_categories);
   IntakeReport intake;
