@@ -35,8 +35,11 @@ int print_register(const Communicator& comm, const JobFile& job) {
   agreed_step(comm, [&] {
     if (!comm.is_root()) return;
     std::string text = "released";
-    for (const std::string_view column : kColumns) text += "," + std::string(column);
-    text += "\n";
+    for (const std::string_view column : kColumns) {
+      text += ',';
+      text += column;
+    }
+    text += '\n';
     const AuditChain chain = read_audit_log(job.secure, [&](const AuditEntry& entry) {
       if (entry.action != "release") return;
       text += entry.when;

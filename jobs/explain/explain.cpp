@@ -45,7 +45,10 @@ int explain(const Communicator& comm, const ExplainArguments& arguments) {
 
   std::vector<FoundRow> rows = find_rows(comm, secure, manifest.datasets, arguments.rows);
   std::string persons;
-  for (const FoundRow& row : rows) persons += (persons.empty() ? "" : " ") + hex(row.person);
+  for (const FoundRow& row : rows) {
+    if (!persons.empty()) persons += ' ';
+    persons += hex(row.person);
+  }
   Explanation explanation;  // of rank 0
   agreed_step(comm, [&] {
     if (!comm.is_root()) return;

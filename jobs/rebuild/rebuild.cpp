@@ -17,6 +17,7 @@
 #include "engine/pair_kernel.hpp"
 #include "engine/parallel.hpp"
 #include "engine/trace.hpp"
+#include "io/audit_log.hpp"
 #include "io/bounds.hpp"
 #include "io/files.hpp"
 #include "io/key_file.hpp"
@@ -170,6 +171,21 @@ void identify_run(const JobFile& job, const Inputs& inputs, std::span<const std:
   manifest.run_id =
       digest_of(manifest.job_file_digest + manifest.input_digest + manifest.model_digest + manifest.key_id)
           .substr(0, 16);
+}
+
+// Collective.  Whatever a key has named is accounted for before it has a name.
+void log_key_use(const Communicator& comm, const Manifest& manifest) {
+  append_audit(comm, manifest.secure,
+               {"rebuild",
+                {{"job", manifest.job_name},
+                 {"run_id", manifest.run_id},
+                 {"job_file_digest", manifest.job_file_digest},
+                 {"input_digest", manifest.input_digest},
+                 {"content_digest", manifest.content_digest},
+                 {"key_id", manifest.key_id},
+                 {"persons", manifest.persons},
+                 {"rows", manifest.rows.kept},
+                 {"opted_out", manifest.rows.opted_out}}});
 }
 
 Manifest new_manifest(const Communicator& comm, const JobFile& job, DayNumber as_at) {
@@ -401,6 +417,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   manifest.screens = content.screens;
   manifest.content_digest = hex(content.content);
   identify_run(job, inputs, key, manifest);
+  log_key_use(comm, manifest);
   manifest.peak_memory_bytes = peak_memory(comm);
   copy_stages(clock, manifest);
   name_dataset(comm, *content.writer, manifest);

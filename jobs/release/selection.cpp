@@ -87,6 +87,12 @@ std::uint64_t released_value(const Slice& slice, std::size_t person, PersonColum
   return slice.id_type[person];
 }
 
+std::string age_band_text(std::uint64_t lowest, int age_band) {
+  if (lowest >= kOldestBand) return std::to_string(kOldestBand) + "+";
+  const std::uint64_t highest = std::min<std::uint64_t>(lowest + static_cast<std::uint64_t>(age_band), kOldestBand) - 1;
+  return std::to_string(lowest) + "-" + std::to_string(highest);
+}
+
 Selection select_persons(const Communicator& comm, const ReleaseSource& source, const Agreement& agreement,
                          const ReleasedAreas& areas, std::span<const std::uint64_t> objecting,
                          SelectionCounts& counts) {
@@ -113,6 +119,34 @@ Selection select_persons(const Communicator& comm, const ReleaseSource& source, 
   counts.chosen = comm.sum(chosen);
   counts.objecting = comm.sum(left_out);
   return selection;
+}
+
+void keep_released_areas(const Communicator& comm, const ReleaseSource& source, const Selection& selection,
+                         ReleasedAreas& areas) {
+  std::vector<std::uint64_t> persons(areas.values.size() + 1);
+  agreed_step(comm, [&] {
+    SliceReader reader(source, {}, selection.persons, false);
+    Slice slice;
+    while (reader.next(slice)) {
+      for (std::size_t p = 0; p < slice.persons.size(); ++p) {
+        if (selection.has(slice.persons.begin + p)) ++persons[areas.of(slice.area[p])];
+      }
+    }
+  });
+  comm.sum(std::span(persons));
+  std::vector<std::uint32_t> kept(persons.size());
+  std::uint32_t next = 0;
+  for (std::size_t a = 0; a < areas.values.size(); ++a) {
+    if (persons[a] == 0) continue;
+    if (next != a) areas.values[next] = std::move(areas.values[a]);
+    kept[a] = next++;
+  }
+  areas.values.resize(next);
+  kept.back() = next;
+  for (std::uint32_t& area : areas.of_code) {
+    const bool lost = area + 1 < persons.size() && persons[area] == 0;
+    area = lost ? next : kept[area];
+  }
 }
 
 KAnonymity measure_k_anonymity(const Communicator& comm, const ReleaseSource& source, const Agreement& agreement,

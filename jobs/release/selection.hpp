@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "jobs/release/slices.hpp"
@@ -28,12 +29,19 @@ Selection select_persons(const Communicator& comm, const ReleaseSource& source, 
                          const ReleasedAreas& areas, std::span<const std::uint64_t> objecting,
                          SelectionCounts& counts);
 
+// Collective.  Leaves those areas that released persons live in.
+void keep_released_areas(const Communicator& comm, const ReleaseSource& source, const Selection& selection,
+                         ReleasedAreas& areas);
+
 // The value of a person's column as it is released: a year, the lowest age of a band, an NHS code, an area's number.
 // 0 of a year, 255 of an age band and areas.missing() mean "missing".
 std::uint64_t released_value(const Slice& slice, std::size_t person, PersonColumn column, const ReleasedAreas& areas,
                              int age_band, int year_now);
 inline constexpr std::uint64_t kNoAge = 255;
 inline constexpr std::uint64_t kOldestBand = 90;  // and older: they are too few to be told apart
+
+// "30-39", or "90+".
+std::string age_band_text(std::uint64_t lowest, int age_band);
 
 // How many released persons share all that is released of a person and may be known of them.
 struct KAnonymity {
