@@ -210,8 +210,7 @@ class Suppression {
   }
 
   // The values of dimension d that suit an entry's move best, the best first.
-  [[nodiscard]] std::vector<std::uint32_t> alternatives(std::size_t entry, const Coordinates& at,
-                                                        std::size_t d) const {
+  [[nodiscard]] std::vector<std::uint32_t> alternatives(std::size_t entry, const Coordinates& at, std::size_t d) const {
     const std::uint64_t value = table_.values[entry];
     const std::size_t line = entry - at[d] * layout_.stride(d);
     std::vector<std::tuple<bool, bool, std::uint64_t, std::uint32_t>> found;

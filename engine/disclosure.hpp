@@ -1,8 +1,8 @@
 // Disclosure control of tables of counts: which entries may be shown, and as what.
 //
-// A cube counts by some dimensions.  What is published of it are faces: a face tells some dimensions apart and sums over
-// the others, so the full table, its margins and its total are faces of one cube.  All tables that count the same thing
-// are faces of one cube, because what one hides another must not give back.
+// A cube counts by some dimensions.  What is published of it are faces: a face tells some dimensions apart and sums
+// over the others, so the full table, its margins and its total are faces of one cube.  All tables that count the same
+// thing are faces of one cube, because what one hides another must not give back.
 //
 // Two rule sets, each with a version; docs/release.md has their sources.
 //   suppress-1-5 v1   counts of 1 to 5 are not shown, nor as many others as it takes that none of them can be had by

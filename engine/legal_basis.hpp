@@ -1,4 +1,5 @@
-// The legal bases on which data may leave, and what each allows: a closed list, since what is not listed is not permitted.
+// The legal bases on which data may leave, and what each allows: a closed list, since what is not listed is not
+// permitted.
 #pragma once
 
 #include <cstdint>

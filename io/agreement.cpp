@@ -67,16 +67,14 @@ class AgreementParser {
   }
 
  private:
-  TableReader section(std::string_view key) {
-    return {root_.table(key), fmt::format("[{}]", key), {}, mistakes_};
-  }
+  TableReader section(std::string_view key) { return {root_.table(key), fmt::format("[{}]", key), {}, mistakes_}; }
   [[nodiscard]] fs::path file(const std::string& text) const { return (folder_ / text).lexically_normal(); }
 
   void read_agreement_table(TableReader table) {
     const auto id = table.required_text("id", "DARS-NIC-00042-A1B2C");
     if (id && !is_plain_name(*id)) {
-      table.mistake_at("id", fmt::format("'id' in [agreement] may hold letters, digits, '-', '_' and '.', {} at most",
-                                         kMostId));
+      table.mistake_at(
+          "id", fmt::format("'id' in [agreement] may hold letters, digits, '-', '_' and '.', {} at most", kMostId));
     }
     agreement_.id = id.value_or("");
     agreement_.recipient = table.required_text("recipient", "University of Leeds").value_or("");
@@ -112,13 +110,14 @@ class AgreementParser {
     }
     if (of_recipient == nullptr) {
       const auto near = nearest_name(agreement_.recipient, recipients);
-      table.mistake_at("recipient", fmt::format("'{}' is not on the register of approved customers{}",
-                                                agreement_.recipient, near ? fmt::format("; did you mean '{}'?", *near)
-                                                                           : std::string()));
+      table.mistake_at("recipient",
+                       fmt::format("'{}' is not on the register of approved customers{}", agreement_.recipient,
+                                   near ? fmt::format("; did you mean '{}'?", *near) : std::string()));
     } else if (std::find(purposes.begin(), purposes.end(), agreement_.purpose) == purposes.end()) {
-      table.mistake_at("purpose", fmt::format("'{}' is not a purpose that the register of approved customers lists for {}{}",
-                                              agreement_.purpose, agreement_.recipient,
-                                              suggestion(agreement_.purpose, purposes, "purposes")));
+      table.mistake_at(
+          "purpose",
+          fmt::format("'{}' is not a purpose that the register of approved customers lists for {}{}",
+                      agreement_.purpose, agreement_.recipient, suggestion(agreement_.purpose, purposes, "purposes")));
     } else if (of_recipient->type != recipient_type_name(agreement_.recipient_type)) {
       table.mistake_at("recipient_type", fmt::format("the register of approved customers has {} as a {}",
                                                      agreement_.recipient, of_recipient->type));
@@ -257,7 +256,8 @@ class AgreementParser {
       }
       released.dates = static_cast<EventDatePolicy>(dates.value_or(1));
       for (const ReleasedDataset& other : agreement_.datasets) {
-        if (other.name == released.name) table.mistake_at("name", fmt::format("dataset '{}' is named twice", other.name));
+        if (other.name == released.name)
+          table.mistake_at("name", fmt::format("dataset '{}' is named twice", other.name));
       }
       agreement_.datasets.push_back(std::move(released));
     }
@@ -276,7 +276,8 @@ class AgreementParser {
         table.mistake_at("name", "the name of a table may hold letters, digits, '-', '_' and '.'");
       }
       for (const ReleasedTable& other : agreement_.tables) {
-        if (other.name == released.name) table.mistake_at("name", fmt::format("two tables are called '{}'", other.name));
+        if (other.name == released.name)
+          table.mistake_at("name", fmt::format("two tables are called '{}'", other.name));
       }
       released.count = static_cast<TableCount>(table.required_one_of("count", kCounts).value_or(0));
       released.dataset = table.text("dataset");
@@ -289,8 +290,8 @@ class AgreementParser {
       released.dimensions = table.texts("dimensions").value_or(std::vector<std::string>{});
       check_repeats(table, "dimensions", released.dimensions);
       if (released.dimensions.size() > kMostDimensions) {
-        table.mistake_at("dimensions", fmt::format("{} dimensions; at most {} are possible",
-                                                   released.dimensions.size(), kMostDimensions));
+        table.mistake_at("dimensions", fmt::format("{} dimensions; at most {} are possible", released.dimensions.size(),
+                                                   kMostDimensions));
         released.dimensions.resize(kMostDimensions);
       }
       const auto dates = table.one_of("dates", kTableDates);
@@ -315,8 +316,8 @@ class AgreementParser {
     const ReleasableColumn* const column = find_column(table, "dimensions", *dataset, name, kDimensions);
     if (column == nullptr) return;
     if (!column->category && !column->date) {
-      table.mistake_at("dimensions", fmt::format("events cannot be counted by '{}': it is neither a category nor a date",
-                                                 name));
+      table.mistake_at("dimensions",
+                       fmt::format("events cannot be counted by '{}': it is neither a category nor a date", name));
     } else if (column->date && !table.has("dates")) {
       table.mistake("'dates' in [[table]] is required where events are counted by a date: \"month\" or \"year\"");
     }
@@ -349,10 +350,13 @@ class AgreementParser {
            "the agreement names nothing to be released");
     expect(!aggregate || !has_format_, "an aggregate is always CSV: 'format' has no place in it");
     const bool extract = form == ReleaseForm::extract;
-    expect(extract == has_k_, extract ? "'k' in [agreement] is required of an extract: how many persons, at least, must "
-                                        "share all that is released of a person"
-                                      : "only an extract has a 'k'");
-    expect(aggregate ? has_rules_ && !k_rules_ : extract ? has_rules_ && k_rules_ : !has_rules_,
+    expect(extract == has_k_, extract
+                                  ? "'k' in [agreement] is required of an extract: how many persons, at least, must "
+                                    "share all that is released of a person"
+                                  : "only an extract has a 'k'");
+    expect(aggregate ? has_rules_ && !k_rules_
+           : extract ? has_rules_ && k_rules_
+                     : !has_rules_,
            aggregate ? "'rules' in [agreement] must be \"suppress-1-5 v1\" or \"hes-2018 v1\" for an aggregate"
            : extract ? fmt::format("'rules' in [agreement] must be \"{}\" for an extract", kKAnonymityRules)
                      : std::string("no disclosure rules apply to an identifiable release: 'rules' has no place in it"));

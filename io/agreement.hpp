@@ -1,4 +1,5 @@
-// The agreement: what one recipient may be given, why, until when and in what form.  docs/release.md is the user's page.
+// The agreement: what one recipient may be given, why, until when and in what form.  docs/release.md is the user's
+// page.
 //
 // Read like the job file: every mistake with file, line, column and key, and the nearest known name.  What an agreement
 // does not name is not released.
@@ -48,7 +49,7 @@ struct Cohort {
 
 struct ReleasedDataset {
   std::string name;
-  std::vector<std::string> columns;               // of the dataset; "row_id" is the release's own
+  std::vector<std::string> columns;                // of the dataset; "row_id" is the release's own
   EventDatePolicy dates = EventDatePolicy::month;  // of every column of dates
 };
 
@@ -69,8 +70,8 @@ struct Agreement {
   DayNumber start = kMissingDay, expiry = kMissingDay;
   ReleaseForm form = ReleaseForm::aggregate;
   ReleaseFormat format = ReleaseFormat::hdf5;
-  std::filesystem::path key;  // absolute; empty in an aggregate
-  std::uint64_t k = 0;        // of an extract
+  std::filesystem::path key;                                 // absolute; empty in an aggregate
+  std::uint64_t k = 0;                                       // of an extract
   DisclosureRules rules = DisclosureRules::suppress_1_5_v1;  // of an aggregate
   std::vector<PersonColumn> person_columns;
   int age_band = 10;                                 // years of a band
@@ -99,8 +100,8 @@ struct Releasable {
   std::vector<ReleasableDataset> datasets;
 };
 
-// Reads and checks an agreement.  Throws UsageError that lists every mistake, an agreement that has expired or not begun
-// and a column that the dataset has not among them.
+// Reads and checks an agreement.  Throws UsageError that lists every mistake, an agreement that has expired or not
+// begun and a column that the dataset has not among them.
 Agreement parse_agreement(std::string_view text, const std::filesystem::path& path, const Releasable& releasable);
 std::string read_agreement(const std::filesystem::path& path);
 

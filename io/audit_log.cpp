@@ -157,8 +157,7 @@ LogEnd end_of(const File& file) {
 
 // The log, open for appending and locked until it is closed.
 File open_log(const std::filesystem::path& path) {
-  const int descriptor =
-      ::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
   if (descriptor < 0) throw Error("cannot open the audit log " + path.string() + ": " + std::strerror(errno));
   File file = File::adopt(descriptor, path);
   struct stat status {};

@@ -41,7 +41,7 @@ struct AuditEntry {
   std::uint64_t uid = 0;
   std::string user, action, previous, hash;
   AuditFields fields;
-  [[nodiscard]] std::string text(std::string_view name) const;        // empty if there is none
+  [[nodiscard]] std::string text(std::string_view name) const;      // empty if there is none
   [[nodiscard]] std::uint64_t number(std::string_view name) const;  // 0 if there is none
 };
 

@@ -88,8 +88,7 @@ SecretBytes load_key_file(const std::filesystem::path& path) {
   if (file.value < 0) {
     const int reason = errno;
     if (reason == ENOENT) {
-      throw UsageError(
-          fmt::format("no such key file: {0}; make one with: ligature key new '{0}'", name));
+      throw UsageError(fmt::format("no such key file: {0}; make one with: ligature key new '{0}'", name));
     }
     if (reason == ELOOP)
       throw UsageError(fmt::format("the key file is a symbolic link; name the file itself: {}", name));

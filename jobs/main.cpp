@@ -175,7 +175,8 @@ void add_jobs(CLI::App& app, CommandLine& command) {
     };
   });
 
-  CLI::App* const release = add_job(app, "release", "Gives a recipient what an agreement names, and enters it in the log");
+  CLI::App* const release =
+      add_job(app, "release", "Gives a recipient what an agreement names, and enters it in the log");
   add_job_file_options(*release, command);
   release->add_option("AGREEMENT.toml", command.agreement, "The agreement (docs/release.md)")->required();
   release->callback([&command] {
@@ -196,10 +197,10 @@ void add_jobs(CLI::App& app, CommandLine& command) {
   key->require_subcommand(1);
   CLI::App* const new_key = key->add_subcommand("new", "Makes a key of 32 random bytes, mode 0600; prints its id");
   new_key->add_option("FILE", command.key, "The key file to make; there must be none yet")->required();
-  new_key->callback([&command] {
-    command.job = [&](const Communicator& world) { return ligature::new_key(world, command.key); };
-  });
-  CLI::App* const key_id = key->add_subcommand("id", "Prints the id of a key, from which nothing of the key can be told");
+  new_key->callback(
+      [&command] { command.job = [&](const Communicator& world) { return ligature::new_key(world, command.key); }; });
+  CLI::App* const key_id =
+      key->add_subcommand("id", "Prints the id of a key, from which nothing of the key can be told");
   key_id->add_option("FILE", command.key, "The key file")->required();
   key_id->callback([&command] {
     command.job = [&](const Communicator& world) { return ligature::show_key_id(world, command.key); };

@@ -17,8 +17,9 @@ namespace {
 
 // The columns: of the log's members those that are public.
 constexpr std::array<std::string_view, 18> kColumns = {
-    "agreement", "release", "recipient", "recipient_type", "purpose", "legal_basis", "start",   "expiry", "form",
-    "datasets",  "columns", "cohort",    "objections",     "rules",   "persons",     "rows", "list_version", "output_sha256"};
+    "agreement",  "release", "recipient", "recipient_type", "purpose",      "legal_basis",
+    "start",      "expiry",  "form",      "datasets",       "columns",      "cohort",
+    "objections", "rules",   "persons",   "rows",           "list_version", "output_sha256"};
 
 std::string shown(const AuditEntry& entry, std::string_view name) {
   for (const auto& [key, value] : entry.fields) {

@@ -180,7 +180,8 @@ TEST(AgreementFile, whose_form_and_content_do_not_go_together_is_refused) {
                  "an aggregate has tables, and no [[dataset]]");
   expect_refused(with(kAggregate, "rules", "rules = \"suppress-1-5 v2\""), "did you mean \"suppress-1-5 v1\"");
   expect_refused(with(kAggregate, "rules", "rules = \"k-anonymity v1\""), "must be \"suppress-1-5 v1\"");
-  expect_refused(with(kAggregate, "dimensions = [\"area", "dimensions = [\"code\"]"), "persons cannot be counted by 'code'");
+  expect_refused(with(kAggregate, "dimensions = [\"area", "dimensions = [\"code\"]"),
+                 "persons cannot be counted by 'code'");
   expect_refused(with(kAggregate, "dimensions = [\"code", "dimensions = [\"amount\"]"),
                  "events cannot be counted by 'amount'");
   expect_refused(with(kAggregate, "dates", ""), "'dates' in [[table]] is required");
@@ -194,7 +195,8 @@ TEST(AgreementFile, may_name_identifiers_only_under_a_legal_basis_that_allows_th
   const Agreement agreement = parse_agreement(text, "/nowhere/a.toml", releasable());
   EXPECT_EQ(agreement.identifiers.size(), 2U);
   EXPECT_TRUE(agreement.legal_basis->objections_apply);
-  expect_refused(with(text, "legal_basis", "legal_basis = \"because we may\""), "'legal_basis' in [agreement] must be one of");
+  expect_refused(with(text, "legal_basis", "legal_basis = \"because we may\""),
+                 "'legal_basis' in [agreement] must be one of");
 }
 
 TEST(AgreementFile, of_hostile_names_and_sizes_is_refused) {
@@ -231,7 +233,8 @@ TEST(Customers, are_read_and_a_register_that_contradicts_itself_is_refused) {
   EXPECT_NE(said("Acme Ltd,charity,trials\n").find(":2: recipient_type must be"), std::string::npos);
   EXPECT_NE(said("Acme Ltd,company,\n").find(":2: an entry lacks a value"), std::string::npos);
   EXPECT_NE(said("Acme Ltd,company\n").find(":2: not a row of the table"), std::string::npos);
-  EXPECT_NE(said("Acme\xFF,company,x\n").find("not plain UTF-8"), std::string::npos);
+  EXPECT_NE(said("Acme\xFF,company,x\n").find(":2: not a row of the table"), std::string::npos);
+  EXPECT_NE(said("Acme\x07,company,x\n").find(":2: an entry is not plain UTF-8 text"), std::string::npos);
   write_file_durably(path, "who,why\n", 0600);
   EXPECT_THROW(read_customers(path), UsageError);
   EXPECT_THROW(read_customers(folder.path() / "none.csv"), UsageError);

@@ -38,7 +38,7 @@ class AuditLog : public testing::Test {
   // What the reader says of a log; empty if it is whole.
   [[nodiscard]] std::string fault() const {
     try {
-      read();
+      static_cast<void>(read());
       return {};
     } catch (const Error& error) {
       return error.what();
@@ -50,8 +50,8 @@ class AuditLog : public testing::Test {
 };
 
 TEST_F(AuditLog, an_entry_says_who_when_and_what) {
-  const std::string hash =
-      append_audit(folder_.path(), {"export", {{"output", std::string("in, \"dex\"\n.csv")}, {"rows", std::uint64_t{7}}}});
+  const std::string hash = append_audit(
+      folder_.path(), {"export", {{"output", std::string("in, \"dex\"\n.csv")}, {"rows", std::uint64_t{7}}}});
   std::vector<AuditEntry> entries;
   const AuditChain chain = read_audit_log(folder_.path(), [&](const AuditEntry& entry) { entries.push_back(entry); });
   ASSERT_EQ(entries.size(), 1U);
@@ -127,7 +127,8 @@ TEST_F(AuditLog, a_line_that_a_crash_cut_short_is_never_an_entry_and_is_accounte
 TEST_F(AuditLog, a_crash_while_a_torn_line_is_accounted_for_is_accounted_for_as_well) {
   append_entries(1);
   const std::string first = text();
-  for (const std::string torn : {"{\"sequence\":2,\"wh", "{\"seq\n{\"sequence\":2", "\n", "\n\n", "x\n", std::string(1, '\0').c_str()}) {
+  for (const std::string torn :
+       {"{\"sequence\":2,\"wh", "{\"seq\n{\"sequence\":2", "\n", "\n\n", "x\n", std::string(1, '\0').c_str()}) {
     write(first + torn);
     append_entries(1);
     EXPECT_EQ(fault(), "") << torn;

@@ -350,7 +350,7 @@ TEST(Rounding, follows_the_rule_of_2018) {
   for (std::uint32_t i = 0; i < counts.size(); ++i) {
     const std::size_t at = table.at(Entry{i});
     EXPECT_EQ(table.states[at] == EntryState::shown, shown[i].has_value()) << counts[i];
-    if (shown[i]) EXPECT_EQ(table.values[at], *shown[i]);
+    EXPECT_EQ(shown[i].value_or(table.values[at]), table.values[at]);
   }
 }
 
@@ -358,7 +358,7 @@ TEST(Rounding, totals_are_sums_of_what_is_shown_so_there_is_nothing_to_subtract_
   const Cube cube = cube_of({2, 3}, {3, 20, 8, 0, 6, 0});
   const std::vector<Face> faces = {whole(cube)};
   const Table table = disclose(cube, faces, kRound);
-  EXPECT_EQ(table.values[table.at(Entry{0, 3})], 30U);  // 20 + 10
+  EXPECT_EQ(table.values[table.at(Entry{0, 3})], 30U);                     // 20 + 10
   EXPECT_EQ(table.states[table.at(Entry{1, 3})], EntryState::suppressed);  // nothing but a suppressed cell
   EXPECT_EQ(table.values[table.at(Entry{2, 3})], 30U);
   // Whatever the suppressed cells are, the published table is the same.

@@ -1,6 +1,5 @@
 // The job file: what is read, what is refused, and whether the message says where and what to do.
 #include "io/job_file.hpp"
-#include "io/key_file.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -14,6 +13,7 @@
 
 #include "engine/comparison.hpp"
 #include "engine/error.hpp"
+#include "io/key_file.hpp"
 #include "io/nearest_name.hpp"
 #include "io/quantity.hpp"
 #include "io/toml_precheck.hpp"

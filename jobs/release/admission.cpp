@@ -36,10 +36,11 @@ std::uint64_t admit_release(const std::filesystem::path& secure, const Agreement
                         entry.text("agreement"), entry.sequence);
     } else if (entry.text("recipient") == agreement.recipient &&
                entry.text("objections") != objections_basis(agreement)) {
-      why = fmt::format("{} was given data with objections {} (agreement {}, entry {} of the audit log), and would now "
-                        "be given data with objections {}: comparing the two would tell who objected",
-                        agreement.recipient, entry.text("objections"), entry.text("agreement"), entry.sequence,
-                        objections_basis(agreement));
+      why = fmt::format(
+          "{} was given data with objections {} (agreement {}, entry {} of the audit log), and would now "
+          "be given data with objections {}: comparing the two would tell who objected",
+          agreement.recipient, entry.text("objections"), entry.text("agreement"), entry.sequence,
+          objections_basis(agreement));
     }
   });
   if (!why.empty()) refuse(why);

@@ -188,11 +188,10 @@ void Arrivals::sort() {
     place.at = at + kHeadBytes;
     order_.push_back(place);
   }
-  sort_items(order_.begin(), order_.end(), [](const Place& a, const Place& b) {
-    return a.name != b.name ? a.name < b.name : a.at < b.at;
-  });
-  const auto twice = std::adjacent_find(order_.begin(), order_.end(),
-                                        [](const Place& a, const Place& b) { return a.name == b.name; });
+  sort_items(order_.begin(), order_.end(),
+             [](const Place& a, const Place& b) { return a.name != b.name ? a.name < b.name : a.at < b.at; });
+  const auto twice =
+      std::adjacent_find(order_.begin(), order_.end(), [](const Place& a, const Place& b) { return a.name == b.name; });
   if (twice != order_.end()) throw Error("two persons have one pseudonym");
 }
 
@@ -219,8 +218,8 @@ std::uint64_t rounds_needed(const Communicator& comm, const ReleasedColumns& col
   std::uint64_t bytes = persons * (fixed_bytes(columns) + 32);
   for (const ReleasedEvents& events : columns.events) bytes += events.events * events.event_bytes;
   // Vectors that grow hold up to twice what is in them.
-  const std::uint64_t room = std::max<std::uint64_t>(1, comm.min(bytes_of_rank) / 2) *
-                             static_cast<std::uint64_t>(comm.size());
+  const std::uint64_t room =
+      std::max<std::uint64_t>(1, comm.min(bytes_of_rank) / 2) * static_cast<std::uint64_t>(comm.size());
   return std::min<std::uint64_t>(1 + bytes / room, 1U << 16);
 }
 

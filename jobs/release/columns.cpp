@@ -108,7 +108,8 @@ ReleasedColumns release_columns(const Communicator& comm, const ReleaseSource& s
     SliceReader reader(source, categories, selection.persons, false);
     Slice slice;
     while (reader.next(slice)) {
-      const auto first = selection.chosen.begin() + static_cast<std::ptrdiff_t>(slice.persons.begin - selection.persons.begin);
+      const auto first =
+          selection.chosen.begin() + static_cast<std::ptrdiff_t>(slice.persons.begin - selection.persons.begin);
       const auto last = first + static_cast<std::ptrdiff_t>(slice.persons.size());
       if (std::find(first, last, true) == last) continue;
       if (recode) reader.load_events(slice, slice.persons.begin, slice.persons.end - 1);

@@ -16,10 +16,10 @@ struct ReleasedColumn {
   enum class Kind : std::uint8_t { as_it_is, date, category };
   std::string name;
   Kind kind = Kind::as_it_is;
-  ColumnSpec spec;                   // in the dataset
-  std::size_t width = 0;             // bytes a value, there and on the way
-  std::size_t at = 0;                // its place in an event on the way
-  std::vector<std::string> values;   // of a category: those that are released, ascending, where codes are recoded
+  ColumnSpec spec;                    // in the dataset
+  std::size_t width = 0;              // bytes a value, there and on the way
+  std::size_t at = 0;                 // its place in an event on the way
+  std::vector<std::string> values;    // of a category: those that are released, ascending, where codes are recoded
   std::vector<std::uint32_t> recode;  // of a category: for each code of the dataset, that in values
 };
 

@@ -74,7 +74,9 @@ void append_name(std::string& line, const Pseudonym& name) {
 void append_day(std::string& line, DayNumber day, EventDatePolicy dates) {
   if (day == kMissingDay) return;
   const std::string text = iso_date(day);
-  line += std::string_view(text).substr(0, dates == EventDatePolicy::day ? 10 : dates == EventDatePolicy::month ? 7 : 4);
+  line += std::string_view(text).substr(0, dates == EventDatePolicy::day     ? 10
+                                           : dates == EventDatePolicy::month ? 7
+                                                                             : 4);
 }
 
 // The lines of one person in one file.
@@ -155,12 +157,14 @@ class SharedCsv {
     agreed_step(comm, [&] { file_ = File::open_update(path); });
   }
   // Collective.  The lines of persons [0, count) of this rank, after those of earlier ranks and calls.
-  void write(const Communicator& comm, std::size_t count, const std::function<void(std::string&, std::size_t)>& append) {
+  void write(const Communicator& comm, std::size_t count,
+             const std::function<void(std::string&, std::size_t)>& append) {
     const std::size_t blocks = (count + kBlockPersons - 1) / kBlockPersons;
     std::vector<std::uint64_t> at(blocks + 1);
     const auto text_of = [&](std::size_t block) {
       std::string text;
-      for (std::size_t p = block * kBlockPersons; p < std::min(count, (block + 1) * kBlockPersons); ++p) append(text, p);
+      for (std::size_t p = block * kBlockPersons; p < std::min(count, (block + 1) * kBlockPersons); ++p)
+        append(text, p);
       return text;
     };
     agreed_step(comm, [&] { for_each_item(blocks, [&](std::size_t b) { at[b + 1] = text_of(b).size(); }); });

@@ -1,7 +1,7 @@
 // Tables that count the same (persons, or the events of one dataset) are faces of one cube: what one of them hides,
 // another must not give back.  Whether a person has rows in a dataset is a dimension like any other, or a table of all
-// persons less one of those with rows would be a table of those without.  A cube is counted sparsely on every rank, then only values that occur become its
-// categories, and the cells, few by then, are summed over ranks.
+// persons less one of those with rows would be a table of those without.  A cube is counted sparsely on every rank,
+// then only values that occur become its categories, and the cells, few by then, are summed over ranks.
 #include "jobs/release/cubes.hpp"
 
 #include <algorithm>
@@ -38,7 +38,7 @@ struct Dimension {
   std::string name;
   std::optional<PersonColumn> person;
   std::optional<std::size_t> presence;  // 1 if the person has rows in this dataset of the run; else of a column:
-  std::size_t column = 0;              // in what is wanted of it
+  std::size_t column = 0;               // in what is wanted of it
   std::size_t width = 0;
   bool is_date = false;
   EventDatePolicy dates = EventDatePolicy::year;
@@ -52,7 +52,7 @@ struct CubePlan {
   std::vector<Dimension> dimensions;
   WantedEvents wanted;
   std::vector<const ReleasedTable*> tables;
-  std::vector<std::vector<std::size_t>> of_table;  // the dimensions of each, in its order
+  std::vector<std::vector<std::size_t>> of_table;   // the dimensions of each, in its order
   std::vector<std::optional<std::size_t>> present;  // the dimension in which a table shows 1 alone
   // The place of a dimension, made by make() if there is none of the name.
   template <typename Make>
@@ -116,9 +116,10 @@ std::vector<CubePlan> plan_cubes(const ReleaseSource& source, const Agreement& a
       dimensions.push_back(plan->dimension(name, [&] { return make_dimension(source, table, name, plan->wanted); }));
       const Dimension& dimension = plan->dimensions[dimensions.back()];
       if (dimension.is_date && dimension.dates != table.dates) {
-        throw UsageError(fmt::format("table '{}': '{}' is by month in one table and by year in another that counts the "
-                                     "same; what one hides the other would give back",
-                                     table.name, name));
+        throw UsageError(
+            fmt::format("table '{}': '{}' is by month in one table and by year in another that counts the "
+                        "same; what one hides the other would give back",
+                        table.name, name));
       }
     }
     plan->present.emplace_back();
@@ -144,9 +145,10 @@ std::vector<CubePlan> plan_cubes(const ReleaseSource& source, const Agreement& a
           "tables that count the same may have 'year_of_birth' or 'age_band', not both: one is the sum of the other");
     }
     if (plan.dimensions.size() > kMostDimensions) {
-      throw UsageError(fmt::format("tables that count the same have {} different dimensions together; at most {} are "
-                                   "possible",
-                                   plan.dimensions.size(), kMostDimensions));
+      throw UsageError(
+          fmt::format("tables that count the same have {} different dimensions together; at most {} are "
+                      "possible",
+                      plan.dimensions.size(), kMostDimensions));
     }
   }
   return plans;
@@ -228,9 +230,10 @@ Cube add_up(const Communicator& comm, const Counter& counter, CubePlan& plan) {
     cube.sizes.push_back(static_cast<std::uint32_t>(used.size()));
     cells *= used.size();
     if (cells > kMostCells) {
-      throw LimitError(fmt::format("tables that count the same have more than {} cells together: count by fewer or "
-                                   "coarser dimensions",
-                                   kMostCells));
+      throw LimitError(
+          fmt::format("tables that count the same have more than {} cells together: count by fewer or "
+                      "coarser dimensions",
+                      kMostCells));
     }
   }
   cube.counts.resize(cells);
@@ -238,7 +241,8 @@ Cube add_up(const Communicator& comm, const Counter& counter, CubePlan& plan) {
     std::size_t cell = 0;
     for (std::size_t d = 0; d < plan.dimensions.size(); ++d) {
       const std::vector<std::uint32_t>& used = plan.dimensions[d].used;
-      cell = cell * used.size() + static_cast<std::size_t>(std::lower_bound(used.begin(), used.end(), key[d]) - used.begin());
+      cell = cell * used.size() +
+             static_cast<std::size_t>(std::lower_bound(used.begin(), used.end(), key[d]) - used.begin());
     }
     cube.counts[cell] += count;
   }
@@ -248,14 +252,16 @@ Cube add_up(const Communicator& comm, const Counter& counter, CubePlan& plan) {
 
 std::string spelt(const Dimension& dimension, std::uint32_t value, const Agreement& agreement,
                   const ReleasedAreas& areas) {
-  if (dimension.person == PersonColumn::year_of_birth) return value == 0 ? std::string(kNotKnown) : std::to_string(value);
+  if (dimension.person == PersonColumn::year_of_birth)
+    return value == 0 ? std::string(kNotKnown) : std::to_string(value);
   if (dimension.person == PersonColumn::age_band) {
     return value == kNoAge ? std::string(kNotKnown) : age_band_text(value, agreement.age_band);
   }
   if (dimension.person == PersonColumn::sex) {
     return value == 0 ? std::string(kNotKnown) : value == 1 ? "Male" : value == 2 ? "Female" : "Not specified";
   }
-  if (dimension.person == PersonColumn::area) return value < areas.missing() ? areas.values[value] : std::string(kNotKnown);
+  if (dimension.person == PersonColumn::area)
+    return value < areas.missing() ? areas.values[value] : std::string(kNotKnown);
   if (dimension.is_date) {
     if (value == kMissingDay) return std::string(kNotKnown);
     return iso_date(static_cast<DayNumber>(value)).substr(0, dimension.dates == EventDatePolicy::month ? 7 : 4);

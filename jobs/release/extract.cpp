@@ -33,9 +33,13 @@ ColumnSpec person_column(PersonColumn column, const Release& release) {
     case PersonColumn::year_of_birth:
       return {path, StoredType::u16, 0, "year", "year of birth", "0", ""};
     case PersonColumn::age_band:
-      return {path, StoredType::u8, 0, "years",
+      return {path,
+              StoredType::u8,
+              0,
+              "years",
               "lowest age of a band of " + std::to_string(release.agreement.age_band) + " years; 90 is 90 and more",
-              std::to_string(kNoAge), ""};
+              std::to_string(kNoAge),
+              ""};
     case PersonColumn::sex:
       return {path, StoredType::u8, 0, "NHS code", "0 not known, 1 male, 2 female, 9 not specified", "0", ""};
     case PersonColumn::area: {
@@ -69,7 +73,8 @@ FileColumns lay_out(const Release& release, std::uint64_t persons) {
     file.specs.push_back(std::move(spec));
     return file.specs.size() - 1;
   };
-  add({"/persons/pseudonym", StoredType::text32, 0, "", "the agreement's own pseudonym of the person", "", ""}, persons);
+  add({"/persons/pseudonym", StoredType::text32, 0, "", "the agreement's own pseudonym of the person", "", ""},
+      persons);
   for (const PersonColumn column : release.columns.persons) {
     file.persons.push_back(add(person_column(column, release), persons));
     if (column == PersonColumn::area) file.dictionaries.push_back({"/dictionaries/area", release.areas.values});
@@ -79,11 +84,11 @@ FileColumns lay_out(const Release& release, std::uint64_t persons) {
   for (const ReleasedEvents& released : release.columns.events) {
     const std::string group = "/events/" + released.name + "/";
     FileColumns::Events events;
-    events.offsets = add({group + "offsets", StoredType::u64, 0, "row", "first event of each person, then their number",
-                          "", ""},
-                         persons + 1);
-    events.person = add({group + "person", person_type, 0, "row of /persons", "person of the event", "", ""},
-                        released.events);
+    events.offsets =
+        add({group + "offsets", StoredType::u64, 0, "row", "first event of each person, then their number", "", ""},
+            persons + 1);
+    events.person =
+        add({group + "person", person_type, 0, "row of /persons", "person of the event", "", ""}, released.events);
     if (released.row_ids) {
       events.row_id = add({group + "row_id", StoredType::text32, 0, "", "the agreement's own id of the row", "", ""},
                           released.events);

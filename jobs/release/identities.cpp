@@ -133,8 +133,7 @@ std::uint64_t write_identities(const Communicator& comm, const ReleaseSource& so
   const std::uint64_t rounds = std::min<std::uint64_t>(1 + persons * kBytesOfPerson / room, 1U << 16);
   std::uint64_t offset = header.size(), total = 0;
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    const std::vector<Line> lines =
-        bring_lines(comm, source, agreement, selection, rows, key, round, rounds);
+    const std::vector<Line> lines = bring_lines(comm, source, agreement, selection, rows, key, round, rounds);
     std::string text;
     for (const Line& line : lines) {
       text += hex(line.person);

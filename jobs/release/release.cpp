@@ -126,7 +126,8 @@ Terms settle_terms(const Communicator& comm, const JobFile& job, const ReleaseSo
     terms.areas = released_areas(source, terms.agreement);
     for (const std::string& area : terms.agreement.cohort.areas) {
       if (!std::binary_search(terms.areas.values.begin(), terms.areas.values.end(), area)) {
-        throw UsageError(fmt::format("{}: there is no area '{}' among those that would be released", path.string(), area));
+        throw UsageError(
+            fmt::format("{}: there is no area '{}' among those that would be released", path.string(), area));
       }
     }
     if (terms.agreement.form == ReleaseForm::aggregate) return;
@@ -272,15 +273,25 @@ void require_k_anonymity(const Communicator& comm, const ReleaseSource& source, 
   if (measured.smallest >= agreement.k) return;
   append_audit(comm, source.secure, {"refused", fields});
   throw LimitError(fmt::format(
-      "{}: refused: {} of {} combinations of what is released of persons hold too few of them: the rarest {}, where k is "
-      "{}; {} persons are in such combinations.  Release wider age bands, larger areas or fewer columns",
-      agreement.path.string(), measured.below == 0 ? "no" : "some", with_commas(measured.classes), measured.smallest,
-      agreement.k, with_commas(measured.below)));
+      "{}: refused: k is {}, and of the {} combinations of what is released of persons the rarest holds {}; {} persons "
+      "are in combinations that hold too few.  Release wider age bands, larger areas or fewer columns",
+      agreement.path.string(), agreement.k, with_commas(measured.classes), measured.smallest,
+      with_commas(measured.below)));
 }
 
+// What the recipient is told of it: not how many object, which may be a handful.
+AuditFields for_recipient(AuditFields fields) {
+  std::erase_if(fields, [](const auto& field) { return field.first == "left_out"; });
+  return fields;
+}
+
+// Without what tells one making of the release from another, so that they are the same bytes.
 Attributes attributes_of(const AuditFields& fields) {
   Attributes attributes = {{"program", std::string("ligature")}, {"schema_version", kSchemaVersion}};
-  for (const auto& [name, value] : fields) attributes.emplace_back(name, value);
+  for (const auto& [name, value] : for_recipient(fields)) {
+    if (name == "release" || name == "list_as_at") continue;
+    attributes.emplace_back(name == "content_digest" ? "source_content_digest" : name, value);
+  }
   return attributes;
 }
 
@@ -296,12 +307,12 @@ std::string digest_lines(const Communicator& comm, const fs::path& folder, std::
 void write_account(const fs::path& folder, const AuditFields& fields, const std::string& digests,
                    const std::string& entry) {
   nlohmann::ordered_json json;
-  for (const auto& [name, value] : fields) {
+  for (const auto& [name, value] : for_recipient(fields)) {
     std::visit([&, &key = name](const auto& of) { json[key] = of; }, value);
   }
   json["audit_entry"] = entry;
-  write_file_durably(folder / "release.json", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n",
-                     0600);
+  write_file_durably(folder / "release.json",
+                     json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n", 0600);
   write_file_durably(folder / "digests.txt", digests, 0600);
 }
 
@@ -337,14 +348,14 @@ int release(const Communicator& comm, const JobFile& job, const fs::path& agreem
   const Objections objections = find_objections(comm, job, source, agreement);
   SelectionCounts counts;
   const Selection selection = select_persons(comm, source, agreement, terms.areas, objections.found.rows, counts);
-  if (counts.chosen == 0) throw UsageError(agreement_path.string() + ": refused: no person fits the agreement's cohort");
+  if (counts.chosen == 0)
+    throw UsageError(agreement_path.string() + ": refused: no person fits the agreement's cohort");
   keep_released_areas(comm, source, selection, terms.areas);
   AuditFields fields = describe(source, terms, objections, counts);
   if (agreement.form == ReleaseForm::extract) require_k_anonymity(comm, source, terms, selection, fields);
 
   // What it is.
-  const fs::path base =
-      agreement.form == ReleaseForm::identifiable ? source.secure / "releases" : *job.release_folder;
+  const fs::path base = agreement.form == ReleaseForm::identifiable ? source.secure / "releases" : *job.release_folder;
   ReleaseFolder folder(comm, base, fmt::format("{}-{}", agreement.id, terms.number));
   const std::uint64_t memory = memory_of_rank(job, placement) / 2;
   std::uint64_t rows = 0;

@@ -168,7 +168,9 @@ KAnonymity measure_k_anonymity(const Communicator& comm, const ReleaseSource& so
         if (!selection.has(slice.persons.begin + p)) continue;
         std::uint64_t key = 0;
         for (const PersonColumn column : columns) {
-          const int bits = column == PersonColumn::area ? kAreaBits : column == PersonColumn::sex ? kSexBits : kYearBits;
+          const int bits = column == PersonColumn::area  ? kAreaBits
+                           : column == PersonColumn::sex ? kSexBits
+                                                         : kYearBits;
           key = key << bits | released_value(slice, p, column, areas, agreement.age_band, year);
         }
         ++own[key];

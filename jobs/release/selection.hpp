@@ -26,8 +26,7 @@ struct SelectionCounts {
 
 // Collective.  The cohort without those who object.  objecting: their rows, ascending, of this rank's persons.
 Selection select_persons(const Communicator& comm, const ReleaseSource& source, const Agreement& agreement,
-                         const ReleasedAreas& areas, std::span<const std::uint64_t> objecting,
-                         SelectionCounts& counts);
+                         const ReleasedAreas& areas, std::span<const std::uint64_t> objecting, SelectionCounts& counts);
 
 // Collective.  Leaves those areas that released persons live in.
 void keep_released_areas(const Communicator& comm, const ReleaseSource& source, const Selection& selection,

@@ -23,8 +23,8 @@ struct Slice {
   std::vector<Pseudonym> pseudonyms;
   std::vector<std::uint64_t> year_of_birth, sex, area, datasets, link_quality, id_type;  // as in /persons
   struct Events {
-    std::vector<std::uint64_t> offsets;  // persons + 1: first row of each, and where the last one's end
-    Range rows;                          // of the dataset; those that are loaded
+    std::vector<std::uint64_t> offsets;           // persons + 1: first row of each, and where the last one's end
+    Range rows;                                   // of the dataset; those that are loaded
     std::vector<std::vector<std::byte>> columns;  // as they lie in the file, in the order wanted
   };
   std::vector<Events> events;

@@ -65,8 +65,7 @@ ReleasedAreas released_areas(const ReleaseSource& source, const Agreement& agree
   ReleasedAreas areas;
   const std::optional<std::size_t> column = source.dataset.find("/persons/area");
   if (!column) return areas;
-  const std::vector<std::string> codes =
-      source.dataset.dictionary(source.dataset.columns()[*column].dictionary).values;
+  const std::vector<std::string> codes = source.dataset.dictionary(source.dataset.columns()[*column].dictionary).values;
   std::vector<std::string> released = codes;
   if (agreement.area_lookup) {
     const std::vector<AreaOf> lookup = read_area_lookup(*agreement.area_lookup);
