@@ -399,6 +399,10 @@ TEST_F(ReleaseJob, the_same_customer_is_refused_a_second_basis) {
 
 TEST_F(ReleaseJob, a_key_that_would_let_two_files_be_joined_is_refused) {
   expect_refused(Text(kExtract).set("key", "\"main.key\""), "its key is the key of the dataset");
+  std::string reason;
+  read_audit_log(run_.secure, [&](const AuditEntry& entry) { reason = entry.action + ": " + entry.text("reason"); });
+  EXPECT_NE(reason.find("refused: "), std::string::npos);
+  EXPECT_NE(reason.find("its key is the key of the dataset"), std::string::npos);
   make(kExtract);
   expect_refused(Text(kExtract)
                      .set("id", "\"A-2\"")

@@ -136,7 +136,16 @@ Terms settle_terms(const Communicator& comm, const JobFile& job, const ReleaseSo
   });
   agreed_step(comm, [&] {
     if (!comm.is_root()) return;
-    terms.number = admit_release(source.secure, terms.agreement, terms.key_id, source.manifest.key_id);
+    try {
+      terms.number = admit_release(source.secure, terms.agreement, terms.key_id, source.manifest.key_id);
+    } catch (const UsageError& refusal) {
+      append_audit(source.secure, {"refused",
+                                   {{"agreement", terms.agreement.id},
+                                    {"recipient", terms.agreement.recipient},
+                                    {"agreement_sha256", terms.agreement_sha256},
+                                    {"reason", std::string(refusal.what())}}});
+      throw;
+    }
   });
   comm.broadcast_value(terms.number);
   return terms;
