@@ -423,6 +423,7 @@ TEST_F(ReleaseJob, a_key_file_that_others_can_read_or_that_is_too_short_is_refus
   on_root([&] { write_file_durably(folder_.path() / "a.key", std::string(31, 'k'), 0600); });
   expect_refused(kExtract, "must hold 32 to 4096 random bytes");
   expect_refused(Text(kExtract).set("key", "\"none.key\""), "no such key file");
+  expect_refused(Text(kExtract).set("key", "\"publish/a.key\""), "the key must not lie in");
 }
 
 TEST_F(ReleaseJob, below_k_it_is_refused_and_what_was_measured_is_in_the_log) {

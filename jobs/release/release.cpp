@@ -103,6 +103,16 @@ struct Terms {
   std::uint64_t number = 0;
 };
 
+// A key that lay where things are handed over from would be handed over.
+void require_key_apart(const Agreement& agreement, const JobFile& job) {
+  const std::string key = fs::weakly_canonical(agreement.key).string();
+  for (const fs::path& folder : {job.publish, job.release_folder.value_or(job.publish)}) {
+    if (key.starts_with(fs::weakly_canonical(folder).string() + "/")) {
+      throw UsageError(fmt::format("{}: the key must not lie in {}", agreement.path.string(), folder.string()));
+    }
+  }
+}
+
 // Collective.  Reads the agreement and settles whether it may be acted upon.
 Terms settle_terms(const Communicator& comm, const JobFile& job, const ReleaseSource& source, const fs::path& path) {
   Terms terms;
@@ -131,6 +141,7 @@ Terms settle_terms(const Communicator& comm, const JobFile& job, const ReleaseSo
       }
     }
     if (terms.agreement.form == ReleaseForm::aggregate) return;
+    require_key_apart(terms.agreement, job);
     terms.key = load_key_file(terms.agreement.key);  // by every rank, so that it never travels
     terms.key_id = Pseudonymiser(terms.key).key_id();
   });
