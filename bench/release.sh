@@ -51,6 +51,9 @@ TOML
 datasets='
 [persons]
 columns = ["age_band", "sex"]
+[cohort]
+sex = ["male", "female"]
+born_from = 1900
 [[dataset]]
 name    = "gp"
 columns = ["event_date", "code", "provider"]
@@ -90,8 +93,14 @@ row() { awk -v name="$1" -v s="$2" -v n="$persons" 'BEGIN { printf "| %s | %.2f 
 echo "$persons persons, $bytes bytes, $ranks ranks x $threads threads"
 echo "| job | s | M persons/s |"
 echo "|---|---|---|"
-row "digest: every byte read" "$(seconds "$ligature" digest "$job")"
-row "extract, HDF5" "$(seconds "$ligature" release "$job" "$out/bench.toml" --set "job.threads=$threads")"
-row "extract, CSV" "$(seconds "$ligature" release "$job" "$out/bench-csv.toml" --set "job.threads=$threads")"
-row "tables" "$(seconds "$ligature" release "$job" "$out/tables.toml" --set "job.threads=$threads")"
+measure() {
+  local name=$1 took
+  shift
+  took=$(seconds "$@")
+  row "$name" "$took"
+}
+measure "digest: every byte read" "$ligature" digest "$job"
+measure "extract, HDF5" "$ligature" release "$job" "$out/bench.toml" --set "job.threads=$threads"
+measure "extract, CSV" "$ligature" release "$job" "$out/bench-csv.toml" --set "job.threads=$threads"
+measure "tables" "$ligature" release "$job" "$out/tables.toml" --set "job.threads=$threads"
 rm -rf "$out/releases"
