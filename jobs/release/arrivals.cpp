@@ -18,12 +18,12 @@ namespace ligature {
 
 namespace {
 
-constexpr std::size_t kPersonsAtOnce = 1024;               // of a task
-constexpr std::uint64_t kNoRow = ~std::uint64_t{0};        // its name is not a row's: it shuffles a person's rows
-constexpr std::size_t kHeadBytes = sizeof(Pseudonym) + 8;  // name and size
+constexpr std::size_t kPersonsAtOnce = 1024;         // of a task
+constexpr std::size_t kDays = std::size_t{1} << 16;  // day numbers that there are
+constexpr std::uint64_t kNoRow = ~std::uint64_t{0};  // its name is not a row's: it shuffles a person's rows
 
 std::size_t fixed_bytes(const ReleasedColumns& columns) noexcept {
-  return kHeadBytes + 8 * (columns.persons.size() + columns.events.size());
+  return Arrivals::kHeadBytes + 8 * (columns.persons.size() + columns.events.size());
 }
 
 // A released person of a slice.
@@ -37,7 +37,18 @@ struct Leaving {
 class Packer {
  public:
   Packer(const Release& release, int ranks, std::uint64_t round, std::uint64_t rounds)
-      : release_(release), ranks_(static_cast<std::uint64_t>(ranks)), round_(round), rounds_(rounds) {}
+      : release_(release),
+        year_(year_of(release.source)),
+        ranks_(static_cast<std::uint64_t>(ranks)),
+        round_(round),
+        rounds_(rounds) {
+    for (const ReleasedEvents& events : release.columns.events) {
+      days_.emplace_back(kDays);
+      for (std::size_t day = 0; day < kDays; ++day) {
+        days_.back()[day] = coarsened(static_cast<DayNumber>(day), events.dates);
+      }
+    }
+  }
 
   // bytes: records in the order of their ranks; first: ranks + 1 offsets.
   void pack(const Slice& slice, std::vector<std::byte>& bytes, std::vector<std::uint64_t>& first) {
@@ -92,12 +103,30 @@ class Packer {
     return range_of(name, rounds_ * ranks_) % ranks_;
   }
 
+  // Asks for all names of some persons' rows at once: of each person and dataset the one that shuffles its rows, then
+  // those of the rows, where they have ids.
+  void ask_names(const Slice& slice, std::span<const Leaving> persons, std::vector<DatasetRow>& rows) const {
+    for (const Leaving& person : persons) {
+      const Pseudonym& who = slice.pseudonyms[person.person];
+      for (std::size_t d = 0; d < slice.events.size(); ++d) {
+        const ReleasedEvents& released = release_.columns.events[d];
+        const std::uint64_t count = events_of(slice.events[d], person).size();
+        if (count > 1) rows.push_back({who, released.key, kNoRow});
+        for (std::uint64_t i = 0; released.row_ids && i < count; ++i) rows.push_back({who, released.key, i});
+      }
+    }
+  }
+  static Range events_of(const Slice::Events& events, const Leaving& person) noexcept {
+    return {events.offsets[person.person], events.offsets[person.person + 1]};
+  }
+
   void pack_block(const Slice& slice, std::span<const Leaving> persons, std::byte* bytes) const {
     const ReleasedColumns& columns = release_.columns;
-    const int year = year_of(release_.source);
-    Pseudonymiser names(release_.key);
     std::vector<DatasetRow> rows;
-    std::vector<Pseudonym> row_names;
+    ask_names(slice, persons, rows);
+    std::vector<Pseudonym> names(rows.size());
+    Pseudonymiser(release_.key).name(std::span<const DatasetRow>(rows), std::span(names));
+    auto name = names.cbegin();
     std::vector<std::pair<std::uint64_t, std::uint32_t>> order;
     for (const Leaving& person : persons) {
       std::byte* to = bytes + person.at;
@@ -108,28 +137,19 @@ class Packer {
       put(person.name);
       put(std::uint64_t{person.bytes});
       for (const PersonColumn column : columns.persons) {
-        put(released_value(slice, person.person, column, release_.areas, release_.agreement.age_band, year));
+        put(released_value(slice, person.person, column, release_.areas, release_.agreement.age_band, year_));
       }
-      for (const Slice::Events& events : slice.events) {
-        put(std::uint64_t{events.offsets[person.person + 1] - events.offsets[person.person]});
-      }
+      for (const Slice::Events& events : slice.events) put(events_of(events, person).size());
       for (std::size_t d = 0; d < columns.events.size(); ++d) {
-        const ReleasedEvents& released = columns.events[d];
-        const Slice::Events& events = slice.events[d];
-        const std::uint64_t begin = events.offsets[person.person], count = events.offsets[person.person + 1] - begin;
-        if (count == 0) continue;
-        const Pseudonym& who = slice.pseudonyms[person.person];
-        rows.assign(1, {who, released.key, kNoRow});
-        if (released.row_ids) {
-          for (std::uint64_t i = 0; i < count; ++i) rows.push_back({who, released.key, i});
-        }
-        row_names.resize(rows.size());
-        names.name(std::span<const DatasetRow>(rows), std::span(row_names));
-        shuffle_rows(row_names.front(), count, order);
+        const Range range = events_of(slice.events[d], person);
+        if (range.size() == 0) continue;
+        const Pseudonym seed = range.size() > 1 ? *name++ : Pseudonym();
+        shuffle_rows(seed, range.size(), order);
         for (const auto& [hash, i] : order) {
-          if (released.row_ids) put(row_names[i + 1]);
-          put_event(released, events, begin + i - events.rows.begin, to);
+          if (columns.events[d].row_ids) put(name[i]);
+          put_event(d, slice.events[d], range.begin + i - slice.events[d].rows.begin, to);
         }
+        if (columns.events[d].row_ids) name += static_cast<std::ptrdiff_t>(range.size());
       }
     }
   }
@@ -147,13 +167,13 @@ class Packer {
     std::sort(order.begin(), order.end());
   }
 
-  static void put_event(const ReleasedEvents& released, const Slice::Events& events, std::uint64_t row,
-                        std::byte*& to) {
+  void put_event(std::size_t dataset, const Slice::Events& events, std::uint64_t row, std::byte*& to) const {
+    const ReleasedEvents& released = release_.columns.events[dataset];
     for (std::size_t c = 0; c < released.columns.size(); ++c) {
       const ReleasedColumn& column = released.columns[c];
       const std::byte* const from = &events.columns[c][row * column.width];
       if (column.kind == ReleasedColumn::Kind::date) {
-        const DayNumber day = coarsened(static_cast<DayNumber>(code_at(from, column.width)), released.dates);
+        const DayNumber day = days_[dataset][code_at(from, column.width)];
         std::memcpy(to, &day, sizeof day);
       } else {
         std::memcpy(to, from, column.width);
@@ -163,7 +183,9 @@ class Packer {
   }
 
   const Release& release_;
+  int year_;
   std::uint64_t ranks_, round_, rounds_;
+  std::vector<std::vector<DayNumber>> days_;  // of each dataset: every date as it is released
   std::vector<Leaving> leaving_;
 };
 
@@ -173,12 +195,6 @@ std::byte* Arrivals::grow(std::size_t bytes) {
   const std::size_t before = bytes_.size();
   bytes_.resize(before + bytes);
   return bytes_.data() + before;
-}
-
-std::uint64_t Arrivals::word(std::size_t at) const noexcept {
-  std::uint64_t value = 0;
-  std::memcpy(&value, bytes_.data() + at, sizeof value);
-  return value;
 }
 
 void Arrivals::sort() {
@@ -193,20 +209,6 @@ void Arrivals::sort() {
   const auto twice =
       std::adjacent_find(order_.begin(), order_.end(), [](const Place& a, const Place& b) { return a.name == b.name; });
   if (twice != order_.end()) throw Error("two persons have one pseudonym");
-}
-
-std::uint64_t Arrivals::value(std::size_t person, std::size_t column) const noexcept {
-  return word(order_[person].at + 8 * column);
-}
-
-std::uint64_t Arrivals::events(std::size_t person, std::size_t dataset) const noexcept {
-  return word(order_[person].at + 8 * (columns_.persons.size() + dataset));
-}
-
-const std::byte* Arrivals::first_event(std::size_t person, std::size_t dataset) const noexcept {
-  std::size_t at = order_[person].at + 8 * (columns_.persons.size() + columns_.events.size());
-  for (std::size_t d = 0; d < dataset; ++d) at += events(person, d) * columns_.events[d].event_bytes;
-  return bytes_.data() + at;
 }
 
 std::uint64_t range_of(const Pseudonym& name, std::uint64_t ranges) noexcept {

@@ -5,7 +5,9 @@
 // person are shuffled by a hash under the agreement's key; nothing of the order that they had survives.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <vector>
 
@@ -27,17 +29,31 @@ class Arrivals {
   [[nodiscard]] std::size_t persons() const noexcept { return order_.size(); }
   [[nodiscard]] const Pseudonym& name(std::size_t person) const noexcept { return order_[person].name; }
   // The value of a column of persons, as released_value gives it.
-  [[nodiscard]] std::uint64_t value(std::size_t person, std::size_t column) const noexcept;
-  [[nodiscard]] std::uint64_t events(std::size_t person, std::size_t dataset) const noexcept;
+  [[nodiscard]] std::uint64_t value(std::size_t person, std::size_t column) const noexcept {
+    return word(order_[person].at + 8 * column);
+  }
+  [[nodiscard]] std::uint64_t events(std::size_t person, std::size_t dataset) const noexcept {
+    return word(order_[person].at + 8 * (columns_.persons.size() + dataset));
+  }
   // The person's events of a dataset, event_bytes each: the row's name where rows have ids, then the columns.
-  [[nodiscard]] const std::byte* first_event(std::size_t person, std::size_t dataset) const noexcept;
+  [[nodiscard]] const std::byte* first_event(std::size_t person, std::size_t dataset) const noexcept {
+    std::size_t at = order_[person].at + 8 * (columns_.persons.size() + columns_.events.size());
+    for (std::size_t d = 0; d < dataset; ++d) at += events(person, d) * columns_.events[d].event_bytes;
+    return bytes_.data() + at;
+  }
+
+  static constexpr std::size_t kHeadBytes = sizeof(Pseudonym) + 8;  // of a record: name and size
 
  private:
   struct Place {
     Pseudonym name;
     std::size_t at = 0;
   };
-  [[nodiscard]] std::uint64_t word(std::size_t at) const noexcept;
+  [[nodiscard]] std::uint64_t word(std::size_t at) const noexcept {
+    std::uint64_t value = 0;
+    std::memcpy(&value, bytes_.data() + at, sizeof value);
+    return value;
+  }
 
   const ReleasedColumns& columns_;
   std::vector<std::byte> bytes_;
