@@ -117,18 +117,13 @@ class Staged {
     const std::array<char, kDigits> digits = hex_digits(name);
     put_bytes(reinterpret_cast<const std::byte*>(digits.data()));
   }
+  void reserve(std::size_t values) { bytes_.reserve(values * width_); }
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return bytes_; }
 
  private:
   std::size_t width_;
   std::vector<std::byte> bytes_;
 };
-
-std::vector<Staged> stage(const FileColumns& file) {
-  std::vector<Staged> staged;
-  for (const ColumnSpec& spec : file.specs) staged.emplace_back(stored_bytes(spec.type));
-  return staged;
-}
 
 class ChunkWriter {
  public:
@@ -137,7 +132,7 @@ class ChunkWriter {
 
   // Writes some persons.  row: of the first in /persons; events: the row of the first event of each dataset.
   void write(std::size_t begin, std::size_t end, std::uint64_t row, const std::vector<std::uint64_t>& events) {
-    std::vector<Staged> staged = stage(file_);
+    std::vector<Staged> staged = stage(begin, end);
     for (std::size_t p = begin; p < end; ++p) put_person(p, staged);
     std::vector<std::uint64_t> next = events;
     for (std::size_t p = begin; p < end; ++p) {
@@ -159,6 +154,24 @@ class ChunkWriter {
   }
 
  private:
+  // Room for the values of some persons in every column.
+  [[nodiscard]] std::vector<Staged> stage(std::size_t begin, std::size_t end) const {
+    std::vector<Staged> staged;
+    for (const ColumnSpec& spec : file_.specs) staged.emplace_back(stored_bytes(spec.type));
+    staged[0].reserve(end - begin);
+    for (const std::size_t column : file_.persons) staged[column].reserve(end - begin);
+    for (std::size_t d = 0; d < file_.events.size(); ++d) {
+      const FileColumns::Events& of = file_.events[d];
+      std::size_t events = 0;
+      for (std::size_t p = begin; p < end; ++p) events += arrivals_.events(p, d);
+      staged[of.offsets].reserve(end - begin);
+      staged[of.person].reserve(events);
+      if (of.row_id != 0) staged[of.row_id].reserve(events);
+      for (const std::size_t column : of.columns) staged[column].reserve(events);
+    }
+    return staged;
+  }
+
   void put_person(std::size_t p, std::vector<Staged>& staged) const {
     staged[0].put_name(arrivals_.name(p));
     for (std::size_t c = 0; c < file_.persons.size(); ++c) {
