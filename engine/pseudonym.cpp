@@ -26,6 +26,8 @@ constexpr std::size_t kDigestBytes = 32;
 // Every use of the key has its own label: no message of one kind can be a message of another.
 constexpr std::string_view kNhsLabel = "ligature/person/nhs/1:";
 constexpr std::string_view kIdentityLabel = "ligature/person/identity/1:";
+constexpr std::string_view kReleasedPersonLabel = "ligature/release/person/1:";
+constexpr std::string_view kReleasedRowLabel = "ligature/release/row/1:";
 constexpr std::string_view kKeyLabel = "ligature/key/1:";
 
 struct FreeMac {
@@ -66,6 +68,25 @@ struct IdentityMessage {
   static void write(const Identity& identity, char* at) noexcept {
     put_big_endian(identity.first, at);
     put_big_endian(identity.second, at + 8);
+  }
+};
+struct ReleasedPersonMessage {
+  static constexpr std::string_view kLabel = kReleasedPersonLabel;
+  static constexpr std::size_t kBytes = kLabel.size() + 16;
+  static void write(const Pseudonym& person, char* at) noexcept {
+    put_big_endian(person.high, at);
+    put_big_endian(person.low, at + 8);
+  }
+};
+struct ReleasedRowMessage {
+  static constexpr std::string_view kLabel = kReleasedRowLabel;
+  static constexpr std::size_t kBytes = kLabel.size() + 32;
+  static_assert(kBytes <= kHmacLongestMessage);
+  static void write(const DatasetRow& row, char* at) noexcept {
+    put_big_endian(row.person.high, at);
+    put_big_endian(row.person.low, at + 8);
+    put_big_endian(row.dataset, at + 16);
+    put_big_endian(row.ordinal, at + 24);
   }
 };
 
@@ -191,6 +212,14 @@ void Pseudonymiser::name(std::span<const std::uint64_t> valid_nhs, std::span<Pse
 
 void Pseudonymiser::name(std::span<const Identity> smallest_identities, std::span<Pseudonym> names) {
   state_->name<IdentityMessage>(smallest_identities, names);
+}
+
+void Pseudonymiser::name(std::span<const Pseudonym> persons, std::span<Pseudonym> names) {
+  state_->name<ReleasedPersonMessage>(persons, names);
+}
+
+void Pseudonymiser::name(std::span<const DatasetRow> rows, std::span<Pseudonym> names) {
+  state_->name<ReleasedRowMessage>(rows, names);
 }
 
 std::string Pseudonymiser::key_id() {

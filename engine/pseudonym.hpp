@@ -27,6 +27,13 @@ struct Pseudonym {
 std::array<char, 32> hex_digits(const Pseudonym& pseudonym) noexcept;
 std::string hex(const Pseudonym& pseudonym);
 
+// A row of a dataset: whose it is, of which dataset (linkage_key of its name), and which of that person's rows there.
+struct DatasetRow {
+  Pseudonym person;
+  std::uint64_t dataset = 0;
+  std::uint64_t ordinal = 0;
+};
+
 // Computes pseudonyms under one key.  Not copyable; the key schedule is wiped on destruction.  One object a thread.
 class Pseudonymiser {
  public:
@@ -41,6 +48,11 @@ class Pseudonymiser {
   // The same of many persons, several times as fast.  REQUIRES: spans of one size.
   void name(std::span<const std::uint64_t> valid_nhs, std::span<Pseudonym> names);
   void name(std::span<const Identity> smallest_identities, std::span<Pseudonym> names);
+
+  // The names that a release has for persons and rows of the dataset; under a key of its own, so that files of two
+  // customers cannot be joined.  REQUIRES: spans of one size.
+  void name(std::span<const Pseudonym> persons, std::span<Pseudonym> names);
+  void name(std::span<const DatasetRow> rows, std::span<Pseudonym> names);
 
   // Names the key without revealing it: the first 16 hexadecimal digits of the HMAC of a fixed label.
   std::string key_id();

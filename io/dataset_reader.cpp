@@ -330,11 +330,15 @@ void DatasetReader::read_unsigned(std::size_t column, Range rows, std::vector<st
   // Read into the end of the result and widened towards its beginning: the source is never behind the destination.
   const auto bytes = std::as_writable_bytes(std::span(values)).last(rows.size() * table.width);
   state_->read_rows(table, rows.begin, bytes);
-  for (std::uint64_t& value : values) {
-    std::uint64_t wide = 0;
-    std::memcpy(&wide, bytes.data() + static_cast<std::size_t>(&value - values.data()) * table.width, table.width);
-    value = wide;
-  }
+  const auto widen = [&](auto narrow) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      std::memcpy(&narrow, bytes.data() + i * sizeof narrow, sizeof narrow);
+      values[i] = narrow;
+    }
+  };
+  if (table.width == 1) return widen(std::uint8_t{});
+  if (table.width == 2) return widen(std::uint16_t{});
+  if (table.width == 4) return widen(std::uint32_t{});
 }
 
 }  // namespace ligature

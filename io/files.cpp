@@ -21,15 +21,6 @@ namespace {
   throw Error(std::string(what) + " " + path.string() + ": " + std::strerror(reason));
 }
 
-void sync_directory(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) fail("cannot open folder", path);
-  const int code = ::fsync(descriptor);
-  ::close(descriptor);
-  // Some network file systems refuse fsync on a folder: the rename itself is then as durable as they offer.
-  if (code != 0 && errno != EINVAL && errno != ENOTSUP) fail("cannot sync folder", path);
-}
-
 }  // namespace
 
 File::File(int descriptor, std::filesystem::path path) : descriptor_(descriptor), path_(std::move(path)) {}
@@ -129,9 +120,18 @@ void File::close() {
   }
 }
 
+void sync_folder(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) fail("cannot open folder", path);
+  const int code = ::fsync(descriptor);
+  ::close(descriptor);
+  // Some network file systems refuse fsync on a folder: the rename itself is then as durable as they offer.
+  if (code != 0 && errno != EINVAL && errno != ENOTSUP) fail("cannot sync folder", path);
+}
+
 void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) fail("cannot rename to", to);
-  sync_directory(to.parent_path());
+  sync_folder(to.parent_path());
 }
 
 void write_file_durably(const std::filesystem::path& path, std::string_view text, mode_t mode) {

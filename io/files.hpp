@@ -25,6 +25,8 @@ class File {
   static File open_update(const std::filesystem::path& path);
   // Opens an existing file for writes past the page cache (O_DIRECT); not open where the file system has none.
   static File open_direct(const std::filesystem::path& path);
+  // Takes over an open descriptor; path is for messages.
+  static File adopt(int descriptor, const std::filesystem::path& path) { return {descriptor, path}; }
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;
   ~File();
@@ -52,6 +54,9 @@ class File {
   int descriptor_ = -1;
   std::filesystem::path path_;
 };
+
+// The names in a folder on disk.
+void sync_folder(const std::filesystem::path& path);
 
 // Renames within one folder and syncs the folder: afterwards the new name survives a power cut.
 void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);

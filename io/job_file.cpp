@@ -330,6 +330,18 @@ void read_publish(TableReader table, JobFile& job) {
   table.report_unknown_keys();
 }
 
+void read_release(TableReader table, const Paths& paths, JobFile& job) {
+  if (const auto path = table.text("customers")) job.customers = paths.file(*path);
+  if (const auto path = table.text("folder")) job.release_folder = paths.file(*path);
+  table.report_unknown_keys();
+  if (!job.release_folder || job.publish.empty() || job.secure.empty()) return;
+  if (lies_within(*job.release_folder, job.publish) || lies_within(job.publish, *job.release_folder)) {
+    table.mistake_at("folder", "'folder' in [release] and 'publish' in [job] must not lie in one another");
+  } else if (lies_within(*job.release_folder, job.secure) || lies_within(job.secure, *job.release_folder)) {
+    table.mistake_at("folder", "'folder' in [release] and 'secure' in [job] must not lie in one another");
+  }
+}
+
 void read_limits(TableReader table, JobFile& job) {
   job.max_quarantined_share = table.number("max_quarantined_share", 0, 1).value_or(job.max_quarantined_share);
   job.max_record_bytes = table.bytes("max_record_bytes", 256, 4 * kMebi, false).value_or(job.max_record_bytes);
@@ -380,6 +392,7 @@ JobFile parse_job_file(std::string_view text, const fs::path& path, const std::v
   read_consent(section("consent"), paths, job.consent, mistakes);
   read_model(section("model"), job, mistakes);
   read_publish(section("publish"), job);
+  read_release(section("release"), paths, job);
   read_limits(section("limits"), job);
   root.report_unknown_keys();
   mistakes.throw_if_any();

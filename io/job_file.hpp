@@ -73,6 +73,9 @@ struct JobFile {
   // [publish]
   EventDatePolicy event_date = EventDatePolicy::day;
   AreaPolicy area = AreaPolicy::outward;
+  // [release]
+  std::optional<std::filesystem::path> customers;       // register of approved customers
+  std::optional<std::filesystem::path> release_folder;  // where releases are put
   // [limits]
   double max_quarantined_share = 1.0;          // of the rows read, per dataset; beyond it the job ends with exit code 3
   std::uint64_t max_record_bytes = 64 * 1024;  // a longer row is quarantined
@@ -89,8 +92,5 @@ JobFile load_job_file(const std::filesystem::path& path, const std::vector<std::
 std::string read_job_file(const std::filesystem::path& path);
 JobFile parse_job_file(std::string_view text, const std::filesystem::path& path,
                        const std::vector<std::string>& overrides = {});
-
-// Reads the key file: a regular file owned by this user, mode 0600 or 0400, of 32 to 4096 bytes.  UsageError otherwise.
-std::vector<std::byte> load_key_file(const std::filesystem::path& path);
 
 }  // namespace ligature

@@ -1,20 +1,24 @@
-// The secret key that pseudonyms are made with: refused unless it is its owner's alone to read.
+#include "io/key_file.hpp"
+
 #include <cerrno>
 #include <span>
+#include <string>
 #include <system_error>
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/error.hpp"
-#include "io/job_file.hpp"
+#include "io/files.hpp"
 
 namespace ligature {
 namespace {
 
 constexpr std::size_t kLeastBytes = 32, kMostBytes = 4096;
+constexpr std::size_t kNewBytes = 32;  // as many as SHA-256 has: a longer key of HMAC is no stronger
 
 // Closes on every way out.
 struct Descriptor {
@@ -27,9 +31,56 @@ struct Descriptor {
   }
 };
 
+std::string reason_text(int reason) {
+  return std::generic_category().message(reason);
+}
+
+// Random bytes of the kernel, which waits until it has seen enough noise.
+SecretBytes random_bytes(std::size_t size) {
+  SecretBytes bytes(size);
+  for (std::size_t done = 0; done < size;) {
+    const ssize_t got = ::getrandom(bytes.data() + done, size - done, 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw Error("the system gave no random bytes: " + reason_text(errno));
+    done += static_cast<std::size_t>(got);
+  }
+  return bytes;
+}
+
+void write_key(int descriptor, const SecretBytes& key, const std::string& name) {
+  // Whatever the umask took away.
+  if (::fchmod(descriptor, S_IRUSR | S_IWUSR) != 0) throw Error("cannot set the mode of " + name);
+  for (std::size_t done = 0; done < key.size();) {
+    const ssize_t put = ::write(descriptor, key.data() + done, key.size() - done);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) throw Error("cannot write the key file " + name + ": " + reason_text(errno));
+    done += static_cast<std::size_t>(put);
+  }
+  if (::fsync(descriptor) != 0) throw Error("cannot sync the key file " + name + ": " + reason_text(errno));
+}
+
 }  // namespace
 
-std::vector<std::byte> load_key_file(const std::filesystem::path& path) {
+void make_key_file(const std::filesystem::path& path) {
+  const std::string& name = path.native();
+  const SecretBytes key = random_bytes(kNewBytes);
+  Descriptor file;
+  // O_EXCL: no key is ever written over, and no link is followed.
+  file.value = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, S_IRUSR | S_IWUSR);
+  if (file.value < 0) {
+    if (errno == EEXIST) throw UsageError("there is a file already, and a key is never written over: " + name);
+    throw UsageError("cannot make the key file " + name + ": " + reason_text(errno));
+  }
+  try {
+    write_key(file.value, key, name);
+    sync_folder(std::filesystem::absolute(path).parent_path());
+  } catch (...) {
+    ::unlink(path.c_str());
+    throw;
+  }
+}
+
+SecretBytes load_key_file(const std::filesystem::path& path) {
   const std::string& name = path.native();
   Descriptor file;
   // O_NOFOLLOW: the checks hold for the file itself.  O_NONBLOCK: a FIFO must not make the job wait.
@@ -37,19 +88,16 @@ std::vector<std::byte> load_key_file(const std::filesystem::path& path) {
   if (file.value < 0) {
     const int reason = errno;
     if (reason == ENOENT) {
-      throw UsageError(
-          fmt::format("no such key file: {0}; make one with: (umask 077; mkdir -p '{1}'; "
-                      "head -c 32 /dev/urandom > '{0}')",
-                      name, path.parent_path().string()));
+      throw UsageError(fmt::format("no such key file: {0}; make one with: ligature key new '{0}'", name));
     }
     if (reason == ELOOP)
       throw UsageError(fmt::format("the key file is a symbolic link; name the file itself: {}", name));
-    throw UsageError(fmt::format("cannot open the key file {}: {}", name, std::generic_category().message(reason)));
+    throw UsageError(fmt::format("cannot open the key file {}: {}", name, reason_text(reason)));
   }
   // Asked of the open file: what is checked is what is read.
   struct stat status {};
   if (::fstat(file.value, &status) != 0) {
-    throw UsageError(fmt::format("cannot examine the key file {}: {}", name, std::generic_category().message(errno)));
+    throw UsageError(fmt::format("cannot examine the key file {}: {}", name, reason_text(errno)));
   }
   if (!S_ISREG(status.st_mode)) throw UsageError(fmt::format("the key file is not a regular file: {}", name));
   if (status.st_uid != ::geteuid()) {
@@ -61,13 +109,13 @@ std::vector<std::byte> load_key_file(const std::filesystem::path& path) {
     throw UsageError(
         fmt::format("the key file has mode {:04o}; only its owner may read it: chmod 600 '{}'", mode, name));
   }
-  std::vector<std::byte> key(kMostBytes + 1);
+  SecretBytes key(kMostBytes + 1);
   std::size_t size = 0;
   while (size < key.size()) {
     const ssize_t got = ::read(file.value, key.data() + size, key.size() - size);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) {
-      throw UsageError(fmt::format("cannot read the key file {}: {}", name, std::generic_category().message(errno)));
+      throw UsageError(fmt::format("cannot read the key file {}: {}", name, reason_text(errno)));
     }
     if (got == 0) break;
     size += static_cast<std::size_t>(got);
@@ -75,7 +123,7 @@ std::vector<std::byte> load_key_file(const std::filesystem::path& path) {
   if (size < kLeastBytes || size > kMostBytes) {
     throw UsageError(
         fmt::format("the key file must hold {} to {} random bytes, and holds {}: {}; make one with: "
-                    "head -c 32 /dev/urandom",
+                    "ligature key new",
                     kLeastBytes, kMostBytes, size > kMostBytes ? "more" : fmt::format("{}", size), name));
   }
   key.resize(size);

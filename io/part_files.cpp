@@ -42,12 +42,18 @@ std::filesystem::path partial_part_path(const std::filesystem::path& folder, std
 
 void agreed_step(const Communicator& comm, const std::function<void()>& step) {
   std::optional<std::string> problem;
+  std::uint64_t exit_code = kExitDone;
   try {
     step();
+  } catch (const Error& error) {
+    problem = error.what();
+    exit_code = static_cast<std::uint64_t>(error.exit_code());
   } catch (const std::exception& error) {
     problem = error.what();
+    exit_code = kExitFailed;
   }
-  comm.agree(problem);
+  exit_code = comm.max(exit_code);
+  if (exit_code != kExitDone) comm.agree(problem, static_cast<int>(exit_code));
 }
 
 void name_parts(const Communicator& comm, const std::filesystem::path& folder) {

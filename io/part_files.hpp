@@ -17,7 +17,8 @@ std::filesystem::path partial_part_path(const std::filesystem::path& folder, std
 // an earlier run with more ranks left behind.
 void name_parts(const Communicator& comm, const std::filesystem::path& folder);
 
-// Runs step on every rank; if it throws on any, every rank throws the Error of the lowest such rank.  Collective.
+// Collective.  Runs step on every rank; if it throws on any, every rank throws the Error of the lowest such rank, with
+// the highest exit code of all.
 void agreed_step(const Communicator& comm, const std::function<void()>& step);
 
 }  // namespace ligature

@@ -189,7 +189,7 @@ void Mistakes::throw_if_any() {
            std::tuple(!b.place.override_key.empty(), b.place.line, b.place.column);
   });
   std::string text;
-  if (items_.size() > 1) text = fmt::format("{} mistakes in the job file\n", items_.size());
+  if (items_.size() > 1) text = fmt::format("{} mistakes in the {}\n", items_.size(), document_);
   for (std::size_t i = 0; i < std::min(items_.size(), kMaxReported); ++i) {
     const ConfigPlace& place = items_[i].place;
     if (i > 0) text += '\n';

@@ -39,10 +39,12 @@ struct ConfigNode {
 // "a table", "text", "a whole number", ...
 std::string_view kind_name(ConfigNode::Kind kind) noexcept;
 
-// The mistakes of one job file, in the order in which they stand in it.
+// The mistakes of one document, in the order in which they stand in it.
 class Mistakes {
  public:
-  explicit Mistakes(std::string file) : file_(std::move(file)) {}
+  // document: what the file is, for messages.
+  explicit Mistakes(std::string file, std::string document = "job file")
+      : file_(std::move(file)), document_(std::move(document)) {}
   void add(const ConfigPlace& place, std::string message);
   [[nodiscard]] bool empty() const noexcept { return items_.empty(); }
   // Throws UsageError with one line a mistake, "file:line:column: message" or "--set key: message"; the first hundred.
@@ -53,7 +55,7 @@ class Mistakes {
     ConfigPlace place;
     std::string message;
   };
-  std::string file_;
+  std::string file_, document_;
   std::vector<Item> items_;
 };
 

@@ -15,6 +15,9 @@
 
 #include "engine/error.hpp"
 #include "engine/pseudonym.hpp"
+#include "io/audit_log.hpp"
+#include "io/csv_field.hpp"
+#include "io/file_digest.hpp"
 #include "io/files.hpp"
 #include "io/identity_records.hpp"
 #include "io/manifest.hpp"
@@ -33,20 +36,6 @@ constexpr std::string_view kHeader = "dataset,row_id,person";
 constexpr std::string_view kProvenanceHeader = ",how,rank,weight_bits,lead_bits,flags";
 constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
 constexpr std::size_t kBatchRows = std::size_t{1} << 18;
-
-// A field as RFC 4180 has it: quoted where it holds a comma, a quote or a line end.
-void append_field(std::string& line, std::string_view text) {
-  if (text.find_first_of("\",\r\n") == std::string_view::npos) {
-    line += text;
-    return;
-  }
-  line += '"';
-  for (const char c : text) {
-    if (c == '"') line += '"';
-    line += c;
-  }
-  line += '"';
-}
 
 // What is exported of an identity's provenance.
 struct RowProvenance {
@@ -183,9 +172,9 @@ void for_each_line(const Communicator& comm, const std::filesystem::path& secure
     agreed_step(comm, [&] {
       for (std::size_t row = 0; row < batch.size(); ++row) {
         line.clear();
-        append_field(line, manifest.datasets[batch.datasets[row]].name);
+        append_csv_field(line, manifest.datasets[batch.datasets[row]].name);
         line += ',';
-        append_field(line, batch.row_id(row));
+        append_csv_field(line, batch.row_id(row));
         line += ',';
         line += hex(batch.persons[row]);
         if (provenance != nullptr) append_provenance(line, answers[row]);
@@ -235,6 +224,15 @@ int export_index(const Communicator& comm, const ExportArguments& arguments) {
     file.sync();
     file.close();
   });
+  // Accounted for before it has a name.
+  append_audit(comm, secure,
+               {"export",
+                {{"run_id", manifest.run_id},
+                 {"content_digest", manifest.content_digest},
+                 {"provenance", std::uint64_t{arguments.provenance}},
+                 {"rows", manifest.rows.kept},
+                 {"output", target.filename().string()},
+                 {"output_sha256", hex(file_digest(comm, partial))}}});
   agreed_step(comm, [&] {
     if (comm.is_root()) rename_durably(partial, target);
   });

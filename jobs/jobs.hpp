@@ -50,6 +50,15 @@ struct ExplainArguments {
 };
 int explain(const Communicator& comm, const ExplainArguments& arguments);
 
+// Makes a key file; prints its key id.
+int new_key(const Communicator& comm, const std::filesystem::path& path);
+int show_key_id(const Communicator& comm, const std::filesystem::path& path);
+
+// Gives a recipient what the agreement names.
+int release(const Communicator& comm, const JobFile& job, const std::filesystem::path& agreement);
+// Prints the public register of releases as CSV.
+int print_register(const Communicator& comm, const JobFile& job);
+
 int digest_run(const Communicator& comm, const std::filesystem::path& run);
 int verify(const Communicator& comm, const std::filesystem::path& run);
 

@@ -48,6 +48,7 @@ struct CommandLine {
   bool results = false;
   std::string trace, bounds, measured;
   bool provenance = false;
+  std::string agreement, key;
   std::string row, other_row;
   bool values = false;
   ligature::SynthArguments synth;
@@ -172,6 +173,37 @@ void add_jobs(CLI::App& app, CommandLine& command) {
       if (!command.json.empty()) arguments.json = command.json;
       return ligature::explain(world, arguments);
     };
+  });
+
+  CLI::App* const release =
+      add_job(app, "release", "Gives a recipient what an agreement names, and enters it in the log");
+  add_job_file_options(*release, command);
+  release->add_option("AGREEMENT.toml", command.agreement, "The agreement (docs/release.md)")->required();
+  release->callback([&command] {
+    command.job = [&](const Communicator& world) {
+      return ligature::release(world, load_on_all_ranks(world, command), command.agreement);
+    };
+  });
+
+  CLI::App* const public_register = add_job(app, "register", "Prints the public register of releases, as CSV");
+  add_job_file_options(*public_register, command);
+  public_register->callback([&command] {
+    command.job = [&](const Communicator& world) {
+      return ligature::print_register(world, load_on_all_ranks(world, command));
+    };
+  });
+
+  CLI::App* const key = add_job(app, "key", "Makes a key file, or names a key by its id");
+  key->require_subcommand(1);
+  CLI::App* const new_key = key->add_subcommand("new", "Makes a key of 32 random bytes, mode 0600; prints its id");
+  new_key->add_option("FILE", command.key, "The key file to make; there must be none yet")->required();
+  new_key->callback(
+      [&command] { command.job = [&](const Communicator& world) { return ligature::new_key(world, command.key); }; });
+  CLI::App* const key_id =
+      key->add_subcommand("id", "Prints the id of a key, from which nothing of the key can be told");
+  key_id->add_option("FILE", command.key, "The key file")->required();
+  key_id->callback([&command] {
+    command.job = [&](const Communicator& world) { return ligature::show_key_id(world, command.key); };
   });
 
   CLI::App* const digest = add_job(app, "digest", "Prints the content digest of the published dataset, one line");

@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 LIGATURE = MPIEXEC = None
-JOBS = ["synth", "plan", "rebuild", "evaluate", "export", "explain", "digest", "verify"]
+JOBS = ["synth", "plan", "rebuild", "evaluate", "export", "explain", "release", "register", "key", "digest", "verify"]
 JOB_FILE = """[job]
 secure = "run/secure"
 publish = "run/publish"

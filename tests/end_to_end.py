@@ -6,6 +6,8 @@ usage: end_to_end.py LIGATURE MPIEXEC SCRATCH TEST
 TEST is one of the functions below whose names begin with "test_".  A test that needs what is not there exits with 77.
 """
 import csv
+import hashlib
+import hmac
 import json
 import os
 import random
@@ -569,6 +571,89 @@ def test_plan_tells_what_a_run_needs():
     for word in ("rows", "identities", "pairs", "memory", "disk", "seconds"):
         assert word in text, text
 
+
+
+def test_releases_leave_objectors_out_and_are_accounted_for():
+    """A release has names of its own and no objector, whatever the spelling of a row; the log has every use of the run."""
+    folder = population(people=5_000, seed=21)
+    job = folder / "job.toml"
+    with open(job, "a") as file:
+        file.write('\n[release]\ncustomers = "customers.csv"\nfolder = "releases"\n')
+    (folder / "customers.csv").write_text("recipient,recipient_type,purpose\nUniversity of Leeds,researcher,asthma\n")
+    key_id = run("key", "new", folder / "leeds.key").strip()
+    assert run("key", "id", folder / "leeds.key").strip() == key_id
+    run("key", "new", folder / "leeds.key", expect=2)
+    agreement = """[agreement]
+id = "A-1"
+recipient = "University of Leeds"
+recipient_type = "researcher"
+purpose = "asthma"
+legal_basis = "section-261"
+start = 2014-04-01
+expiry = 2070-01-01
+form = "extract"
+format = "csv"
+key = "leeds.key"
+rules = "k-anonymity v1"
+k = 5
+[persons]
+columns = ["sex"]
+[[dataset]]
+name = "gp"
+columns = ["row_id", "event_date", "code"]
+dates = "month"
+"""
+    (folder / "leeds.toml").write_text(agreement)
+    run("rebuild", job, ranks=2)
+    run("rebuild", job, ranks=1)
+    people = export(job)
+    run("release", job, folder / "leeds.toml", ranks=3)
+
+    # Objectors by the files alone: the last word of each number, with or without withdrawal.
+    last = {}
+    with open(folder / "optout.csv", newline="") as file:
+        for row in csv.DictReader(file):
+            kind = {"9nu4": "type2", "9nu5": "type2-withdrawn"}.get(row["kind"].strip().lower()[:4], row["kind"].lower())
+            if kind.startswith(("type2", "ndoo")):
+                number = row["nhs_number"].replace(" ", "").replace("-", "")
+                withdrawn = kind.endswith("-withdrawn")
+                word = (row["date"], not withdrawn)
+                last[number, kind[:4]] = max(last.get((number, kind[:4]), word), word)
+    objecting = {number for (number, _), (_, stands) in last.items() if stands}
+    carriers = {}
+    for path in folder.glob("*/*-*.csv"):
+        with open(path, newline="") as file:
+            for row in csv.reader(file, delimiter="|" if path.parent.name == "ae" else ","):
+                number = row[3].replace(" ", "").replace("-", "")
+                person = people.get((path.parent.name, row[0]))
+                if number in objecting and person is not None:
+                    carriers.setdefault(number, []).append(person)
+    # Where all rows of a number are one person's, that person is the one who objects.
+    objectors = {persons[0] for persons in carriers.values() if len(set(persons)) == 1}
+    assert len(objectors) > 20, "too few objectors to see anything"
+
+    key = (folder / "leeds.key").read_bytes()
+    def new_name(pseudonym):
+        message = b"ligature/release/person/1:" + bytes.fromhex(pseudonym)
+        return hmac.new(key, message, hashlib.sha256).hexdigest()[:32]
+    release = folder / "releases" / "A-1-1"
+    with open(release / "persons.csv", newline="") as file:
+        released = [row["pseudonym"] for row in csv.DictReader(file)]
+    assert released == sorted(released) and set(released) <= {new_name(person) for person in people.values()}
+    assert not set(released) & {new_name(person) for person in objectors}, "an objector was released"
+    text = "".join(path.read_text() for path in release.iterdir())
+    assert not any(person in text for person in people.values()), "a pseudonym of the dataset was released"
+
+    entries = [json.loads(line) for line in (folder / "run/secure/audit.log").read_text().splitlines()]
+    assert [entry["action"] for entry in entries] == ["rebuild", "rebuild", "export", "release"], entries
+    assert entries[-1]["key_id"] == key_id and entries[-1]["left_out"] >= len(objectors)
+    assert "A-1,1,University of Leeds" in run("register", job)
+    run("verify", job)
+    (folder / "leeds.toml").write_text(agreement.replace("section-261", "regulation-3"))
+    assert "who objected" in run("release", job, folder / "leeds.toml", expect=2)
+    log = folder / "run/secure/audit.log"
+    log.write_text(log.read_text().replace("University of Leeds", "University of Leads"))
+    assert "FAILED audit log" in run("verify", job, expect=1)
 
 
 def test_links_are_explained():

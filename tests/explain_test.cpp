@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/error.hpp"
+#include "io/audit_log.hpp"
 #include "io/files.hpp"
 #include "io/identity_records.hpp"
 #include "io/secure_index.hpp"
@@ -179,6 +180,16 @@ TEST_F(Explain, links_between_two_rows_of_one_person_are_followed_and_named_by_r
   EXPECT_EQ(path[1]["pass"], "date_of_birth");
   EXPECT_EQ(path[1]["weight_bits"], 9.5);
   EXPECT_EQ(told.text.find("One person.") != std::string::npos, world_.is_root()) << told.text;
+}
+
+TEST_F(Explain, who_was_looked_at_is_in_the_log_by_pseudonym) {
+  told_of(kRoot, kNoNumber);
+  std::vector<AuditEntry> entries;
+  read_audit_log(run_.secure, [&](const AuditEntry& entry) { entries.push_back(entry); });
+  ASSERT_EQ(entries.size(), 1U);
+  EXPECT_EQ(entries[0].action, "explain");
+  const std::string person = hex(run_.persons[0].pseudonym);
+  EXPECT_EQ(entries[0].text("persons"), person + " " + person);
 }
 
 TEST_F(Explain, path_is_the_same_from_both_ends) {

@@ -8,6 +8,8 @@
 
 #include "engine/error.hpp"
 #include "engine/evidence.hpp"
+#include "io/audit_log.hpp"
+#include "io/file_digest.hpp"
 #include "io/files.hpp"
 #include "io/secure_index.hpp"
 #include "jobs/jobs.hpp"
@@ -48,6 +50,12 @@ TEST_F(ExportIndex, has_one_line_a_kept_row_in_input_order) {
     }
   }
   EXPECT_EQ(read_small_file(out), expected);
+  std::vector<AuditEntry> entries;
+  read_audit_log(run_.secure, [&](const AuditEntry& entry) { entries.push_back(entry); });
+  ASSERT_EQ(entries.size(), 1U);
+  EXPECT_EQ(entries[0].action, "export");
+  EXPECT_EQ(entries[0].text("content_digest"), run_.manifest.content_digest);
+  EXPECT_EQ(entries[0].text("output_sha256"), hex(file_digest(world_, out)));
 }
 
 TEST_F(ExportIndex, says_on_demand_how_each_row_came_to_its_person) {

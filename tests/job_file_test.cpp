@@ -13,6 +13,7 @@
 
 #include "engine/comparison.hpp"
 #include "engine/error.hpp"
+#include "io/key_file.hpp"
 #include "io/nearest_name.hpp"
 #include "io/quantity.hpp"
 #include "io/toml_precheck.hpp"
@@ -88,6 +89,9 @@ merge = "other"
 [publish]
 event_date = "month"
 area = "none"
+[release]
+customers = "customers.csv"
+folder = "/releases"
 [limits]
 max_quarantined_share = 0.01
 max_record_bytes = "128KiB"
@@ -138,6 +142,8 @@ TEST(JobFile, every_key_is_read) {
   EXPECT_EQ(job.publish, "/jobs/run/publish");
   EXPECT_EQ(job.key, "/keys/england.key");
   EXPECT_EQ(job.as_at, day_number({2014, 4, 30}));
+  EXPECT_EQ(job.customers, "/jobs/customers.csv");
+  EXPECT_EQ(job.release_folder, "/releases");
   EXPECT_EQ(job.memory, std::uint64_t{12} << 30);
   EXPECT_EQ(job.threads, 8);
   ASSERT_EQ(job.extracts.size(), 2U);
@@ -349,6 +355,18 @@ TEST(JobFile, secure_and_publish_stay_apart) {
   EXPECT_EQ(mistakes(with("run/out", "run/output")), "");
 }
 
+TEST(JobFile, releases_are_put_where_nothing_else_is) {
+  const auto with = [](const std::string& folder) {
+    return std::string(kShortest) + "[release]\nfolder = \"" + folder + "\"\n";
+  };
+  EXPECT_EQ(mistakes(with("releases")), "");
+  expect_mistake(with("run/publish/releases"),
+                 "'folder' in [release] and 'publish' in [job] must not lie in one another");
+  expect_mistake(with("run"), "'folder' in [release] and 'publish' in [job] must not lie in one another");
+  expect_mistake(with("run/secure"), "'folder' in [release] and 'secure' in [job] must not lie in one another");
+  expect_mistake(with("releases\"\nclients = \"c.csv"), "unknown key 'clients' in [release]");
+}
+
 TEST(JobFile, folders_joined_by_a_link_are_one_folder) {
   const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "ligature_job_file_links";
   std::filesystem::remove_all(folder);
@@ -528,8 +546,8 @@ class KeyFile : public ::testing::Test {
 };
 
 TEST_F(KeyFile, its_bytes_are_the_key) {
-  const std::vector<std::byte> key = load_key_file(write(32, 0600));
-  EXPECT_EQ(key, std::vector<std::byte>(32, std::byte{'k'}));
+  const SecretBytes key = load_key_file(write(32, 0600));
+  EXPECT_EQ(key, SecretBytes(32, std::byte{'k'}));
   EXPECT_EQ(load_key_file(write(4096, 0600)).size(), 4096U);
 }
 

@@ -1,7 +1,10 @@
 // Pseudonyms against OpenSSL's one-shot HMAC, and what keeps the name spaces apart.
 #include "engine/pseudonym.hpp"
 
+#include <cstdint>
 #include <set>
+#include <span>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -122,6 +125,37 @@ TEST(Pseudonymiser, numbers_and_identities_never_share_a_pseudonym) {
     EXPECT_TRUE(seen.insert(pseudonymiser.of_nhs_number(value)).second);
     EXPECT_TRUE(seen.insert(pseudonymiser.of_identity({value, 0})).second);
     EXPECT_TRUE(seen.insert(pseudonymiser.of_identity({0, value + 1})).second);
+  }
+}
+
+// The message of a release's name: a label, then the words of what is named, big-endian.
+std::string release_message(const std::string& label, const std::vector<std::uint64_t>& words) {
+  std::string message = label;
+  for (const std::uint64_t word : words) {
+    for (int shift = 56; shift >= 0; shift -= 8) message += static_cast<char>(word >> shift & 0xFF);
+  }
+  return message;
+}
+
+TEST(Pseudonymiser, names_of_a_release_are_hmacs_of_the_datasets_names_in_spaces_of_their_own) {
+  const std::vector<std::byte> key = key_of(32);
+  Pseudonymiser pseudonymiser(key);
+  for (const std::size_t count : {1U, 16U, 21U}) {
+    std::vector<Pseudonym> persons, person_names(count), row_names(count);
+    std::vector<DatasetRow> rows;
+    for (std::uint64_t i = 0; i < count; ++i) {
+      persons.push_back({0x0123456789ABCDEFULL * (i + 1), ~i});
+      rows.push_back({persons.back(), 77 + i, i});
+    }
+    pseudonymiser.name(std::span<const Pseudonym>(persons), std::span(person_names));
+    pseudonymiser.name(std::span<const DatasetRow>(rows), std::span(row_names));
+    for (std::size_t i = 0; i < count; ++i) {
+      const Pseudonym& who = persons[i];
+      EXPECT_EQ(hex(person_names[i]),
+                expected_hex(key, release_message("ligature/release/person/1:", {who.high, who.low})));
+      EXPECT_EQ(hex(row_names[i]),
+                expected_hex(key, release_message("ligature/release/row/1:", {who.high, who.low, 77 + i, i})));
+    }
   }
 }
 

@@ -17,6 +17,7 @@
 #include "engine/postcode.hpp"
 #include "io/files.hpp"
 #include "io/job_file.hpp"
+#include "io/key_file.hpp"
 #include "jobs/synth/errors.hpp"
 #include "jobs/synth/extracts.hpp"
 #include "jobs/synth/population.hpp"

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/error.hpp"
+#include "io/audit_log.hpp"
 #include "io/dataset.hpp"
 #include "io/files.hpp"
 #include "io/part_files.hpp"
@@ -43,6 +44,11 @@ int explain(const Communicator& comm, const ExplainArguments& arguments) {
   if (arguments.json) json = secure_output_path(publish, *arguments.json, "--json");
 
   std::vector<FoundRow> rows = find_rows(comm, secure, manifest.datasets, arguments.rows);
+  std::string persons;
+  for (const FoundRow& row : rows) {
+    if (!persons.empty()) persons += ' ';
+    persons += hex(row.person);
+  }
   Explanation explanation;  // of rank 0
   agreed_step(comm, [&] {
     if (!comm.is_root()) return;
@@ -50,6 +56,13 @@ int explain(const Communicator& comm, const ExplainArguments& arguments) {
     explanation = explain_rows(manifest, secure, dataset, std::move(rows));
   });
   name_links(comm, secure, manifest, explanation);
+  // Accounted for before anything is shown; of whom, by pseudonym.
+  append_audit(comm, secure,
+               {"explain",
+                {{"run_id", manifest.run_id},
+                 {"content_digest", manifest.content_digest},
+                 {"persons", persons},
+                 {"values", std::uint64_t{arguments.values}}}});
   agreed_step(comm, [&] {
     if (!comm.is_root()) return;
     std::fputs(explanation_text(explanation, arguments.values).c_str(), stdout);

@@ -17,8 +17,11 @@
 #include "engine/pair_kernel.hpp"
 #include "engine/parallel.hpp"
 #include "engine/trace.hpp"
+#include "io/audit_log.hpp"
 #include "io/bounds.hpp"
 #include "io/files.hpp"
+#include "io/key_file.hpp"
+#include "io/ledger.hpp"
 #include "io/manifest.hpp"
 #include "io/performance.hpp"
 #include "io/placement.hpp"
@@ -67,8 +70,8 @@ std::string utc_now() {
 }
 
 // Collective.  Reads the key on every rank, so that it never travels; all ranks fail together.
-std::vector<std::byte> load_key(const Communicator& comm, const JobFile& job) {
-  std::vector<std::byte> key;
+SecretBytes load_key(const Communicator& comm, const JobFile& job) {
+  SecretBytes key;
   std::optional<std::string> problem;
   try {
     key = load_key_file(job.key);
@@ -155,6 +158,21 @@ void identify_run(const JobFile& job, const Inputs& inputs, std::span<const std:
   manifest.run_id =
       digest_of(manifest.job_file_digest + manifest.input_digest + manifest.model_digest + manifest.key_id)
           .substr(0, 16);
+}
+
+// Collective.  Whatever a key has named is accounted for before it has a name.
+void log_key_use(const Communicator& comm, const Manifest& manifest) {
+  append_audit(comm, manifest.secure,
+               {"rebuild",
+                {{"job", manifest.job_name},
+                 {"run_id", manifest.run_id},
+                 {"job_file_digest", manifest.job_file_digest},
+                 {"input_digest", manifest.input_digest},
+                 {"content_digest", manifest.content_digest},
+                 {"key_id", manifest.key_id},
+                 {"persons", manifest.persons},
+                 {"rows", manifest.rows.kept},
+                 {"opted_out", manifest.rows.opted_out}}});
 }
 
 Manifest new_manifest(const Communicator& comm, const JobFile& job, DayNumber as_at) {
@@ -245,7 +263,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     log_warning(comm, warning);
   }
 
-  const std::vector<std::byte> key = load_key(comm, job);
+  const SecretBytes key = load_key(comm, job);
   const Inputs inputs = find_inputs(comm, job);
   make_folders(comm, job);
   const std::uint64_t memory = memory_of_rank(comm, job);
@@ -398,6 +416,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   manifest.screens = content.screens;
   manifest.content_digest = hex(content.content);
   identify_run(job, inputs, key, manifest);
+  log_key_use(comm, manifest);
   manifest.peak_memory_bytes = peak_memory(comm);
   copy_stages(clock, manifest);
   name_dataset(comm, *content.writer, manifest);

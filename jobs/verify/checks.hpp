@@ -84,6 +84,7 @@ void check_dictionaries(const Communicator& comm, const RunFiles& run, CheckTabl
 void check_events(const Communicator& comm, const RunFiles& run, CheckTable& table);
 void check_index(const Communicator& comm, const RunFiles& run, CheckTable& table);
 void check_content_digest(const Communicator& comm, const RunFiles& run, CheckTable& table);
+void check_account(const Communicator& comm, const RunFiles& run, CheckTable& table);
 void check_identifiers(const Communicator& comm, const RunFiles& run, CheckTable& table);
 
 }  // namespace ligature

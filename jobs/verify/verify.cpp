@@ -33,7 +33,8 @@ bool report(const Communicator& comm, const RunFiles& run, const std::vector<Che
     const std::string verdict =
         failed == 0 ? "verified: all " + std::to_string(checks.size()) + " checks hold\n"
                     : std::to_string(failed) + " of " + std::to_string(checks.size()) + " checks FAILED\n";
-    const std::string text = "verify " + run.publish.string() + "\n" + text_table(rows) + details + verdict;
+    const std::string text = "verify " + run.publish.string() + "\n" + text_table(rows) + details + verdict +
+                             "to make the dataset again: ligature rebuild " + run.manifest.job_file + "\n";
     std::fputs(text.c_str(), stdout);
     std::fflush(stdout);
   }
@@ -60,6 +61,7 @@ std::vector<Check> verify_run(const Communicator& comm, RunFiles& run) {
     check_events(comm, run, table);
     check_index(comm, run, table);
     check_content_digest(comm, run, table);
+    check_account(comm, run, table);
     check_identifiers(comm, run, table);
   }
   return table.combine(comm);

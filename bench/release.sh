@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# How fast does a release go out, beside the rate of reading the dataset?  Makes a population, links it once, and then
+# releases all persons with every column as HDF5, as CSV, and as tables of counts; `digest`, which reads and digests
+# every byte of the dataset, is the measure.  Prints a table; the folder is build/release-bench unless given.
+#
+#   bash bench/release.sh [--people 1M] [--ranks 1] [--threads 2] [--out FOLDER]
+set -euo pipefail
+# shellcheck source=bench/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+people=1M ranks=1 threads=2 out=$project/build/release-bench
+while (($# > 0)); do
+  case $1 in
+    --people) people=$2 ;;
+    --ranks) ranks=$2 ;;
+    --threads) threads=$2 ;;
+    --out) out=$2 ;;
+    *) usage ;;
+  esac
+  shift 2
+done
+find_build
+people=$(people_in_digits "$people")
+population "$out" "$people" 1 "$ranks"
+job=$out/release.toml
+if [[ ! -f $out/linked ]]; then
+  # The register, the keys and the agreements stand beside the extracts.
+  cp "$out/job.toml" "$job"
+  printf '\n[release]\ncustomers = "customers.csv"\nfolder = "releases"\n' >>"$job"
+  printf 'recipient,recipient_type,purpose\nBench,researcher,speed\n' >"$out/customers.csv"
+  on_ranks "$ranks" "$threads" "$ligature" rebuild "$job" --set "job.threads=$threads" >"$out/rebuild.log"
+  touch "$out/linked"
+fi
+[[ -f $out/bench.key ]] || "$ligature" key new "$out/bench.key" >/dev/null
+
+# agreement NAME FORM LINES: an agreement of that id and form.
+agreement() {
+  cat >"$out/$1.toml" <<TOML
+[agreement]
+id             = "$1"
+recipient      = "Bench"
+recipient_type = "researcher"
+purpose        = "speed"
+legal_basis    = "section-261"
+start          = 2000-01-01
+expiry         = 2070-01-01
+form           = "$2"
+$3
+TOML
+}
+datasets='
+[persons]
+columns = ["age_band", "sex"]
+[cohort]
+sex = ["male", "female"]
+born_from = 1900
+[[dataset]]
+name    = "gp"
+columns = ["event_date", "code", "provider"]
+dates   = "month"
+[[dataset]]
+name    = "inpatient"
+columns = ["event_date", "diagnosis", "provider"]
+dates   = "month"'
+extract='key = "bench.key"
+rules = "k-anonymity v1"
+k = 2
+format'
+agreement bench extract "$extract = \"hdf5\"$datasets"
+agreement_text=$(sed 's/"hdf5"/"csv"/' "$out/bench.toml")
+printf '%s\n' "$agreement_text" >"$out/bench-csv.toml"
+agreement tables aggregate 'rules = "suppress-1-5 v1"
+[[table]]
+name       = "persons"
+count      = "persons"
+dimensions = ["area", "age_band", "sex"]'
+
+# seconds COMMAND...: the fastest of three.
+seconds() {
+  local best='' begin end
+  for _ in 1 2 3; do
+    begin=$(date +%s%N)
+    on_ranks "$ranks" "$threads" "$@" >"$out/last.log" 2>&1 || { cat "$out/last.log" >&2; return 1; }
+    end=$(date +%s%N)
+    best=$(awk -v b="${best:-1e9}" -v t="$(((end - begin) / 1000))" 'BEGIN { t /= 1e6; printf "%.2f", t < b ? t : b }')
+  done
+  echo "$best"
+}
+
+persons=$(awk '/^  "persons": / { gsub(/[^0-9]/, ""); print; exit }' "$out/run/publish/manifest.json")
+bytes=$(stat -c %s "$out/run/publish/dataset.h5")
+row() { awk -v name="$1" -v s="$2" -v n="$persons" 'BEGIN { printf "| %s | %.2f | %.2f |\n", name, s, n / s / 1e6 }'; }
+echo "$persons persons, $bytes bytes, $ranks ranks x $threads threads"
+echo "| job | s | M persons/s |"
+echo "|---|---|---|"
+measure() {
+  local name=$1 took
+  shift
+  took=$(seconds "$@")
+  row "$name" "$took"
+}
+measure "digest: every byte read" "$ligature" digest "$job"
+measure "extract, HDF5" "$ligature" release "$job" "$out/bench.toml" --set "job.threads=$threads"
+measure "extract, CSV" "$ligature" release "$job" "$out/bench-csv.toml" --set "job.threads=$threads"
+measure "tables" "$ligature" release "$job" "$out/tables.toml" --set "job.threads=$threads"
+rm -rf "$out/releases"

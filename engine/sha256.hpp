@@ -1,0 +1,20 @@
+// SHA-256 (FIPS 180-4) by OpenSSL: the digest of what leaves, and of the log that accounts for it.
+//
+// XXH3 (linkage_key.hpp) finds accidents; these digests must also hold against somebody who means to deceive.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace ligature {
+
+using Sha256 = std::array<std::byte, 32>;
+
+Sha256 sha256(std::span<const std::byte> bytes);
+Sha256 sha256(std::string_view text);
+std::string hex(const Sha256& digest);  // 64 lower-case hexadecimal digits
+
+}  // namespace ligature

@@ -1,0 +1,91 @@
+#include "io/customers.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/error.hpp"
+#include "io/csv.hpp"
+#include "io/reference_file.hpp"
+
+namespace ligature {
+
+namespace {
+
+constexpr std::uint64_t kMostRecordBytes = 64 * 1024;
+constexpr std::size_t kMostEntries = 1'000'000;
+
+[[noreturn]] void refuse(const std::filesystem::path& path, std::uint64_t line, const std::string& how) {
+  throw UsageError(fmt::format("{}:{}: {}", path.string(), line, how));
+}
+
+std::string trimmed(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(" \t");
+  return begin == std::string_view::npos ? std::string()
+                                         : std::string(text.substr(begin, text.find_last_not_of(" \t") - begin + 1));
+}
+
+// Visits the values of each row, all of them given and without control characters, with its line.
+template <typename Take>
+void read_entries(const std::filesystem::path& path, std::vector<std::string> columns, const Take& take) {
+  std::size_t entries = 0;
+  ReferenceRows rows;
+  rows.row = [&](Fields fields, std::uint64_t line) {
+    if (++entries > kMostEntries) refuse(path, line, "more entries than any such table has");
+    std::vector<std::string> values;
+    for (const std::string_view field : fields) {
+      values.push_back(trimmed(field));
+      if (values.back().empty()) refuse(path, line, "an entry lacks a value");
+      const auto is_control = [](char c) { return (c >= 0 && c < 0x20) || c == 0x7F; };
+      if (!is_utf8(values.back()) || std::any_of(values.back().begin(), values.back().end(), is_control)) {
+        refuse(path, line, "an entry is not plain UTF-8 text");
+      }
+    }
+    take(values, line);
+  };
+  rows.broken = [&](std::uint64_t line) { refuse(path, line, "not a row of the table"); };
+  try {
+    read_reference_file(path.string(), kMostRecordBytes, columns_named(std::move(columns)), rows);
+  } catch (const Error& error) {
+    const std::string what = error.what();
+    throw UsageError(what.find(path.string()) == std::string::npos ? path.string() + ": " + what : what);
+  }
+}
+
+}  // namespace
+
+std::vector<ApprovedCustomer> read_customers(const std::filesystem::path& path) {
+  std::vector<ApprovedCustomer> customers;
+  std::set<std::pair<std::string, std::string>> approved;
+  std::map<std::string, std::string> types;
+  read_entries(path, {"recipient", "recipient_type", "purpose"},
+               [&](std::vector<std::string>& values, std::uint64_t line) {
+                 if (values[1] != "researcher" && values[1] != "commissioner" && values[1] != "company") {
+                   refuse(path, line, "recipient_type must be researcher, commissioner or company");
+                 }
+                 if (!approved.emplace(values[0], values[2]).second) {
+                   refuse(path, line, "the same recipient and purpose stand in an earlier line");
+                 }
+                 if (types.emplace(values[0], values[1]).first->second != values[1]) {
+                   refuse(path, line, "the recipient has another type in an earlier line");
+                 }
+                 customers.push_back({std::move(values[0]), std::move(values[1]), std::move(values[2])});
+               });
+  return customers;
+}
+
+std::vector<AreaOf> read_area_lookup(const std::filesystem::path& path) {
+  std::vector<AreaOf> areas;
+  std::set<std::string> known;
+  read_entries(path, {"outward", "area"}, [&](std::vector<std::string>& values, std::uint64_t line) {
+    if (!known.insert(values[0]).second) refuse(path, line, "the outward code stands in an earlier line");
+    areas.push_back({std::move(values[0]), std::move(values[1])});
+  });
+  std::sort(areas.begin(), areas.end(), [](const AreaOf& a, const AreaOf& b) { return a.outward < b.outward; });
+  return areas;
+}
+
+}  // namespace ligature

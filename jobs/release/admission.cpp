@@ -1,0 +1,50 @@
+#include "jobs/release/admission.hpp"
+
+#include <fmt/format.h>
+
+#include "engine/error.hpp"
+#include "io/audit_log.hpp"
+
+namespace ligature {
+
+std::string_view objections_basis(const Agreement& agreement) noexcept {
+  return agreement.legal_basis->objections_apply ? "applied" : "exempt";
+}
+
+std::uint64_t admit_release(const std::filesystem::path& secure, const Agreement& agreement, const std::string& key_id,
+                            const std::string& main_key_id) {
+  const std::string name = agreement.path.string();
+  const auto refuse = [&](const std::string& why) { throw UsageError(name + ": refused: " + why); };
+  if (!key_id.empty() && key_id == main_key_id) {
+    refuse("its key is the key of the dataset; make one of its own with: ligature key new FILE");
+  }
+  std::uint64_t earlier = 0;
+  std::string why;
+  read_audit_log(secure, [&](const AuditEntry& entry) {
+    if (!why.empty()) return;
+    if (entry.action == "rebuild" && !key_id.empty() && entry.text("key_id") == key_id) {
+      why = fmt::format("its key was the key of a dataset (entry {} of the audit log)", entry.sequence);
+    }
+    if (entry.action != "release") return;
+    const bool same_agreement = entry.text("agreement") == agreement.id;
+    if (same_agreement) ++earlier;
+    if (same_agreement && entry.text("recipient") != agreement.recipient) {
+      why = fmt::format("agreement {} is with {} (entry {} of the audit log)", agreement.id, entry.text("recipient"),
+                        entry.sequence);
+    } else if (!same_agreement && !key_id.empty() && entry.text("key_id") == key_id) {
+      why = fmt::format("its key is that of agreement {} (entry {} of the audit log): the two files could be joined",
+                        entry.text("agreement"), entry.sequence);
+    } else if (entry.text("recipient") == agreement.recipient &&
+               entry.text("objections") != objections_basis(agreement)) {
+      why = fmt::format(
+          "{} was given data with objections {} (agreement {}, entry {} of the audit log), and would now "
+          "be given data with objections {}: comparing the two would tell who objected",
+          agreement.recipient, entry.text("objections"), entry.text("agreement"), entry.sequence,
+          objections_basis(agreement));
+    }
+  });
+  if (!why.empty()) refuse(why);
+  return earlier + 1;
+}
+
+}  // namespace ligature

@@ -1,0 +1,25 @@
+// May this release be made, in view of all that were made before?  Asked of the audit log.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "io/agreement.hpp"
+
+namespace ligature {
+
+// With or without those who object: what the legal basis says.
+std::string_view objections_basis(const Agreement& agreement) noexcept;
+
+// Returns the number of this release under the agreement, from 1.  Not collective.  key_id: of the agreement's key,
+// empty if it has none; main_key_id: of the dataset's.  Throws UsageError
+//   if the key is the key of a dataset or of another agreement: their files could be joined;
+//   if the agreement's id was another recipient's;
+//   if the recipient has had data on another basis, with objections applied or without: whoever has both can tell who
+//   objected.
+// Throws Error if the log's chain is broken: nothing is released that it could not account for.
+std::uint64_t admit_release(const std::filesystem::path& secure, const Agreement& agreement, const std::string& key_id,
+                            const std::string& main_key_id);
+
+}  // namespace ligature

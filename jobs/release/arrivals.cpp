@@ -1,0 +1,257 @@
+// A record: the new name, its own bytes in all, the person's values, the number of events in each dataset (8 bytes
+// each), then the events.
+#include "jobs/release/arrivals.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <numeric>
+#include <optional>
+
+#include "engine/error.hpp"
+#include "engine/linkage_key.hpp"
+#include "engine/parallel.hpp"
+#include "io/part_files.hpp"
+#include "partition/shuffle.hpp"
+
+namespace ligature {
+
+namespace {
+
+constexpr std::size_t kPersonsAtOnce = 1024;         // of a task
+constexpr std::size_t kDays = std::size_t{1} << 16;  // day numbers that there are
+constexpr std::uint64_t kNoRow = ~std::uint64_t{0};  // its name is not a row's: it shuffles a person's rows
+
+std::size_t fixed_bytes(const ReleasedColumns& columns) noexcept {
+  return Arrivals::kHeadBytes + 8 * (columns.persons.size() + columns.events.size());
+}
+
+// A released person of a slice.
+struct Leaving {
+  std::size_t person = 0;  // of the slice
+  Pseudonym name;
+  std::size_t bytes = 0, at = 0;  // of its record, and where that is put
+};
+
+// Packs the persons of a slice that belong to a round.
+class Packer {
+ public:
+  Packer(const Release& release, int ranks, std::uint64_t round, std::uint64_t rounds)
+      : release_(release),
+        year_(year_of(release.source)),
+        ranks_(static_cast<std::uint64_t>(ranks)),
+        round_(round),
+        rounds_(rounds) {
+    for (const ReleasedEvents& events : release.columns.events) {
+      days_.emplace_back(kDays);
+      for (std::size_t day = 0; day < kDays; ++day) {
+        days_.back()[day] = coarsened(static_cast<DayNumber>(day), events.dates);
+      }
+    }
+  }
+
+  // bytes: records in the order of their ranks; first: ranks + 1 offsets.
+  void pack(const Slice& slice, std::vector<std::byte>& bytes, std::vector<std::uint64_t>& first) {
+    name_persons(slice);
+    lay_out(slice, bytes, first);
+    for_blocks(leaving_.size(), kPersonsAtOnce, [&](std::size_t begin, std::size_t end) {
+      pack_block(slice, std::span(leaving_).subspan(begin, end - begin), bytes.data());
+    });
+  }
+
+ private:
+  void name_persons(const Slice& slice) {
+    std::vector<Pseudonym> persons;
+    std::vector<std::size_t> at;
+    for (std::size_t p = 0; p < slice.persons.size(); ++p) {
+      if (!release_.selection.has(slice.persons.begin + p)) continue;
+      persons.push_back(slice.pseudonyms[p]);
+      at.push_back(p);
+    }
+    std::vector<Pseudonym> names(persons.size());
+    for_blocks(persons.size(), kPersonsAtOnce, [&](std::size_t begin, std::size_t end) {
+      Pseudonymiser(release_.key)
+          .name(std::span<const Pseudonym>(persons).subspan(begin, end - begin),
+                std::span(names).subspan(begin, end - begin));
+    });
+    leaving_.clear();
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (range_of(names[i], rounds_ * ranks_) / ranks_ == round_) leaving_.push_back({at[i], names[i], 0, 0});
+    }
+  }
+
+  void lay_out(const Slice& slice, std::vector<std::byte>& bytes, std::vector<std::uint64_t>& first) {
+    first.assign(ranks_ + 1, 0);
+    const ReleasedColumns& columns = release_.columns;
+    for (Leaving& person : leaving_) {
+      person.bytes = fixed_bytes(columns);
+      for (std::size_t d = 0; d < columns.events.size(); ++d) {
+        const std::vector<std::uint64_t>& offsets = slice.events[d].offsets;
+        person.bytes += (offsets[person.person + 1] - offsets[person.person]) * columns.events[d].event_bytes;
+      }
+      first[rank_of(person.name) + 1] += person.bytes;
+    }
+    std::partial_sum(first.begin(), first.end(), first.begin());
+    std::vector<std::uint64_t> next(first.begin(), first.end() - 1);
+    for (Leaving& person : leaving_) {
+      person.at = next[rank_of(person.name)];
+      next[rank_of(person.name)] += person.bytes;
+    }
+    bytes.resize(first.back());
+  }
+  [[nodiscard]] std::size_t rank_of(const Pseudonym& name) const noexcept {
+    return range_of(name, rounds_ * ranks_) % ranks_;
+  }
+
+  // Asks for all names of some persons' rows at once: of each person and dataset the one that shuffles its rows, then
+  // those of the rows, where they have ids.
+  void ask_names(const Slice& slice, std::span<const Leaving> persons, std::vector<DatasetRow>& rows) const {
+    for (const Leaving& person : persons) {
+      const Pseudonym& who = slice.pseudonyms[person.person];
+      for (std::size_t d = 0; d < slice.events.size(); ++d) {
+        const ReleasedEvents& released = release_.columns.events[d];
+        const std::uint64_t count = events_of(slice.events[d], person).size();
+        if (count > 1) rows.push_back({who, released.key, kNoRow});
+        for (std::uint64_t i = 0; released.row_ids && i < count; ++i) rows.push_back({who, released.key, i});
+      }
+    }
+  }
+  static Range events_of(const Slice::Events& events, const Leaving& person) noexcept {
+    return {events.offsets[person.person], events.offsets[person.person + 1]};
+  }
+
+  void pack_block(const Slice& slice, std::span<const Leaving> persons, std::byte* bytes) const {
+    const ReleasedColumns& columns = release_.columns;
+    std::vector<DatasetRow> rows;
+    ask_names(slice, persons, rows);
+    std::vector<Pseudonym> names(rows.size());
+    Pseudonymiser(release_.key).name(std::span<const DatasetRow>(rows), std::span(names));
+    auto name = names.cbegin();
+    std::vector<std::pair<std::uint64_t, std::uint32_t>> order;
+    for (const Leaving& person : persons) {
+      std::byte* to = bytes + person.at;
+      const auto put = [&](const auto& value) {
+        std::memcpy(to, &value, sizeof value);
+        to += sizeof value;
+      };
+      put(person.name);
+      put(std::uint64_t{person.bytes});
+      for (const PersonColumn column : columns.persons) {
+        put(released_value(slice, person.person, column, release_.areas, release_.agreement.age_band, year_));
+      }
+      for (const Slice::Events& events : slice.events) put(events_of(events, person).size());
+      for (std::size_t d = 0; d < columns.events.size(); ++d) {
+        const Range range = events_of(slice.events[d], person);
+        if (range.size() == 0) continue;
+        const Pseudonym seed = range.size() > 1 ? *name++ : Pseudonym();
+        shuffle_rows(seed, range.size(), order);
+        for (const auto& [hash, i] : order) {
+          if (columns.events[d].row_ids) put(name[i]);
+          put_event(d, slice.events[d], range.begin + i - slice.events[d].rows.begin, to);
+        }
+        if (columns.events[d].row_ids) name += static_cast<std::ptrdiff_t>(range.size());
+      }
+    }
+  }
+
+  // The order of a person's rows: by a hash of secret seed and number.
+  static void shuffle_rows(const Pseudonym& seed, std::uint64_t count,
+                           std::vector<std::pair<std::uint64_t, std::uint32_t>>& order) {
+    if (count > std::uint32_t(-1)) throw Error("one person has more events than a release can shuffle");
+    order.clear();
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const std::array<std::uint64_t, 3> message = {seed.high, seed.low, i};
+      const std::uint64_t hash = count == 1 ? 0 : linkage_key(std::as_bytes(std::span(message)));
+      order.emplace_back(hash, static_cast<std::uint32_t>(i));
+    }
+    std::sort(order.begin(), order.end());
+  }
+
+  void put_event(std::size_t dataset, const Slice::Events& events, std::uint64_t row, std::byte*& to) const {
+    const ReleasedEvents& released = release_.columns.events[dataset];
+    for (std::size_t c = 0; c < released.columns.size(); ++c) {
+      const ReleasedColumn& column = released.columns[c];
+      const std::byte* const from = &events.columns[c][row * column.width];
+      if (column.kind == ReleasedColumn::Kind::date) {
+        const DayNumber day = days_[dataset][code_at(from, column.width)];
+        std::memcpy(to, &day, sizeof day);
+      } else {
+        std::memcpy(to, from, column.width);
+      }
+      to += column.width;
+    }
+  }
+
+  const Release& release_;
+  int year_;
+  std::uint64_t ranks_, round_, rounds_;
+  std::vector<std::vector<DayNumber>> days_;  // of each dataset: every date as it is released
+  std::vector<Leaving> leaving_;
+};
+
+}  // namespace
+
+std::byte* Arrivals::grow(std::size_t bytes) {
+  const std::size_t before = bytes_.size();
+  bytes_.resize(before + bytes);
+  return bytes_.data() + before;
+}
+
+void Arrivals::sort() {
+  for (std::size_t at = 0; at < bytes_.size(); at += word(at + sizeof(Pseudonym))) {
+    Place place;
+    std::memcpy(&place.name, bytes_.data() + at, sizeof place.name);
+    place.at = at + kHeadBytes;
+    order_.push_back(place);
+  }
+  sort_items(order_.begin(), order_.end(),
+             [](const Place& a, const Place& b) { return a.name != b.name ? a.name < b.name : a.at < b.at; });
+  const auto twice =
+      std::adjacent_find(order_.begin(), order_.end(), [](const Place& a, const Place& b) { return a.name == b.name; });
+  if (twice != order_.end()) throw Error("two persons have one pseudonym");
+}
+
+std::uint64_t range_of(const Pseudonym& name, std::uint64_t ranges) noexcept {
+  return (name.high >> 32) * ranges >> 32;
+}
+
+std::uint64_t rounds_needed(const Communicator& comm, const ReleasedColumns& columns, std::uint64_t persons,
+                            std::uint64_t bytes_of_rank) {
+  std::uint64_t bytes = persons * (fixed_bytes(columns) + 32);
+  for (const ReleasedEvents& events : columns.events) bytes += events.events * events.event_bytes;
+  // Vectors that grow hold up to twice what is in them.
+  const std::uint64_t room =
+      std::max<std::uint64_t>(1, comm.min(bytes_of_rank) / 2) * static_cast<std::uint64_t>(comm.size());
+  return std::min<std::uint64_t>(1 + bytes / room, 1U << 16);
+}
+
+Arrivals bring(const Communicator& comm, const Release& release, std::uint64_t round, std::uint64_t rounds) {
+  Arrivals arrivals(release.columns);
+  SliceReader reader(release.source, release.columns.wanted, release.selection.persons, true);
+  Packer packer(release, comm.size(), round, rounds);
+  Slice slice;
+  std::vector<std::byte> bytes;
+  std::vector<std::uint64_t> first;
+  for (bool more = true; comm.any(more);) {
+    bytes.clear();
+    first.assign(static_cast<std::size_t>(comm.size()) + 1, 0);
+    agreed_step(comm, [&] {
+      more = more && reader.next(slice);
+      if (!more) return;
+      std::optional<std::uint64_t> one, last;
+      for (std::uint64_t row = slice.persons.begin; row < slice.persons.end; ++row) {
+        if (!release.selection.has(row)) continue;
+        if (!one) one = row;
+        last = row;
+      }
+      if (!one) return;
+      reader.load_events(slice, *one, *last);
+      packer.pack(slice, bytes, first);
+    });
+    exchange_into(comm, bytes, first, [&](std::size_t size) { return arrivals.grow(size); });
+  }
+  agreed_step(comm, [&] { arrivals.sort(); });
+  return arrivals;
+}
+
+}  // namespace ligature

@@ -1,0 +1,200 @@
+#include "jobs/release/selection.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <unordered_map>
+
+#include "engine/linkage_key.hpp"
+#include "io/part_files.hpp"
+#include "partition/shuffle.hpp"
+
+namespace ligature {
+
+namespace {
+
+constexpr int kYearBits = 16, kSexBits = 8, kAreaBits = 32;
+static_assert(kYearBits + kSexBits + kAreaBits <= 64);
+
+// A cohort with its names looked up.
+class CohortTest {
+ public:
+  CohortTest(const ReleaseSource& source, const Agreement& agreement, const ReleasedAreas& areas)
+      : cohort_(agreement.cohort), areas_(areas), area_fits_(areas.values.size() + 1, cohort_.areas.empty()) {
+    for (const std::string& area : cohort_.areas) {
+      const auto found = std::lower_bound(areas.values.begin(), areas.values.end(), area);
+      if (found != areas.values.end() && *found == area) {
+        area_fits_[static_cast<std::size_t>(found - areas.values.begin())] = true;
+      }
+    }
+    for (std::size_t d = 0; d < source.manifest.datasets.size(); ++d) {
+      const auto& wanted = cohort_.datasets;
+      if (std::find(wanted.begin(), wanted.end(), source.manifest.datasets[d].name) != wanted.end()) {
+        datasets_ |= std::uint64_t{1} << d;
+      }
+    }
+  }
+  [[nodiscard]] bool fits(const Slice& slice, std::size_t p) const {
+    const auto year = static_cast<std::int64_t>(slice.year_of_birth[p]);
+    if ((cohort_.born_from || cohort_.born_to) && year == 0) return false;
+    if (year < cohort_.born_from.value_or(year) || year > cohort_.born_to.value_or(year)) return false;
+    const auto sex = static_cast<std::uint8_t>(slice.sex[p]);
+    if (!cohort_.sexes.empty() && std::find(cohort_.sexes.begin(), cohort_.sexes.end(), sex) == cohort_.sexes.end()) {
+      return false;
+    }
+    return area_fits_[areas_.of(slice.area[p])] && (slice.datasets[p] & datasets_) == datasets_;
+  }
+
+ private:
+  const Cohort& cohort_;
+  const ReleasedAreas& areas_;
+  std::vector<bool> area_fits_;
+  std::uint64_t datasets_ = 0;
+};
+
+struct ClassCount {
+  std::uint64_t key = 0, persons = 0;
+};
+
+}  // namespace
+
+int year_of(const ReleaseSource& source) {
+  int year = 0;
+  const std::string& as_at = source.manifest.as_at;
+  std::from_chars(as_at.data(), as_at.data() + as_at.size(), year);
+  return year;
+}
+
+std::uint64_t released_value(const Slice& slice, std::size_t person, PersonColumn column, const ReleasedAreas& areas,
+                             int age_band, int year_now) {
+  switch (column) {
+    case PersonColumn::year_of_birth:
+      return slice.year_of_birth[person];
+    case PersonColumn::age_band: {
+      if (slice.year_of_birth[person] == 0) return kNoAge;
+      const int age = std::max(0, year_now - static_cast<int>(slice.year_of_birth[person]));
+      const auto band = static_cast<std::uint64_t>(age / age_band * age_band);
+      return age >= static_cast<int>(kOldestBand) ? kOldestBand : band;
+    }
+    case PersonColumn::sex:
+      return slice.sex[person];
+    case PersonColumn::area:
+      return areas.of(slice.area[person]);
+    case PersonColumn::link_quality:
+      return slice.link_quality[person];
+    case PersonColumn::id_type:
+      break;
+  }
+  return slice.id_type[person];
+}
+
+std::string age_band_text(std::uint64_t lowest, int age_band) {
+  if (lowest >= kOldestBand) return std::to_string(kOldestBand) + "+";
+  const std::uint64_t highest = std::min<std::uint64_t>(lowest + static_cast<std::uint64_t>(age_band), kOldestBand) - 1;
+  return std::to_string(lowest) + "-" + std::to_string(highest);
+}
+
+Selection select_persons(const Communicator& comm, const ReleaseSource& source, const Agreement& agreement,
+                         const ReleasedAreas& areas, std::span<const std::uint64_t> objecting,
+                         SelectionCounts& counts) {
+  Selection selection;
+  selection.persons = share_of(source.persons, comm.rank(), comm.size());
+  selection.chosen.resize(selection.persons.size());
+  std::uint64_t chosen = 0, left_out = 0;
+  agreed_step(comm, [&] {
+    const CohortTest cohort(source, agreement, areas);
+    SliceReader reader(source, {}, selection.persons, false);
+    Slice slice;
+    auto objector = objecting.begin();
+    while (reader.next(slice)) {
+      for (std::size_t p = 0; p < slice.persons.size(); ++p) {
+        const std::uint64_t row = slice.persons.begin + p;
+        while (objector != objecting.end() && *objector < row) ++objector;
+        if (!cohort.fits(slice, p)) continue;
+        const bool objects = objector != objecting.end() && *objector == row;
+        selection.chosen[row - selection.persons.begin] = !objects;
+        ++(objects ? left_out : chosen);
+      }
+    }
+  });
+  counts.chosen = comm.sum(chosen);
+  counts.objecting = comm.sum(left_out);
+  return selection;
+}
+
+void keep_released_areas(const Communicator& comm, const ReleaseSource& source, const Selection& selection,
+                         ReleasedAreas& areas) {
+  std::vector<std::uint64_t> persons(areas.values.size() + 1);
+  agreed_step(comm, [&] {
+    SliceReader reader(source, {}, selection.persons, false);
+    Slice slice;
+    while (reader.next(slice)) {
+      for (std::size_t p = 0; p < slice.persons.size(); ++p) {
+        if (selection.has(slice.persons.begin + p)) ++persons[areas.of(slice.area[p])];
+      }
+    }
+  });
+  comm.sum(std::span(persons));
+  std::vector<std::uint32_t> kept(persons.size());
+  std::uint32_t next = 0;
+  for (std::size_t a = 0; a < areas.values.size(); ++a) {
+    if (persons[a] == 0) continue;
+    if (next != a) areas.values[next] = std::move(areas.values[a]);
+    kept[a] = next++;
+  }
+  areas.values.resize(next);
+  kept.back() = next;
+  for (std::uint32_t& area : areas.of_code) {
+    const bool lost = area + 1 < persons.size() && persons[area] == 0;
+    area = lost ? next : kept[area];
+  }
+}
+
+KAnonymity measure_k_anonymity(const Communicator& comm, const ReleaseSource& source, const Agreement& agreement,
+                               const ReleasedAreas& areas, const Selection& selection) {
+  std::vector<PersonColumn> columns;
+  std::copy_if(agreement.person_columns.begin(), agreement.person_columns.end(), std::back_inserter(columns),
+               is_quasi_identifier);
+  // A year of birth tells its age band, so one of them is enough, and three values fit a key.
+  if (std::find(columns.begin(), columns.end(), PersonColumn::year_of_birth) != columns.end()) {
+    std::erase(columns, PersonColumn::age_band);
+  }
+  std::unordered_map<std::uint64_t, std::uint64_t> own;
+  agreed_step(comm, [&] {
+    SliceReader reader(source, {}, selection.persons, false);
+    Slice slice;
+    const int year = year_of(source);
+    while (reader.next(slice)) {
+      for (std::size_t p = 0; p < slice.persons.size(); ++p) {
+        if (!selection.has(slice.persons.begin + p)) continue;
+        std::uint64_t key = 0;
+        for (const PersonColumn column : columns) {
+          const int bits = column == PersonColumn::area  ? kAreaBits
+                           : column == PersonColumn::sex ? kSexBits
+                                                         : kYearBits;
+          key = key << bits | released_value(slice, p, column, areas, agreement.age_band, year);
+        }
+        ++own[key];
+      }
+    }
+  });
+  std::vector<ClassCount> counts;
+  for (const auto& [key, persons] : own) counts.push_back({key, persons});
+  const Received<ClassCount> received = shuffle(comm, std::move(counts), [&](const ClassCount& count) {
+    return owner_in_shares(shard_of(linkage_key(count.key)), kShards, comm.size());
+  });
+  std::unordered_map<std::uint64_t, std::uint64_t> whole;
+  for (const ClassCount& count : received.items) whole[count.key] += count.persons;
+  KAnonymity result;
+  std::uint64_t smallest = ~std::uint64_t{0}, below = 0;
+  for (const auto& [key, persons] : whole) {
+    smallest = std::min(smallest, persons);
+    if (persons < agreement.k) below += persons;
+  }
+  result.classes = comm.sum(std::uint64_t{whole.size()});
+  result.below = comm.sum(below);
+  smallest = comm.min(smallest);
+  result.smallest = result.classes == 0 ? 0 : smallest;
+  return result;
+}
+
+}  // namespace ligature

@@ -1,0 +1,59 @@
+// Which persons are released, and how well they hide among each other.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "jobs/release/slices.hpp"
+#include "jobs/release/source.hpp"
+#include "partition/communicator.hpp"
+
+namespace ligature {
+
+// The persons that are released, of those whose rows this rank holds.
+struct Selection {
+  Range persons;             // this rank's rows of /persons
+  std::vector<bool> chosen;  // of each
+  [[nodiscard]] bool has(std::uint64_t row) const { return chosen[row - persons.begin]; }
+};
+
+struct SelectionCounts {
+  std::uint64_t chosen = 0;     // over all ranks
+  std::uint64_t objecting = 0;  // of the cohort, left out because they object
+};
+
+// Collective.  The cohort without those who object.  objecting: their rows, ascending, of this rank's persons.
+Selection select_persons(const Communicator& comm, const ReleaseSource& source, const Agreement& agreement,
+                         const ReleasedAreas& areas, std::span<const std::uint64_t> objecting, SelectionCounts& counts);
+
+// Collective.  Leaves those areas that released persons live in.
+void keep_released_areas(const Communicator& comm, const ReleaseSource& source, const Selection& selection,
+                         ReleasedAreas& areas);
+
+// The value of a person's column as it is released: a year, the lowest age of a band, an NHS code, an area's number.
+// 0 of a year, 255 of an age band and areas.missing() mean "missing".
+std::uint64_t released_value(const Slice& slice, std::size_t person, PersonColumn column, const ReleasedAreas& areas,
+                             int age_band, int year_now);
+inline constexpr std::uint64_t kNoAge = 255;
+inline constexpr std::uint64_t kOldestBand = 90;  // and older: they are too few to be told apart
+
+// "30-39", or "90+".
+std::string age_band_text(std::uint64_t lowest, int age_band);
+
+// How many released persons share all that is released of a person and may be known of them.
+struct KAnonymity {
+  std::uint64_t classes = 0;   // combinations that occur
+  std::uint64_t smallest = 0;  // persons of the rarest
+  std::uint64_t below = 0;     // persons of combinations of fewer than k
+};
+
+// Collective.  Of the quasi-identifiers among the agreement's columns; without any, all persons are one class.
+KAnonymity measure_k_anonymity(const Communicator& comm, const ReleaseSource& source, const Agreement& agreement,
+                               const ReleasedAreas& areas, const Selection& selection);
+
+// The year that ages are reckoned at: that of the run.
+int year_of(const ReleaseSource& source);
+
+}  // namespace ligature
