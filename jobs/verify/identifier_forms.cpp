@@ -403,7 +403,6 @@ void find_in_bytes(std::string_view bytes, const FoundForms& found) {
 
 void find_in_number(std::uint64_t value, std::size_t position, const FoundForms& found) {
   find_in_word(value, position, found);
-  find_in_word(__builtin_bswap64(value), position, found);
 }
 
 void find_in_number(double value, std::size_t position, const FoundForms& found) {

@@ -72,7 +72,8 @@ using FoundForms = std::function<void(const FoundForm&)>;
 void find_in_text(std::string_view text, const FoundForms& found);
 // Words of 64 bits at every byte, of both byte orders.
 void find_in_bytes(std::string_view bytes, const FoundForms& found);
-// One number of a column at a time.  Numbers below 100,000,000 are in no range in use and are ordinary counts.
+// One number of a column at a time, in the byte order that the column declares: exchanged, row numbers would look like
+// packed identities.  Numbers below 100,000,000 are in no range in use and are ordinary counts.
 void find_in_number(std::uint64_t value, std::size_t position, const FoundForms& found);
 void find_in_number(double value, std::size_t position, const FoundForms& found);
 

@@ -75,6 +75,9 @@ std::optional<Kind> kind_of(hid_t type) {
   if (H5Tdetect_class(type, H5T_VLEN) != 0 || H5Tdetect_class(type, H5T_REFERENCE) != 0) return std::nullopt;
   if (kind == H5T_STRING) return H5Tis_variable_str(type) == 0 ? std::optional(Kind::text) : std::nullopt;
   if (kind == H5T_INTEGER && (width == 4 || width == 8)) return Kind::numbers;
+  // Bytes may be text; numbers of 16 bits hold no identifier, and side by side they are no number of 64.
+  if (kind == H5T_INTEGER && width == 1) return Kind::text;
+  if (kind == H5T_INTEGER && width < 4) return Kind::narrow;
   if (kind == H5T_FLOAT && (width == 4 || width == 8)) return Kind::numbers;
   return Kind::memory;
 }
@@ -135,6 +138,7 @@ class Hdf5Walk {
     // Values of variable length lie in the file's heap, which is never filtered: it is searched as bytes.
     const std::optional<Kind> kind = kind_of(type.get());
     if (!kind) return;
+    const bool holds_none = *kind == Kind::narrow;
     const int rank = check_hdf5(H5Sget_simple_extent_ndims(space.get()), what);
     std::vector<hsize_t> extent(static_cast<std::size_t>(std::max(rank, 1)), 1);
     if (rank > 0) check_hdf5(H5Sget_simple_extent_dims(space.get(), extent.data(), nullptr), what);
@@ -152,7 +156,7 @@ class Hdf5Walk {
     }
     if (rows_at_once > kMostPieceBytes / source.row) return skip(path, "in rows or chunks too large to read");
     source.piece = rows_at_once * std::max<std::uint64_t>(1, kPieceBytes / (rows_at_once * source.row));
-    found_.sources.push_back(source);
+    if (!holds_none) found_.sources.push_back(source);
     const haddr_t offset = placed == H5D_CONTIGUOUS ? H5Dget_offset(dataset.get()) : HADDR_UNDEF;
     if (offset != HADDR_UNDEF) raw_.push_back({offset, offset + H5Dget_storage_size(dataset.get())});
   }
@@ -347,7 +351,7 @@ std::uint64_t search_table(const LeakSource& source, Range part, const FoundForm
       found({find.form, find.key, part.begin + find.position / source.row});
     };
     find_in_text(bytes, by_row);
-    find_in_bytes(bytes, by_row);
+    if (source.kind == Kind::memory) find_in_bytes(bytes, by_row);
     return bytes.size();
   }
   std::uint64_t row = 0;

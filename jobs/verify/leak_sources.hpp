@@ -15,7 +15,7 @@ namespace ligature {
 
 // One thing that is read from its beginning to its end, by rows or bytes.
 struct LeakSource {
-  enum class Kind : std::uint64_t { bytes, stream, numbers, text, memory };
+  enum class Kind : std::uint64_t { bytes, stream, numbers, text, memory, narrow };
   Kind kind = Kind::bytes;
   std::string file, object;   // object: a table's path in an HDF5 file
   std::uint64_t size = 0;     // bytes of a file, rows of a table
