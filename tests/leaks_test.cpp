@@ -1,5 +1,6 @@
 // Every spelling of an identifier is found wherever it is published, and named by place and form alone.
 #include <cstring>
+#include <fstream>
 #include <functional>
 #include <set>
 #include <string>
@@ -7,11 +8,14 @@
 
 #include <gtest/gtest.h>
 #include <hdf5.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 #include "engine/error.hpp"
 #include "io/files.hpp"
 #include "jobs/jobs.hpp"
+#include "jobs/process_privacy.hpp"
 #include "jobs/verify/identifier_forms.hpp"
 #include "jobs/verify/leak_report.hpp"
 #include "tests/shared_folder.hpp"
@@ -151,6 +155,19 @@ TEST(LeakCounts, chance_explains_few_hits_among_many_numbers_and_no_hit_in_a_spe
   EXPECT_FALSE(chance_explains(IdentifierForm::nhs_grouped, counts));
   for (std::uint64_t i = 0; i < 40; ++i) counts.different_hits.add(nhs_key(i));
   EXPECT_FALSE(chance_explains(IdentifierForm::nhs_binary, counts));
+}
+
+TEST(ProcessPrivacy, no_core_is_written_and_nothing_can_be_written_by_others) {
+  ::umask(0);
+  keep_process_private();
+  EXPECT_EQ(::umask(022), 022U);
+  struct rlimit limit {};
+  ASSERT_EQ(::getrlimit(RLIMIT_CORE, &limit), 0);
+  EXPECT_LE(limit.rlim_cur, 1U);
+  EXPECT_LE(limit.rlim_max, 1U);
+  std::string filter;
+  ASSERT_TRUE(std::ifstream("/proc/self/coredump_filter") >> filter);
+  EXPECT_EQ(std::stoul(filter, nullptr, 16), 0U);
 }
 
 TEST_F(Leaks, clean_run_has_none) {
