@@ -62,4 +62,11 @@ int print_register(const Communicator& comm, const JobFile& job);
 int digest_run(const Communicator& comm, const std::filesystem::path& run);
 int verify(const Communicator& comm, const std::filesystem::path& run);
 
+struct LeakArguments {
+  std::filesystem::path run;
+  std::vector<std::string> searched;  // files and folders beside the publish folder
+  std::vector<std::string> also;      // files whose identifiers are searched for as well as those of the run
+};
+int verify_leaks(const Communicator& comm, const LeakArguments& arguments);
+
 }  // namespace ligature

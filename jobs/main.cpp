@@ -22,6 +22,7 @@
 #include "io/job_file.hpp"
 #include "io/nearest_name.hpp"
 #include "jobs/jobs.hpp"
+#include "jobs/process_privacy.hpp"
 #include "jobs/synth/synth.hpp"
 #include "partition/communicator.hpp"
 #include "partition/failure.hpp"
@@ -50,6 +51,8 @@ struct CommandLine {
   bool provenance = false;
   std::string agreement, key;
   std::string row, other_row;
+  bool leaks = false;
+  std::vector<std::string> searched, also;
   bool values = false;
   ligature::SynthArguments synth;
   std::function<int(const Communicator&)> job;
@@ -214,8 +217,22 @@ void add_jobs(CLI::App& app, CommandLine& command) {
 
   CLI::App* const verify = add_job(app, "verify", "Re-checks every invariant of a finished run from its files");
   add_run_option(*verify, command);
-  verify->callback(
-      [&command] { command.job = [&](const Communicator& world) { return ligature::verify(world, command.run); }; });
+  CLI::Option* const leaks =
+      verify->add_flag("--leaks", command.leaks, "Searches everything published for every identifier of the input");
+  verify->add_option("--in", command.searched, "Searches this file or folder too: releases that were made of the run")
+      ->type_name("PATH")
+      ->needs(leaks);
+  verify
+      ->add_option("--also", command.also,
+                   "Searches for the identifiers in this file too: objections, extracts with rows that were left out")
+      ->type_name("FILE")
+      ->needs(leaks);
+  verify->callback([&command] {
+    command.job = [&](const Communicator& world) {
+      if (!command.leaks) return ligature::verify(world, command.run);
+      return ligature::verify_leaks(world, {command.run, command.searched, command.also});
+    };
+  });
 }
 
 // What is wrong with the name of the job, if it is none; CLI11 would only say that a subcommand is missing.
@@ -309,6 +326,7 @@ int run_job(const Communicator& world, const CommandLine& command) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  ligature::keep_process_private();
   try {
     const ligature::MpiEnvironment environment(argc, argv);
     const Communicator world = Communicator::world();
