@@ -52,6 +52,7 @@ def add_arguments(parser):
         "record_id,nhs_number,date_of_birth,postcode,gender; each CSV file is the dataset of its name",
     )
     parser.add_argument("--rows", help="CSV with dataset,row_id (ligature export): only these rows take part")
+    parser.add_argument("--threads", type=int, help="of DuckDB; default: all")
     parser.add_argument("--superseded", help="CSV with old_nhs_number,new_nhs_number; default: the job file's")
 
 
@@ -98,28 +99,16 @@ def _literal(text):
     return "'" + str(text).replace("'", "''") + "'"
 
 
-def _standardise(db, field, function):
-    """Table std_<field>(raw, value): each distinct value is read once."""
-    raw = [row[0] for row in db.execute(f"SELECT DISTINCT {field} FROM raw WHERE {field} IS NOT NULL").fetchall()]
-    texts = pyarrow.table(
-        {"raw": pyarrow.array(raw, pyarrow.string()), "value": pyarrow.array(map(function, raw), pyarrow.string())}
-    )
-    db.register("frame", texts)
-    db.execute(f"CREATE TABLE std_{field} AS SELECT raw, value FROM frame")
-    db.unregister("frame")
+def _standardise(db, field, select):
+    """Table std_<field>: each distinct value is read once."""
+    db.execute(f"CREATE TABLE value AS SELECT DISTINCT {field} AS raw FROM raw WHERE {field} IS NOT NULL")
+    db.execute(f"CREATE TABLE std_{field} AS {select}")
+    db.execute("DROP TABLE value")
 
 
-def load(arguments, keep_impossible_dates=False, watch=None):
-    """A DuckDB connection with
-
-    record(dataset, row_id, identity, provider, local_id)
-    identity(unique_id, nhs_number, nhs_valid, date_of_birth, postcode, gender, rows)
-
-    where nhs_number is ten digits, of which nhs_valid says whether the check digit is right.
-    """
-    db = duckdb.connect()
+def read(db, arguments):
+    """Table raw: the rows that take part, as they stand in the extracts.  Returns the supersession table's path or None."""
     sources, superseded = _sources(arguments.extracts)
-    superseded = arguments.superseded or superseded
     selects = []
     for dataset, files, delimiter, columns, latest in sources:
         listed = "[" + ", ".join(map(_literal, files)) + "]"
@@ -140,25 +129,35 @@ def load(arguments, keep_impossible_dates=False, watch=None):
             "all_varchar = true) USING (dataset, row_id)"
         )
     db.execute(f"CREATE TABLE raw AS {everything}")
+    return arguments.superseded or superseded
+
+
+def load(arguments, keep_impossible_dates=False, watch=None):
+    """A DuckDB connection with
+
+    record(dataset, row_id, identity, provider, local_id)
+    identity(unique_id, nhs_number, nhs_valid, date_of_birth, postcode, gender, rows)
+
+    where nhs_number is ten digits, of which nhs_valid says whether the check digit is right.
+    """
+    db = duckdb.connect()
+    if arguments.threads:
+        db.execute(f"SET threads = {arguments.threads}")
+    superseded = read(db, arguments)
     if watch:
         watch.lap("read", rows=db.execute("SELECT count(*) FROM raw").fetchone()[0])
 
-    _standardise(db, "date_of_birth", lambda text: standard.birth(text, keep_impossible_dates))
-    _standardise(db, "postcode", standard.postcode)
-    _standardise(db, "gender", standard.gender)
+    wanted = "kept" if keep_impossible_dates else "value"
+    _standardise(db, "date_of_birth", f"SELECT raw, {wanted} AS value FROM ({standard.BIRTH_SQL})")
+    _standardise(db, "postcode", standard.POSTCODE_SQL)
+    _standardise(db, "gender", standard.GENDER_SQL)
     current = _current_numbers(superseded) if superseded else {}
-    db.execute("CREATE TABLE superseded(old BIGINT, current BIGINT)")
-    if current:
-        db.executemany("INSERT INTO superseded VALUES (?, ?)", list(current.items()))
-    db.execute(f"""
-        CREATE TABLE std_nhs_number AS
-        WITH digits AS (SELECT DISTINCT nhs_number AS raw, regexp_replace(nhs_number, '[ \\-\\xA0]', '', 'g') AS text
-                        FROM raw WHERE nhs_number IS NOT NULL),
-             number AS (SELECT raw, text::BIGINT AS n FROM digits WHERE regexp_full_match(text, '[0-9]{{10}}')),
-             checked AS (SELECT raw, n, {standard.NHS_CHECK_SQL} AS valid FROM number
-                         WHERE NOT {standard.NHS_FILLER_SQL})
+    db.register("frame", pyarrow.table({"old": pyarrow.array(current.keys(), pyarrow.int64()),
+                                        "current": pyarrow.array(current.values(), pyarrow.int64())}))
+    _standardise(db, "nhs_number", f"""
         SELECT raw, lpad(coalesce(current, n)::VARCHAR, 10, '0') AS value, valid
-        FROM checked LEFT JOIN superseded ON valid AND n = old""")
+        FROM ({standard.NHS_NUMBER_SQL}) LEFT JOIN frame ON valid AND n = old""")
+    db.unregister("frame")
     db.execute("""
         CREATE TABLE standardised AS
         SELECT dataset, row_id, provider, local_id, n.value AS nhs_number, coalesce(n.valid, false) AS nhs_valid,
@@ -205,5 +204,6 @@ def components(nodes, left, right):
 
 
 def write_index(db, person, out):
-    """Writes dataset,row_id,person; `person` is a query that gives these three of the rows."""
-    db.execute(f"COPY ({person}) TO {_literal(out)} (HEADER)")
+    """Writes dataset,row_id,person in no order, as CSV or, by the name's end, as Parquet; `person` is a query that gives
+    these three of the rows."""
+    db.execute(f"COPY ({person}) TO {_literal(out)}" + ("" if str(out).endswith(".parquet") else " (HEADER)"))
