@@ -132,13 +132,36 @@ def read(db, arguments):
     return arguments.superseded or superseded
 
 
-def load(arguments, keep_impossible_dates=False, watch=None):
+def _collapse(db):
+    """Tables identity and record, from standardised."""
+    db.execute("""
+        CREATE TABLE told AS
+        SELECT *, CASE WHEN nhs_valid OR (date_of_birth IS NOT NULL AND coalesce(postcode, nhs_number) IS NOT NULL)
+                       THEN '' ELSE dataset || '/' || row_id END AS alone
+        FROM standardised""")
+    db.execute("""
+        CREATE TABLE identity AS
+        SELECT row_number() OVER (ORDER BY nhs_number, date_of_birth, postcode, gender, alone) AS unique_id, *
+        FROM (SELECT nhs_number, nhs_valid, date_of_birth, postcode, gender, alone, count(*) AS rows
+              FROM told GROUP BY ALL)""")
+    db.execute("""
+        CREATE TABLE record AS
+        SELECT dataset, row_id, unique_id AS identity, provider, local_id
+        FROM told JOIN identity i ON told.alone = i.alone
+             AND told.nhs_number IS NOT DISTINCT FROM i.nhs_number
+             AND told.date_of_birth IS NOT DISTINCT FROM i.date_of_birth
+             AND told.postcode IS NOT DISTINCT FROM i.postcode AND told.gender IS NOT DISTINCT FROM i.gender""")
+    db.execute("DROP TABLE told")
+
+
+def load(arguments, keep_impossible_dates=False, distinct=True, watch=None):
     """A DuckDB connection with
 
     record(dataset, row_id, identity, provider, local_id)
     identity(unique_id, nhs_number, nhs_valid, date_of_birth, postcode, gender, rows)
 
-    where nhs_number is ten digits, of which nhs_valid says whether the check digit is right.
+    where nhs_number is ten digits, of which nhs_valid says whether the check digit is right.  Without `distinct` every row
+    is an identity of its own.
     """
     db = duckdb.connect()
     if arguments.threads:
@@ -165,24 +188,16 @@ def load(arguments, keep_impossible_dates=False, watch=None):
         FROM raw LEFT JOIN std_nhs_number n ON raw.nhs_number = n.raw
                  LEFT JOIN std_date_of_birth d ON date_of_birth = d.raw
                  LEFT JOIN std_postcode p ON postcode = p.raw LEFT JOIN std_gender g ON gender = g.raw""")
-    db.execute("""
-        CREATE TABLE told AS
-        SELECT *, CASE WHEN nhs_valid OR (date_of_birth IS NOT NULL AND coalesce(postcode, nhs_number) IS NOT NULL)
-                       THEN '' ELSE dataset || '/' || row_id END AS alone
-        FROM standardised""")
-    db.execute("""
-        CREATE TABLE identity AS
-        SELECT row_number() OVER (ORDER BY nhs_number, date_of_birth, postcode, gender, alone) AS unique_id, *
-        FROM (SELECT nhs_number, nhs_valid, date_of_birth, postcode, gender, alone, count(*) AS rows
-              FROM told GROUP BY ALL)""")
-    db.execute("""
-        CREATE TABLE record AS
-        SELECT dataset, row_id, unique_id AS identity, provider, local_id
-        FROM told JOIN identity i ON told.alone = i.alone
-             AND told.nhs_number IS NOT DISTINCT FROM i.nhs_number
-             AND told.date_of_birth IS NOT DISTINCT FROM i.date_of_birth
-             AND told.postcode IS NOT DISTINCT FROM i.postcode AND told.gender IS NOT DISTINCT FROM i.gender""")
-    for table in ("raw", "told", "standardised", "std_nhs_number", "std_date_of_birth", "std_postcode", "std_gender"):
+    if distinct:
+        _collapse(db)
+    else:
+        db.execute("ALTER TABLE standardised ADD COLUMN rows BIGINT DEFAULT 1")
+        db.execute(
+            "CREATE TABLE identity AS SELECT rowid + 1 AS unique_id, * EXCLUDE (dataset, row_id, provider, local_id) "
+            "FROM standardised"
+        )
+        db.execute("CREATE TABLE record AS SELECT dataset, row_id, rowid + 1 AS identity, provider, local_id FROM standardised")
+    for table in ("raw", "standardised", "std_nhs_number", "std_date_of_birth", "std_postcode", "std_gender"):
         db.execute(f"DROP TABLE {table}")
     if watch:
         watch.lap("standardise", identities=db.execute("SELECT count(*) FROM identity").fetchone()[0])

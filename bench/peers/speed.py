@@ -71,7 +71,7 @@ def main():
             run = Run(path)
             runs.setdefault(run.method, []).append(run)
     quality = json.loads((folder / "score.json").read_text())
-    chosen = results((folder / "chosen.log").read_text()).get("choose", {}) if (folder / "chosen.log").exists() else {}
+    chosen = {path.stem: results(path.read_text())["choose"] for path in folder.glob("*.chosen")}
     methods = [method for method in quality if method in runs]
 
     def line(title, value):
@@ -81,8 +81,8 @@ def main():
         return lambda method: spread([getattr(run, name) for run in runs[method]])
 
     def pairs(method):
-        if method == "splink":
-            return f"{int(chosen.get('pairs_compared', 0)):,}"
+        if method in chosen:
+            return f"{int(chosen[method]['pairs_compared']):,}"
         return f"{runs[method][0].pairs:,}" if runs[method][0].pairs else ""
 
     def stage(name):
@@ -116,8 +116,8 @@ def main():
         one = runs["ligature"][0]
         given = min(run.given for run in runs["ligature"])
         print(f"{one.rows:,} rows; ligature on {one.what}, its threads had a CPU for {100 * given:.0f} % or more of the time")
-    print(f"Splink {version('splink')}, DuckDB {version('duckdb')}; Splink's threshold {chosen.get('threshold', '?')} bits, "
-          "picked on the truth")
+    print(f"Splink {version('splink')}, DuckDB {version('duckdb')}; thresholds picked on the truth, in bits: "
+          + ", ".join(f"{method} {figures['threshold']}" for method, figures in sorted(chosen.items())))
     print("Medians, in brackets the least and the most; stages are medians.\n")
     text_table(table)
 

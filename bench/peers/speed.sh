@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # How long do ligature and its peers take for the same extracts, and with how much memory?
 #
-#   bash bench/peers/speed.sh [--people 520k] [--seed 1] [--repeats 5] [--methods "nhs hesid splink ligature"]
+#   bash bench/peers/speed.sh [--people 520k] [--seed 1] [--repeats 5] [--methods "nhs hesid splink splink_rows ligature"]
 #                             [--threads N] [--ranks N] [--minutes M] [--out FOLDER]
 #
 #   --people   520k are 2.6 million rows; 196k are 1.0 million
@@ -12,14 +12,15 @@
 # Every run reads the CSV extracts and writes its index: Splink and the SQL joins as Parquet, ligature with the published
 # dataset besides.  Methods take turns, in one order and then in the other.  Before them, uncounted: one run of Splink that
 # picks its best threshold on the truth, and counts the pairs of its blocking rules; the runs that count are given that
-# threshold and need no truth.  No method is given local patient ids.  nhs and hesid (ladder.py) are exact joins in SQL.
+# threshold and need no truth.  No method is given local patient ids.  nhs and hesid (ladder.py) are exact joins in SQL;
+# splink compares distinct identities, which our script makes for it, splink_rows every row, as its own examples do.
 # watch.py sees time and memory from outside.  BUILD names a folder where ligature is built already.
 set -euo pipefail
 # shellcheck source=bench/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
 peers=$bench_folder/peers
 
-people=520k seed=1 repeats=5 methods='nhs hesid splink ligature' threads=$(nproc) ranks='' minutes=0 out=''
+people=520k seed=1 repeats=5 methods='nhs hesid splink splink_rows ligature' threads=$(nproc) ranks='' minutes=0 out=''
 while (($# > 0)); do
   (($# > 1)) || usage
   case $1 in
@@ -46,18 +47,26 @@ population "$out/extracts" "$(people_in_digits "$people")" "$seed" "$(nproc)"
 job=$out/extracts/job.toml truth=$out/extracts/truth.csv
 mkdir -p "$runs"
 
+# nodes_of METHOD: what Splink compares.
+nodes_of() {
+  [[ $1 == splink_rows ]] && echo rows || echo identities
+}
+
 # May another run start?
 go_on() {
   ((SECONDS < stop_after)) || { echo "time is up; the same command goes on" >&2; exit 75; }
 }
 
-if [[ " $methods " == *" splink "* && ! -f $out/chosen.log ]]; then
-  "$python" "$peers/check_standard.py" "$job"
+[[ -f $out/checked ]] || "$python" "$peers/check_standard.py" "$job" | tee "$out/checked.partial"
+[[ ! -f $out/checked.partial ]] || mv "$out/checked.partial" "$out/checked"
+for method in $methods; do
+  [[ $method == splink* && ! -f $out/$method.chosen ]] || continue
+  go_on
   "$python" "$peers/splink_link.py" "$job" --threads "$threads" --truth "$truth" --out "$out/first.parquet" \
-    >"$out/chosen.partial"
-  mv "$out/chosen.partial" "$out/chosen.log"
+    --nodes "$(nodes_of "$method")" >"$out/chosen.partial"
+  mv "$out/chosen.partial" "$out/$method.chosen"
   rm "$out/first.parquet"
-fi
+done
 
 settings=(--set "job.threads=$((threads / ranks))" --set "job.secure=$out/run/secure" --set "job.publish=$out/run/publish")
 while IFS= read -r columns; do settings+=(--set "$columns"); done < <("$python" "$peers/without_local_ids.py" "$job")
@@ -67,9 +76,10 @@ run() {
   local method=$1 name=$1-$2 command
   local index=$out/$method.parquet
   case $method in
-    splink)
-      command=("$python" "$peers/splink_link.py" "$job" --threads "$threads" --out "$index" --threshold
-        "$(sed -n 's/.*stage=choose .*threshold=\([-0-9.]*\).*/\1/p' "$out/chosen.log")")
+    splink*)
+      command=("$python" "$peers/splink_link.py" "$job" --threads "$threads" --out "$index"
+        --nodes "$(nodes_of "$method")"
+        --threshold "$(sed -n 's/.*stage=choose .*threshold=\([-0-9.]*\).*/\1/p' "$out/$method.chosen")")
       ;;
     ligature)
       command=(bash -c '. "$0/common.sh"; on_ranks "$@"' "$bench_folder" "$ranks" "$((threads / ranks))" "$ligature"

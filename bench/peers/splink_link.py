@@ -189,12 +189,13 @@ def main():
     chosen = parser.add_mutually_exclusive_group(required=True)
     chosen.add_argument("--truth", help="record_id,person_id[,dataset]: pick the best threshold on it")
     chosen.add_argument("--threshold", type=float, help="match weight in bits")
+    parser.add_argument("--nodes", choices=("identities", "rows"), default="identities", help="what is compared; default identities")
     arguments = parser.parse_args()
     logging.getLogger("splink").setLevel(logging.ERROR)  # it warns of each level that the training sample lacks
 
-    watch = rows.Stopwatch("splink")
+    watch = rows.Stopwatch("splink" if arguments.nodes == "identities" else "splink_rows")
     # 31 February is no date, but its digits still resemble the ones that were meant.
-    db = rows.load(arguments, keep_impossible_dates=True, watch=watch)
+    db = rows.load(arguments, keep_impossible_dates=True, distinct=arguments.nodes == "identities", watch=watch)
     db.execute(f"CREATE TABLE input AS {INPUT_SQL.format(id='unique_id')} FROM identity")
     identities, persons = db.execute(
         "SELECT count(*), count(DISTINCT nhs_number) FILTER (nhs_valid) FROM identity"
