@@ -18,6 +18,7 @@
 #include "engine/parallel.hpp"
 #include "engine/trace.hpp"
 #include "io/bounds.hpp"
+#include "io/direct_writer.hpp"
 #include "io/files.hpp"
 #include "io/manifest.hpp"
 #include "io/performance.hpp"
@@ -184,6 +185,17 @@ Manifest new_manifest(const Communicator& comm, const JobFile& job, DayNumber as
   return manifest;
 }
 
+// Collective.  An environment that publication would refuse is refused now, on whichever rank it is.
+void check_environment(const Communicator& comm) {
+  std::optional<std::string> problem;
+  try {
+    static_cast<void>(write_strategy());
+  } catch (const UsageError& error) {
+    problem = error.what();
+  }
+  comm.agree(problem, kExitWrongUse);
+}
+
 // Collective.  What the machine can do at best, if a file says so; rank 0 alone needs it.  A trace that could not be
 // written is found now, and not when the work is done.
 std::optional<Bounds> load_bounds(const Communicator& comm, const RebuildOptions& options) {
@@ -248,6 +260,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   if (options.trace) Trace::of_this_process().start(trace_limit(comm.size()));
   StageClock clock(comm);
   clock.begin("start");
+  check_environment(comm);
   const std::optional<Bounds> bounds = load_bounds(comm, options);
   const Placement placement = examine_placement(comm);
   const ThreadLimit threads(job.threads > 0 ? job.threads : placement.fair_threads);
@@ -298,14 +311,16 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   Survey survey = survey_file(comm, identities, numbers, job.model);
   const LinkageModel model(choose_model(comm, job, identities, survey, manifest.estimation), job.model.rivals);
   if (!job.model.conflicts || !model.conflicts_may_link()) survey.trust_thin_numbers();
-  clock.end(manifest.identities, "identities", owned);
+  // Each group below has at least this to do, however it goes about it: its records must come together once.
+  const auto grouped = [](std::uint64_t items) { return StageWork{.grouped_items = static_cast<double>(items)}; };
+  clock.end(manifest.identities, "identities", owned, grouped(manifest.identities));  // by number
   std::vector<Edge> edges;
   std::uint64_t pairs = 0;
   StageWork work;
   const auto take = [&](PassResult&& found) {
     edges.insert(edges.end(), found.edges.begin(), found.edges.end());
     pairs += found.report.pairs_compared;
-    work.collapsed_rows += static_cast<double>(found.report.identities);
+    work.grouped_items += static_cast<double>(found.report.identities);
     work.compared_pairs += static_cast<double>(found.report.pairs_compared);
     manifest.passes.push_back(std::move(found.report));
   };
@@ -342,7 +357,8 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   const std::uint64_t links = comm.sum(std::uint64_t{edges.size()});
   ClusterReport clusters;
   PersonDrafts drafts = resolve_clusters(comm, identities, survey.evidence, std::move(edges), model, clusters);
-  clock.end(manifest.identities, "identities", owned, {.edges = static_cast<double>(links)});
+  clock.end(manifest.identities, "identities", owned,
+            {.grouped_items = static_cast<double>(links + manifest.identities), .edges = static_cast<double>(links)});
 
   // Clusters to persons.
   clock.begin("persons");
@@ -356,7 +372,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   for (const DatasetSchema& dataset : inputs.datasets) dataset_names.push_back(dataset.name);
   manifest.estimated = estimate_quality(comm, identities, survey.evidence, persons, model.parameters(), dataset_names);
 
-  clock.end(manifest.identities, "identities", owned);
+  clock.end(manifest.identities, "identities", owned, grouped(manifest.identities));  // by person
 
   // Persons and their rows to the dataset, and what stays behind to secure/.
   clock.begin("publish");
@@ -366,11 +382,11 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     content = write_content(comm, job, inputs, intake, rows, identities, persons, memory / 4,
                             [&](std::uint64_t done) { progress.add(done); });
   }
-  clock.end(manifest.rows.kept, "rows", rows.rows());
+  clock.end(manifest.rows.kept, "rows", rows.rows(), grouped(manifest.rows.kept));  // by person
   clock.begin("index");
   write_row_index(comm, job, intake, rows, identities, persons);
   write_identity_records(comm, job, identities, survey.evidence, persons);
-  clock.end(manifest.rows.kept, "rows", rows.rows());
+  clock.end(manifest.rows.kept, "rows", rows.rows(), grouped(manifest.rows.kept));  // by row id
 
   // The account of the run, and last of all the dataset's name.
   clock.begin("finish");
