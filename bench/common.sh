@@ -33,7 +33,8 @@ on_ranks() {
     launch=${LAUNCH//%r/$ranks}
     read -ra launch <<<"${launch//%t/$threads}"
   elif [[ -n ${SLURM_JOB_ID:-} ]]; then
-    launch=(srun --ntasks "$ranks" --cpus-per-task "$threads" --cpu-bind=cores)
+    # Where Slurm's default is another interface than Open MPI's, every rank would be a job of its own.
+    launch=(srun --mpi="${SLURM_MPI_TYPE:-pmix}" --ntasks "$ranks" --cpus-per-task "$threads" --cpu-bind=cores)
   else
     # Unbound, since one machine may have fewer cores than a run has threads; root is refused unless told otherwise.
     launch=(mpirun -n "$ranks" --bind-to none --oversubscribe)
