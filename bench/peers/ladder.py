@@ -81,7 +81,7 @@ def main():
     parser.add_argument("--local-ids", action="store_true", help="HESID pass 2 on the job file's provider and local_id")
     arguments = parser.parse_args()
     watch = rows.Stopwatch(arguments.method)
-    db = rows.load(arguments, watch=watch)
+    db = rows.load(arguments, local_ids=arguments.local_ids, watch=watch)
     index = hesid(db, arguments.local_ids) if arguments.method == "hesid" else by_number(db)
     watch.lap("link")
     rows.write_index(db, index, arguments.out)

@@ -106,14 +106,14 @@ def _standardise(db, field, select):
     db.execute("DROP TABLE value")
 
 
-def read(db, arguments):
-    """Table raw: the rows that take part, as they stand in the extracts.  Returns the supersession table's path or None."""
+def read(db, arguments, local_ids=False):
+    """Table raw: the rows that take part, as they stand in the extracts, with local ids if wanted.  Returns the supersession table's path or None."""
     sources, superseded = _sources(arguments.extracts)
     selects = []
     for dataset, files, delimiter, columns, latest in sources:
         listed = "[" + ", ".join(map(_literal, files)) + "]"
         fields = ", ".join(
-            f"{_quoted(columns[f]) if f in columns else 'NULL::VARCHAR'} AS {f}" for f in (*FIELDS, *LOCAL)
+            f"{_quoted(columns[f]) if f in columns else 'NULL::VARCHAR'} AS {f}" for f in (*FIELDS, *(LOCAL if local_ids else ()))
         )
         latest = _literal(f"{latest:%Y%m%d}" if latest else "99999999")
         selects.append(
@@ -132,32 +132,26 @@ def read(db, arguments):
     return arguments.superseded or superseded
 
 
-def _collapse(db):
-    """Tables identity and record, from standardised."""
-    db.execute("""
-        CREATE TABLE told AS
-        SELECT *, CASE WHEN nhs_valid OR (date_of_birth IS NOT NULL AND coalesce(postcode, nhs_number) IS NOT NULL)
-                       THEN '' ELSE dataset || '/' || row_id END AS alone
-        FROM standardised""")
+def _collapse(db, local):
+    """Tables identity and record, from standardised: identities are numbered in the order of their first rows."""
     db.execute("""
         CREATE TABLE identity AS
-        SELECT row_number() OVER (ORDER BY nhs_number, date_of_birth, postcode, gender, alone) AS unique_id, *
-        FROM (SELECT nhs_number, nhs_valid, date_of_birth, postcode, gender, alone, count(*) AS rows
-              FROM told GROUP BY ALL)""")
-    db.execute("""
+        SELECT row_number() OVER (ORDER BY first) AS unique_id, * EXCLUDE (first)
+        FROM (SELECT nhs_number, nhs_valid, date_of_birth, postcode, gender, alone, count(*) AS rows, min(rowid) AS first
+              FROM standardised GROUP BY ALL)""")
+    db.execute(f"""
         CREATE TABLE record AS
-        SELECT dataset, row_id, unique_id AS identity, provider, local_id
-        FROM told JOIN identity i ON told.alone = i.alone
-             AND told.nhs_number IS NOT DISTINCT FROM i.nhs_number
-             AND told.date_of_birth IS NOT DISTINCT FROM i.date_of_birth
-             AND told.postcode IS NOT DISTINCT FROM i.postcode AND told.gender IS NOT DISTINCT FROM i.gender""")
-    db.execute("DROP TABLE told")
+        SELECT dataset, row_id, unique_id AS identity{local}
+        FROM standardised s JOIN identity i ON s.alone = i.alone
+             AND s.nhs_number IS NOT DISTINCT FROM i.nhs_number
+             AND s.date_of_birth IS NOT DISTINCT FROM i.date_of_birth
+             AND s.postcode IS NOT DISTINCT FROM i.postcode AND s.gender IS NOT DISTINCT FROM i.gender""")
 
 
-def load(arguments, keep_impossible_dates=False, distinct=True, watch=None):
+def load(arguments, keep_impossible_dates=False, distinct=True, local_ids=False, watch=None):
     """A DuckDB connection with
 
-    record(dataset, row_id, identity, provider, local_id)
+    record(dataset, row_id, identity), and with local_ids also provider and local_id
     identity(unique_id, nhs_number, nhs_valid, date_of_birth, postcode, gender, rows)
 
     where nhs_number is ten digits, of which nhs_valid says whether the check digit is right.  Without `distinct` every row
@@ -166,7 +160,7 @@ def load(arguments, keep_impossible_dates=False, distinct=True, watch=None):
     db = duckdb.connect()
     if arguments.threads:
         db.execute(f"SET threads = {arguments.threads}")
-    superseded = read(db, arguments)
+    superseded = read(db, arguments, local_ids)
     if watch:
         watch.lap("read", rows=db.execute("SELECT count(*) FROM raw").fetchone()[0])
 
@@ -181,22 +175,25 @@ def load(arguments, keep_impossible_dates=False, distinct=True, watch=None):
         SELECT raw, lpad(coalesce(current, n)::VARCHAR, 10, '0') AS value, valid
         FROM ({standard.NHS_NUMBER_SQL}) LEFT JOIN frame ON valid AND n = old""")
     db.unregister("frame")
-    db.execute("""
+    local = ", provider, local_id" if local_ids else ""
+    db.execute(f"""
         CREATE TABLE standardised AS
-        SELECT dataset, row_id, provider, local_id, n.value AS nhs_number, coalesce(n.valid, false) AS nhs_valid,
-               CASE WHEN d.value <= latest THEN d.value END AS date_of_birth, p.value AS postcode, g.value AS gender
-        FROM raw LEFT JOIN std_nhs_number n ON raw.nhs_number = n.raw
-                 LEFT JOIN std_date_of_birth d ON date_of_birth = d.raw
-                 LEFT JOIN std_postcode p ON postcode = p.raw LEFT JOIN std_gender g ON gender = g.raw""")
+        SELECT *, CASE WHEN nhs_valid OR (date_of_birth IS NOT NULL AND coalesce(postcode, nhs_number) IS NOT NULL)
+                       THEN '' ELSE dataset || '/' || row_id END AS alone
+        FROM (SELECT dataset, row_id, n.value AS nhs_number, coalesce(n.valid, false) AS nhs_valid,
+                     CASE WHEN d.value <= latest THEN d.value END AS date_of_birth, p.value AS postcode,
+                     g.value AS gender{local}
+              FROM raw LEFT JOIN std_nhs_number n ON raw.nhs_number = n.raw
+                       LEFT JOIN std_date_of_birth d ON date_of_birth = d.raw
+                       LEFT JOIN std_postcode p ON postcode = p.raw LEFT JOIN std_gender g ON gender = g.raw)""")
     if distinct:
-        _collapse(db)
+        _collapse(db, local)
     else:
-        db.execute("ALTER TABLE standardised ADD COLUMN rows BIGINT DEFAULT 1")
         db.execute(
-            "CREATE TABLE identity AS SELECT rowid + 1 AS unique_id, * EXCLUDE (dataset, row_id, provider, local_id) "
-            "FROM standardised"
+            "CREATE TABLE identity AS SELECT rowid + 1 AS unique_id, nhs_number, nhs_valid, date_of_birth, postcode, gender, "
+            "1 AS rows FROM standardised"
         )
-        db.execute("CREATE TABLE record AS SELECT dataset, row_id, rowid + 1 AS identity, provider, local_id FROM standardised")
+        db.execute(f"CREATE TABLE record AS SELECT dataset, row_id, rowid + 1 AS identity{local} FROM standardised")
     for table in ("raw", "standardised", "std_nhs_number", "std_date_of_birth", "std_postcode", "std_gender"):
         db.execute(f"DROP TABLE {table}")
     if watch:

@@ -71,15 +71,19 @@ BLANKS_SQL = "E' \\t\\n\\r\\x0b\\x0c' || chr(160)"
 # say by a back reference is a second group here.
 BIRTH_SQL = f"""
     WITH trimmed AS (SELECT raw, trim(raw, {BLANKS_SQL}) AS text FROM value),
-         read AS (
-        SELECT raw,
+         dated AS (
+        SELECT raw, text,
                regexp_extract(text, '^([0-9]{{4}})([-/.]?)([0-9]{{1,2}})([-/.]?)([0-9]{{1,2}}){TIME_SQL}',
-                              ['year', 'first', 'month', 'second', 'day']) AS y,
-               regexp_extract(text, '^([0-9]{{1,2}})([-/.])([0-9]{{1,2}})([-/.])([0-9]{{4}}){TIME_SQL}',
-                              ['day', 'first', 'month', 'second', 'year']) AS d,
-               regexp_extract(text, '^([0-9]{{1,2}})[- /.]?([A-Za-z]{{3,9}})[- /.]?([0-9]{{4}}){TIME_SQL}',
-                              ['day', 'month', 'year']) AS n
+                              ['year', 'first', 'month', 'second', 'day']) AS y
         FROM trimmed),
+         read AS (  -- CASE spares what has been read already
+        SELECT raw, y, CASE WHEN y.year = '' THEN
+               regexp_extract(text, '^([0-9]{{1,2}})([-/.])([0-9]{{1,2}})([-/.])([0-9]{{4}}){TIME_SQL}',
+                              ['day', 'first', 'month', 'second', 'year']) END AS d,
+               CASE WHEN y.year = '' THEN
+               regexp_extract(text, '^([0-9]{{1,2}})[- /.]?([A-Za-z]{{3,9}})[- /.]?([0-9]{{4}}){TIME_SQL}',
+                              ['day', 'month', 'year']) END AS n
+        FROM dated),
          parts AS (
         SELECT raw,
                CASE WHEN y.year <> '' THEN y.year WHEN d.year <> '' THEN d.year ELSE n.year END AS year,
