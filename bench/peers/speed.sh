@@ -82,6 +82,7 @@ run() {
         --threshold "$(sed -n 's/.*stage=choose .*threshold=\([-0-9.]*\).*/\1/p' "$out/$method.chosen")")
       ;;
     ligature)
+      # shellcheck disable=SC2016  # for the shell that is started
       command=(bash -c '. "$0/common.sh"; on_ranks "$@"' "$bench_folder" "$ranks" "$((threads / ranks))" "$ligature"
         rebuild "$job" "${settings[@]}" --results)
       ;;
