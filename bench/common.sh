@@ -11,8 +11,8 @@ usage() {
 }
 
 # Builds the program and the benchmarks in build/release, unless BUILD names a folder where they are built already.
-# Sets build, and ligature: the program.
-find_build() {
+# Sets build, and ligature: the program, which must be there unless only the benchmarks are wanted.
+find_build() { # find_build [benchmarks]
   build=${BUILD:-}
   if [[ -z $build ]]; then
     # shellcheck source=jobs/compile.sh
@@ -21,7 +21,7 @@ find_build() {
   fi
   build=$(realpath "$build")
   ligature=${LIGATURE:-$build/ligature}
-  [[ -x $ligature ]] || { echo "$ligature is not there" >&2; exit 2; }
+  [[ ${1:-} == benchmarks || -x $ligature ]] || { echo "$ligature is not there" >&2; exit 2; }
 }
 
 # on_ranks RANKS THREADS COMMAND...: under srun inside a Slurm allocation, else under mpirun.  LAUNCH replaces both, a
