@@ -216,17 +216,18 @@ Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& in
   return result;
 }
 
-// Peak memory of all ranks together, by the stage that needs most; the sizes are those of the structures that travel
-// (jobs/rebuild/*.hpp), once as input, once sorted by destination, once as received.
-double peak_memory(const Estimate& e, double spool_budget) {
-  const double rows = e.kept, identities = e.identities;
-  const double spool = std::min(e.payload_bytes, spool_budget), base = 150e6 + 4 * rows + spool;
-  const double intake = base + 16 * rows;
-  const double collapse = base + 16 * rows + 24 * std::min(rows, 33.5e6) + 24 * identities;
-  const double numbering = base + (3 * 24 + 32 + 8) * identities;
-  const double pairs = base + 32 * identities + 3 * 32 * std::min(identities, 33.5e6) + 24 * identities;
-  const double clusters = base + (32 + 24 * 3 + 40 * 3) * identities;
-  return std::max({intake, collapse, numbering, pairs, clusters});
+// Peak memory of all ranks together.  Large blocks are used again and not given back, so that the peak grows with what
+// all stages hold; bytes each as measured on artificial populations of 1 and 5 million people (bench/README.md,
+// "Plan").  A pass holds so many identities at a time and no more.
+double peak_memory(const Estimate& e, double spool_budget, double ranks) {
+  constexpr double kEachRank = 94e6, kEachRow = 36, kEachIdentity = 224, kInAPass = 96, kIdentitiesOfAPass = 16.8e6;
+  return kEachRank * ranks + std::min(e.payload_bytes, spool_budget) + kEachRow * e.kept +
+         kEachIdentity * e.identities + kInAPass * std::min(e.identities, kIdentitiesOfAPass * ranks);
+}
+
+// Of the dataset, the row index and the identities together; row ids of a dozen characters.
+double output_bytes(const Estimate& e) {
+  return e.payload_bytes + 38 * e.kept + 62 * e.identities;
 }
 
 // How much of what a stage's time grows with there is.
@@ -237,7 +238,6 @@ double work_of(const Estimate& e, WorkKind kind) {
     case WorkKind::rows:
       return e.kept;
     case WorkKind::identities:
-    case WorkKind::persons:  // at most as many
       return e.identities;
     case WorkKind::pairs:
       return e.number_pairs + e.birth_pairs + e.postcode_pairs;
@@ -290,7 +290,7 @@ int plan(const Communicator& comm, const JobFile& job, const PlanOptions& option
   const auto bytes = [](double value) { return human_bytes(static_cast<std::uint64_t>(std::max(0.0, value))); };
 
   const double host_memory = job.memory != 0 ? static_cast<double>(job.memory) : 12e9;
-  const double memory = peak_memory(e, host_memory / 4), output = e.kept * 16 + e.identities * 60;
+  const double memory = peak_memory(e, host_memory / 4, ranks);
   std::vector<std::vector<std::string>> sizes{{"estimate", "all ranks", "each rank"}};
   const auto add = [&](const std::string& name, double value, const auto& text) {
     sizes.push_back({name, text(value), text(value / ranks)});
@@ -306,7 +306,7 @@ int plan(const Communicator& comm, const JobFile& job, const PlanOptions& option
   sizes.push_back({"largest postcode, identities", count(e.largest_postcode), ""});
   add("memory at the peak", memory, bytes);
   add("scratch disk", std::max(0.0, e.payload_bytes - host_memory / 4) * 2, bytes);
-  add("output disk", output, bytes);
+  add("output disk", output_bytes(e), bytes);
 
   fmt::print("{} files, {}\n\n{}\n{}\n", with_commas(inputs.files.size()), describe(placement), text_table(sizes),
              text_table(stage_times(e, rates, cores)));
