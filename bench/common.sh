@@ -11,8 +11,8 @@ usage() {
 }
 
 # Builds the program and the benchmarks in build/release, unless BUILD names a folder where they are built already.
-# Sets build, and ligature: the program, which must be there unless only the benchmarks are wanted.
-find_build() { # find_build [benchmarks]
+# Sets build.
+find_benchmarks() {
   build=${BUILD:-}
   if [[ -z $build ]]; then
     # shellcheck source=jobs/compile.sh
@@ -20,8 +20,13 @@ find_build() { # find_build [benchmarks]
     build=$project/build/release
   fi
   build=$(realpath "$build")
+}
+
+# The same, and sets ligature: the program, which must be there.
+find_build() {
+  find_benchmarks
   ligature=${LIGATURE:-$build/ligature}
-  [[ ${1:-} == benchmarks || -x $ligature ]] || { echo "$ligature is not there" >&2; exit 2; }
+  [[ -x $ligature ]] || { echo "$ligature is not there" >&2; exit 2; }
 }
 
 # on_ranks RANKS THREADS COMMAND...: under srun inside a Slurm allocation, else under mpirun.  LAUNCH replaces both, a
