@@ -13,7 +13,8 @@ KERNELS = [
     ("parse_bytes", r"read_extract/quoted:0/intake_threads:1/real_time", "bytes_per_second"),
     ("collapse_rows", r"collapse_partitioned/1048576", "items_per_second"),
     ("compare_pairs", r"compare_all_pairs/identities:4096", "items_per_second"),
-    ("cluster_edges", r"union_find(_edges)?(/.*)?", "items_per_second"),
+    ("grouped_items", r"group_records/records:1048576", "items_per_second"),
+    ("cluster_edges", r"unite_persons/nodes:1048576", "items_per_second"),
     ("pseudonyms", r"name_numbered_persons(/.*)?", "items_per_second"),
 ]
 IN_NANOSECONDS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}

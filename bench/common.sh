@@ -11,8 +11,8 @@ usage() {
 }
 
 # Builds the program and the benchmarks in build/release, unless BUILD names a folder where they are built already.
-# Sets build, and ligature: the program.
-find_build() {
+# Sets build.
+find_benchmarks() {
   build=${BUILD:-}
   if [[ -z $build ]]; then
     # shellcheck source=jobs/compile.sh
@@ -20,6 +20,11 @@ find_build() {
     build=$project/build/release
   fi
   build=$(realpath "$build")
+}
+
+# The same, and sets ligature: the program, which must be there.
+find_build() {
+  find_benchmarks
   ligature=${LIGATURE:-$build/ligature}
   [[ -x $ligature ]] || { echo "$ligature is not there" >&2; exit 2; }
 }
@@ -33,7 +38,8 @@ on_ranks() {
     launch=${LAUNCH//%r/$ranks}
     read -ra launch <<<"${launch//%t/$threads}"
   elif [[ -n ${SLURM_JOB_ID:-} ]]; then
-    launch=(srun --ntasks "$ranks" --cpus-per-task "$threads" --cpu-bind=cores)
+    # Where Slurm's default is another interface than Open MPI's, every rank would be a job of its own.
+    launch=(srun --mpi="${SLURM_MPI_TYPE:-pmix}" --ntasks "$ranks" --cpus-per-task "$threads" --cpu-bind=cores)
   else
     # Unbound, since one machine may have fewer cores than a run has threads; root is refused unless told otherwise.
     launch=(mpirun -n "$ranks" --bind-to none --oversubscribe)

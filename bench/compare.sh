@@ -55,7 +55,7 @@ base=$(built "${commits[0]}")
 other=$(built "${commits[1]:-tree}")
 rm -rf "$out/base" "$out/other"
 run() { # run SIDE BUILD ROUND
-  BUILD=$2 bash "$bench_folder/run.sh" --out "$out/$1/$3" --filter "$filter" --min-time "$min_time" >>"$out/log"
+  BUILD=$2 bash "$bench_folder/run.sh" --out "$out/$1/$3" --filter "$filter" --min-time "$min_time" &>>"$out/log"
 }
 for ((round = 1; round <= rounds; ++round)); do
   if ((round % 2)); then

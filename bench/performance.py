@@ -145,7 +145,7 @@ def scaling(kind, paths):
 
 def rates(path):
     run = load(path)
-    per = {"intake": "input_bytes", "identities": "rows_kept", "persons": "persons", "publish": "rows_kept",
+    per = {"intake": "input_bytes", "identities": "rows_kept", "publish": "rows_kept",
            "index": "rows_kept"}
     rows = [["stage", "work", "a second and core"]]
     for stage in run["stages"]:

@@ -26,7 +26,7 @@ while (($# > 0)); do
   esac
   shift 2
 done
-find_build
+find_benchmarks
 mkdir -p "$out"
 
 # Those that use MPI start as one rank without mpirun; root needs its leave.

@@ -12,11 +12,12 @@ namespace ligature {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, double Bounds::*>, 7> kNames{{
+constexpr std::array<std::pair<std::string_view, double Bounds::*>, 8> kNames{{
     {"disk_read_bytes", &Bounds::disk_read_bytes},
     {"disk_write_bytes", &Bounds::disk_write_bytes},
     {"parse_bytes", &Bounds::parse_bytes},
     {"collapse_rows", &Bounds::collapse_rows},
+    {"grouped_items", &Bounds::grouped_items},
     {"compare_pairs", &Bounds::compare_pairs},
     {"cluster_edges", &Bounds::cluster_edges},
     {"pseudonyms", &Bounds::pseudonyms},
@@ -52,8 +53,8 @@ std::pair<double, std::string_view> shortest_seconds(const StageWork& work, cons
   const double disk =
       (time(work.read_bytes, bounds.disk_read_bytes) + time(work.written_bytes, bounds.disk_write_bytes)) / hosts;
   const double cpu = (time(work.parsed_bytes, bounds.parse_bytes) + time(work.collapsed_rows, bounds.collapse_rows) +
-                      time(work.compared_pairs, bounds.compare_pairs) + time(work.edges, bounds.cluster_edges) +
-                      time(work.persons, bounds.pseudonyms)) /
+                      time(work.grouped_items, bounds.grouped_items) + time(work.compared_pairs, bounds.compare_pairs) +
+                      time(work.edges, bounds.cluster_edges) + time(work.persons, bounds.pseudonyms)) /
                      cores;
   return disk > cpu ? std::pair{disk, std::string_view("disk")} : std::pair{cpu, std::string_view("cpu")};
 }

@@ -17,7 +17,8 @@ struct Bounds {
   double disk_read_bytes = 0, disk_write_bytes = 0;  // of a host, past the page cache
   // Of a core:
   double parse_bytes = 0;    // extract to packed identities and payload
-  double collapse_rows = 0;  // equal identities to one, and grouping by a key
+  double collapse_rows = 0;  // equal identities to one
+  double grouped_items = 0;  // records of 32 bytes brought together by a key: what sorts and shuffles do at least
   double compare_pairs = 0;  // the pair kernel
   double cluster_edges = 0;  // union-find
   double pseudonyms = 0;
@@ -30,7 +31,7 @@ Bounds parse_bounds(const std::string& json, const std::string& name);
 // What a stage does at least, over all ranks.
 struct StageWork {
   double read_bytes = 0, written_bytes = 0;
-  double parsed_bytes = 0, collapsed_rows = 0, compared_pairs = 0, edges = 0, persons = 0;
+  double parsed_bytes = 0, collapsed_rows = 0, grouped_items = 0, compared_pairs = 0, edges = 0, persons = 0;
 };
 
 // The shortest time, and what sets it ("disk" or "cpu"): disk and cores work side by side, kernels one after another.

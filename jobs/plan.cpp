@@ -1,13 +1,16 @@
 // plan: what a rebuild of a job file would read, compare, hold and write, estimated from a sample before anything runs.
 //
-// Evenly spaced blocks of the input are parsed as intake would.  Rows scale with bytes.  The number of different
-// identities follows from how often the sample meets one twice (Chao 1984, the lower bound f1^2 / 2 f2 for the unseen),
-// and the pairs of a pass from how often two sampled identities share its value.
+// Evenly spaced blocks of the input are parsed as intake would.  Rows scale with bytes.  The rows of a person, and
+// people of one postcode, stand together in many files, so that the block is what is sampled and not the row.  The
+// number of different identities follows from how many stand in one block of the sample and how many in two (A. Chao
+// and C. Lin, Nonparametric lower bounds for species richness under sampling without replacement, Biometrics 68, 2012).
+// Of the pairs of a pass, those within a block are met as often as the block, the others as often as both blocks.
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -42,61 +45,80 @@ struct Estimate {
   double largest_birth = 0, largest_postcode = 0;
 };
 
-// Blocks of about kSampleBytes in all, evenly spaced over the concatenation of files.  Compressed files are taken
-// whole.
+// Blocks of about kSampleBytes in all: one of every so many that follow each other in the concatenation of files, but
+// not always the same one, since files of one order put the same people at the same distance.  Compressed files are
+// taken whole.
 std::vector<Segment> choose_sample(const Inputs& inputs) {
   std::uint64_t total = 0;
   for (const InputFile& file : inputs.files) total += file.bytes;
   const std::uint64_t stride = std::max<std::uint64_t>(1, total / kSampleBytes);
   std::vector<Segment> sample;
-  std::uint64_t block = 0;  // counted over all files; every stride-th is taken
+  std::uint64_t block = 0;  // counted over all files
+  const auto chosen = [&] { return block % stride == linkage_key(block / stride) % stride; };
   for (std::uint32_t f = 0; f < inputs.files.size(); ++f) {
     const InputFile& file = inputs.files[f];
     if (file.compression != Compression::none) {
-      if (block++ % stride == 0) sample.push_back({f, 0, file.bytes});
-      block += file.bytes / kBlockBytes;
+      if (chosen()) sample.push_back({f, 0, file.bytes});
+      block += 1 + file.bytes / kBlockBytes;
       continue;
     }
     for (std::uint64_t begin = 0; begin < file.bytes; begin += kBlockBytes) {
-      if (block++ % stride == 0) sample.push_back({f, begin, std::min(file.bytes, begin + kBlockBytes)});
+      if (chosen()) sample.push_back({f, begin, std::min(file.bytes, begin + kBlockBytes)});
+      ++block;
     }
   }
   return sample;
 }
 
-double pairs_of(double items) {
-  return items < 2 ? 0 : items * (items - 1) / 2;
-}
+// A value that a pass groups by, and whether its identity has a valid number.
+struct Item {
+  std::uint64_t value = 0;
+  std::uint64_t valid = 0;
+};
 
-// Collective.  Pairs and largest group among the sample's identities that share a value; pairs of two valid numbers are
-// not compared except for the numbers themselves.
-template <typename Value>
-std::pair<double, double> sampled_pairs(const Communicator& comm, const std::vector<Identity>& different,
-                                        const Value& value, bool of_numbers) {
-  struct Item {
-    std::uint64_t value = 0;
-    std::uint64_t valid = 0;
-  };
-  std::vector<Item> items;
-  for (const Identity& identity : different) {
-    if (value(identity) != 0) items.push_back({value(identity), identity.has_valid_nhs()});
-  }
-  const ShardMap shard_map(comm.size());
-  std::vector<Item> mine = shuffle(comm, std::move(items), [&](const Item& item) {
-                             return shard_map.owner(shard_of(linkage_key(item.value)));
-                           }).items;
-  std::sort(mine.begin(), mine.end(), [](const Item& a, const Item& b) { return a.value < b.value; });
+// What a pass compares: pairs of two valid numbers are not, but for the numbers themselves.
+struct SampledPairs {
   std::uint64_t pairs = 0, largest = 0;
-  for (std::size_t begin = 0; begin < mine.size();) {
+};
+
+SampledPairs pairs_sharing_a_value(std::vector<Item>& items, bool of_numbers) {
+  std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) { return a.value < b.value; });
+  SampledPairs found;
+  for (std::size_t begin = 0; begin < items.size();) {
     std::size_t end = begin;
     std::uint64_t valid = 0;
-    for (; end < mine.size() && mine[end].value == mine[begin].value; ++end) valid += mine[end].valid;
+    for (; end < items.size() && items[end].value == items[begin].value; ++end) valid += items[end].valid;
     const std::uint64_t size = end - begin;
-    pairs += size * (size - 1) / 2 - (of_numbers || valid == 0 ? 0 : valid * (valid - 1) / 2);
-    largest = std::max(largest, size);
+    found.pairs += size * (size - 1) / 2 - (of_numbers || valid == 0 ? 0 : valid * (valid - 1) / 2);
+    found.largest = std::max(found.largest, size);
     begin = end;
   }
-  return {static_cast<double>(comm.sum(pairs)), static_cast<double>(comm.max(largest))};
+  return found;
+}
+
+// The passes, as the sample sees them.
+enum Key : std::size_t { kNumber, kBirth, kPostcode, kKeys };
+
+std::vector<Item> items_of(std::span<const Identity> different, Key key) {
+  std::vector<Item> items;
+  for (const Identity& identity : different) {
+    if (identity.nhs_status() == NhsStatus::one_time) continue;
+    const std::uint64_t value = key == kNumber  ? identity.nhs()
+                                : key == kBirth ? std::uint64_t{identity.date_of_birth()}
+                                                : identity.postcode();
+    if (value != 0) items.push_back({value, identity.has_valid_nhs()});
+  }
+  return items;
+}
+
+// Collective.  Among all of the sample's identities.
+SampledPairs sampled_pairs(const Communicator& comm, std::span<const Identity> different, Key key) {
+  const ShardMap shard_map(comm.size());
+  std::vector<Item> mine = shuffle(comm, items_of(different, key), [&](const Item& item) {
+                             return shard_map.owner(shard_of(linkage_key(item.value)));
+                           }).items;
+  const SampledPairs found = pairs_sharing_a_value(mine, key == kNumber);
+  return {comm.sum(found.pairs), comm.max(found.largest)};
 }
 
 // Collective.
@@ -107,11 +129,13 @@ Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& in
   std::vector<Segment> segments(sample.begin() + static_cast<std::ptrdiff_t>(mine.begin),
                                 sample.begin() + static_cast<std::ptrdiff_t>(mine.end));
   std::vector<DatasetSample> datasets(inputs.datasets.size());
-  std::vector<Identity> identities;
+  std::vector<Identity> identities;                 // each once for each segment that it stands in
+  std::array<std::uint64_t, kKeys> pairs_within{};  // segments
   // Each segment by itself: neighbours in the sample are no neighbours in the file.
   for (const Segment& segment : segments) {
+    std::vector<Identity> here;
     const ShareReader::Consume consume = [&](RowBlock&& block) {
-      identities.insert(identities.end(), block.identities.begin(), block.identities.end());
+      here.insert(here.end(), block.identities.begin(), block.identities.end());
     };
     const ShareReader::Progress progress = [](std::uint64_t) {};
     const IntakeTuning tuning;
@@ -124,7 +148,15 @@ Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& in
       dataset.rows += report.counts.read;
       dataset.kept += report.counts.kept;
     }
+    std::sort(here.begin(), here.end());
+    here.erase(std::unique(here.begin(), here.end()), here.end());
+    for (const Key key : {kNumber, kBirth, kPostcode}) {
+      std::vector<Item> items = items_of(here, key);
+      pairs_within[key] += pairs_sharing_a_value(items, key == kNumber).pairs;
+    }
+    identities.insert(identities.end(), here.begin(), here.end());
   }
+  comm.sum(pairs_within);
   Estimate result;
   std::uint64_t sampled_rows = 0;
   for (std::size_t d = 0; d < datasets.size(); ++d) {
@@ -146,58 +178,56 @@ Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& in
     sampled_rows += sums[2];
   }
 
-  // Different identities in the sample, and how many of them were met once and twice.
+  // Different identities in the sample, and how many of them stand in one segment and in two.
   const ShardMap shard_map(comm.size());
   identities = shuffle(comm, std::move(identities), [&](const Identity& identity) {
                  return shard_map.owner(shard_of(linkage_key(identity)));
                }).items;
   std::sort(identities.begin(), identities.end());
   std::vector<Identity> different;
-  std::array<std::uint64_t, 3> met{};  // once, twice, different in all
+  std::array<std::uint64_t, 2> standing{};  // in one, in two
   for (std::size_t begin = 0; begin < identities.size();) {
     std::size_t end = begin;
     while (end < identities.size() && identities[end] == identities[begin]) ++end;
-    met[0] += end - begin == 1;
-    met[1] += end - begin == 2;
-    ++met[2];
-    if (identities[begin].nhs_status() != NhsStatus::one_time) different.push_back(identities[begin]);
+    if (end - begin <= standing.size()) ++standing[end - begin - 1];
+    different.push_back(identities[begin]);
     begin = end;
   }
-  comm.sum(met);
-  const double once = static_cast<double>(met[0]), twice = static_cast<double>(met[1]);
-  const double seen = static_cast<double>(met[2]);
-  const double all_sampled = result.kept == 0 ? 1 : static_cast<double>(sampled_rows) / result.kept;
-  result.identities = seen + (all_sampled >= 1 ? 0 : (1 - all_sampled) * once * once / (2 * std::max(twice, 1.0)));
-  result.identities = std::min(result.identities, std::max(result.kept, seen));
+  comm.sum(standing);
+  const double once = static_cast<double>(standing[0]), twice = static_cast<double>(standing[1]);
+  const double seen = static_cast<double>(comm.sum(std::uint64_t{different.size()}));
+  const double segments_read = static_cast<double>(sample.size());
+  const double share = result.kept == 0 ? 1 : std::min(1.0, static_cast<double>(sampled_rows) / result.kept);
+  const double unseen =
+      share >= 1 || once == 0
+          ? 0
+          : once * once / (2 * twice * segments_read / std::max(1.0, segments_read - 1) + once * share / (1 - share));
+  result.identities = std::min(seen + unseen, std::max(result.kept, seen));
 
-  const double sampled = static_cast<double>(comm.sum(std::uint64_t{different.size()}));
-  const double grow = pairs_of(sampled) == 0 ? 0 : pairs_of(result.identities) / pairs_of(sampled);
-  const double larger = sampled == 0 ? 0 : result.identities / sampled;
-  const auto [number_pairs, largest_number] = sampled_pairs(
-      comm, different, [](const Identity& i) { return i.nhs(); }, true);
-  const auto [birth_pairs, largest_birth] = sampled_pairs(
-      comm, different, [](const Identity& i) { return std::uint64_t{i.date_of_birth()}; }, false);
-  const auto [postcode_pairs, largest_postcode] = sampled_pairs(
-      comm, different, [](const Identity& i) { return i.postcode(); }, false);
-  result.number_pairs = number_pairs * grow;
-  result.birth_pairs = birth_pairs * grow;
-  result.postcode_pairs = postcode_pairs * grow;
-  result.largest_birth = largest_birth * larger;
-  result.largest_postcode = largest_postcode * larger;
+  const auto all_pairs = [&](Key key, double& pairs, double* largest) {
+    const SampledPairs found = sampled_pairs(comm, different, key);
+    const double within = std::min(static_cast<double>(pairs_within[key]), static_cast<double>(found.pairs));
+    pairs = within / share + (static_cast<double>(found.pairs) - within) / (share * share);
+    if (largest != nullptr) *largest = static_cast<double>(found.largest) * (seen == 0 ? 0 : result.identities / seen);
+  };
+  all_pairs(kNumber, result.number_pairs, nullptr);
+  all_pairs(kBirth, result.birth_pairs, &result.largest_birth);
+  all_pairs(kPostcode, result.postcode_pairs, &result.largest_postcode);
   return result;
 }
 
-// Peak memory of all ranks together, by the stage that needs most; the sizes are those of the structures that travel
-// (jobs/rebuild/*.hpp), once as input, once sorted by destination, once as received.
-double peak_memory(const Estimate& e, double spool_budget) {
-  const double rows = e.kept, identities = e.identities;
-  const double spool = std::min(e.payload_bytes, spool_budget), base = 150e6 + 4 * rows + spool;
-  const double intake = base + 16 * rows;
-  const double collapse = base + 16 * rows + 24 * std::min(rows, 33.5e6) + 24 * identities;
-  const double numbering = base + (3 * 24 + 32 + 8) * identities;
-  const double pairs = base + 32 * identities + 3 * 32 * std::min(identities, 33.5e6) + 24 * identities;
-  const double clusters = base + (32 + 24 * 3 + 40 * 3) * identities;
-  return std::max({intake, collapse, numbering, pairs, clusters});
+// Peak memory of all ranks together.  Large blocks are used again and not given back, so that the peak grows with what
+// all stages hold; bytes each as measured on artificial populations of 1 and 5 million people (bench/README.md,
+// "Plan").  A pass holds so many identities at a time and no more.
+double peak_memory(const Estimate& e, double spool_budget, double ranks) {
+  constexpr double kEachRank = 94e6, kEachRow = 36, kEachIdentity = 224, kInAPass = 96, kIdentitiesOfAPass = 16.8e6;
+  return kEachRank * ranks + std::min(e.payload_bytes, spool_budget) + kEachRow * e.kept +
+         kEachIdentity * e.identities + kInAPass * std::min(e.identities, kIdentitiesOfAPass * ranks);
+}
+
+// Of the dataset, the row index and the identities together; row ids of a dozen characters.
+double output_bytes(const Estimate& e) {
+  return e.payload_bytes + 38 * e.kept + 62 * e.identities;
 }
 
 // How much of what a stage's time grows with there is.
@@ -208,7 +238,6 @@ double work_of(const Estimate& e, WorkKind kind) {
     case WorkKind::rows:
       return e.kept;
     case WorkKind::identities:
-    case WorkKind::persons:  // at most as many
       return e.identities;
     case WorkKind::pairs:
       return e.number_pairs + e.birth_pairs + e.postcode_pairs;
@@ -261,7 +290,7 @@ int plan(const Communicator& comm, const JobFile& job, const PlanOptions& option
   const auto bytes = [](double value) { return human_bytes(static_cast<std::uint64_t>(std::max(0.0, value))); };
 
   const double host_memory = job.memory != 0 ? static_cast<double>(job.memory) : 12e9;
-  const double memory = peak_memory(e, host_memory / 4), output = e.kept * 16 + e.identities * 60;
+  const double memory = peak_memory(e, host_memory / 4, ranks);
   std::vector<std::vector<std::string>> sizes{{"estimate", "all ranks", "each rank"}};
   const auto add = [&](const std::string& name, double value, const auto& text) {
     sizes.push_back({name, text(value), text(value / ranks)});
@@ -277,7 +306,7 @@ int plan(const Communicator& comm, const JobFile& job, const PlanOptions& option
   sizes.push_back({"largest postcode, identities", count(e.largest_postcode), ""});
   add("memory at the peak", memory, bytes);
   add("scratch disk", std::max(0.0, e.payload_bytes - host_memory / 4) * 2, bytes);
-  add("output disk", output, bytes);
+  add("output disk", output_bytes(e), bytes);
 
   fmt::print("{} files, {}\n\n{}\n{}\n", with_commas(inputs.files.size()), describe(placement), text_table(sizes),
              text_table(stage_times(e, rates, cores)));

@@ -24,8 +24,6 @@ std::string_view field_of(WorkKind kind) {
       return "identities";
     case WorkKind::pairs:
       return "pairs";
-    case WorkKind::persons:
-      return "persons";
   }
   return "";
 }
@@ -34,17 +32,17 @@ std::string_view field_of(WorkKind kind) {
 
 std::vector<StageRate> documented_rates() {
   return {
-      {"intake", WorkKind::input_bytes, 104e6, "bench/england.sh, stage intake"},
-      {"identities", WorkKind::rows, 4.6e6, "bench/england.sh, stage identities"},
-      {"survey", WorkKind::identities, 0.8e6, "bench/england.sh, stage survey"},
-      {"numbers", WorkKind::identities, 2.0e6, "bench/england.sh, stage numbers"},
-      {"pairs", WorkKind::identities, 1.0e6, "bench/england.sh, stage pairs"},
-      {"pairs", WorkKind::pairs, 250e6, "bench/pair_kernel_bench, compare_count_and_test"},
-      {"clusters", WorkKind::identities, 0.6e6, "bench/england.sh, stage clusters"},
-      {"persons", WorkKind::persons, 0.5e6, "bench/england.sh, stage persons"},
-      {"estimates", WorkKind::identities, 4.0e6, "bench/england.sh, stage estimates"},
-      {"publish", WorkKind::rows, 1.5e6, "bench/england.sh, stage publish"},
-      {"index", WorkKind::rows, 4.0e6, "bench/england.sh, stage index"},
+      {"intake", WorkKind::input_bytes, 270e6, "bench/england.sh, stage intake"},
+      {"identities", WorkKind::rows, 6.1e6, "bench/england.sh, stage identities"},
+      {"survey", WorkKind::identities, 2.0e6, "bench/england.sh, stage survey"},
+      {"numbers", WorkKind::identities, 14e6, "bench/england.sh, stage numbers"},
+      {"pairs", WorkKind::identities, 0.8e6, "bench/england.sh --sizes, stage pairs: what does not grow with pairs"},
+      {"pairs", WorkKind::pairs, 110e6, "bench/england.sh --sizes, stage pairs: what does"},
+      {"clusters", WorkKind::identities, 2.0e6, "bench/england.sh, stage clusters"},
+      {"persons", WorkKind::identities, 1.4e6, "bench/england.sh, stage persons"},
+      {"estimates", WorkKind::identities, 10e6, "bench/england.sh, stage estimates"},
+      {"publish", WorkKind::rows, 4.0e6, "bench/england.sh, stage publish"},
+      {"index", WorkKind::rows, 9.5e6, "bench/england.sh, stage index"},
   };
 }
 
@@ -54,7 +52,7 @@ std::vector<StageRate> measured_rates_of(std::string_view text, std::string_view
   try {
     const double cores = json.at("ranks").get<double>() * json.at("threads_per_rank").get<double>();
     for (StageRate& rate : rates) {
-      if (rate.per == WorkKind::pairs) continue;  // of a kernel: a run of this size shows the identities of the stage
+      if (rate.per == WorkKind::pairs) continue;  // one run cannot tell them from the stage's identities
       for (const auto& stage : json.at("stages")) {
         const double seconds = stage.at("seconds").get<double>();
         if (stage.at("name").get<std::string>() != rate.stage || seconds < kShortestSeconds) continue;

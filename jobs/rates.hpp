@@ -12,7 +12,7 @@
 namespace ligature {
 
 // What a stage's time grows with.
-enum class WorkKind : std::uint8_t { input_bytes, rows, identities, pairs, persons };
+enum class WorkKind : std::uint8_t { input_bytes, rows, identities, pairs };
 
 struct StageRate {
   std::string_view stage;

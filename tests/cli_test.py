@@ -116,6 +116,13 @@ class JobFile(unittest.TestCase):
         self.assertEqual(run("rebuild", self.path, ranks=2).returncode, 2)
         self.assertEqual(os.listdir(self.folder.name), ["job.toml"])
 
+    def test_no_rebuild_begins_with_writes_of_an_unknown_kind(self):
+        self.write(JOB_FILE)
+        result = run("rebuild", self.path, ranks=2, env={**os.environ, "LIGATURE_WRITES": "fast"})
+        self.assertEqual(result.returncode, 2)
+        self.assertEqual(result.stderr.count("LIGATURE_WRITES must be direct or buffered"), 1)
+        self.assertEqual(os.listdir(self.folder.name), ["job.toml"])
+
     def test_a_missing_job_file_is_named(self):
         for ranks in (0, 2):
             result = run("rebuild", "/no/such/job.toml", ranks=ranks)

@@ -89,6 +89,8 @@ TEST(Bounds, disk_and_cores_work_side_by_side_and_kernels_one_after_another) {
   EXPECT_EQ(shortest_seconds({.read_bytes = 1000, .parsed_bytes = 600}, bounds, 2, 2),
             (std::pair{6.0, std::string_view("cpu")}));
   EXPECT_EQ(shortest_seconds({.parsed_bytes = 100, .collapsed_rows = 20}, bounds, 1, 1).first, 4.0);
+  const Bounds grouping = parse_bounds(R"({"grouped_items": 5, "cluster_edges": 2})", "b.json");
+  EXPECT_EQ(shortest_seconds({.grouped_items = 20, .edges = 6}, grouping, 1, 1).first, 7.0);
 }
 
 TEST(Bounds, what_was_not_measured_bounds_nothing) {

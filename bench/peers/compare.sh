@@ -61,14 +61,7 @@ ladder_options=()
 if [[ $local_ids == yes ]]; then
   ladder_options+=(--local-ids)
 else
-  while IFS= read -r columns; do settings+=(--set "$columns"); done < <("$python" - "$job" << 'PYTHON'
-import json, sys, tomllib
-for i, extract in enumerate(tomllib.load(open(sys.argv[1], "rb"))["extract"]):
-    if extract["columns"].pop("local_id", None):
-        columns = ", ".join(f"{key} = {json.dumps(name)}" for key, name in extract["columns"].items())
-        print(f"extract.{i}.columns={{{columns}}}")
-PYTHON
-  )
+  while IFS= read -r columns; do settings+=(--set "$columns"); done < <("$python" "$here/without_local_ids.py" "$job")
 fi
 
 start=$EPOCHREALTIME

@@ -29,7 +29,7 @@ PARTIAL_BIRTH = """(substr(a.date_of_birth, 1, 6) = substr(b.date_of_birth, 1, 6
 def by_number(db):
     """Equal valid NHS numbers are a person; a row without one is a person of its own."""
     return """SELECT dataset, row_id, CASE WHEN nhs_valid THEN nhs_number ELSE dataset || '/' || row_id END AS person
-              FROM record JOIN identity ON identity = unique_id ORDER BY dataset, row_id"""
+              FROM record JOIN identity ON identity = unique_id"""
 
 
 def hesid(db, local_ids):
@@ -66,8 +66,7 @@ def hesid(db, local_ids):
     return """SELECT dataset, row_id,
                      CASE WHEN gender IS NULL OR date_of_birth IS NULL OR (NOT nhs_valid AND postcode IS NULL)
                           THEN dataset || '/' || row_id ELSE person::VARCHAR END AS person
-              FROM record JOIN person_of USING (identity) JOIN identity ON identity = unique_id
-              ORDER BY dataset, row_id"""
+              FROM record JOIN person_of USING (identity) JOIN identity ON identity = unique_id"""
 
 
 def persons(identities, edges):
@@ -82,7 +81,7 @@ def main():
     parser.add_argument("--local-ids", action="store_true", help="HESID pass 2 on the job file's provider and local_id")
     arguments = parser.parse_args()
     watch = rows.Stopwatch(arguments.method)
-    db = rows.load(arguments, watch=watch)
+    db = rows.load(arguments, local_ids=arguments.local_ids, watch=watch)
     index = hesid(db, arguments.local_ids) if arguments.method == "hesid" else by_number(db)
     watch.lap("link")
     rows.write_index(db, index, arguments.out)

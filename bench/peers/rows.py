@@ -52,6 +52,7 @@ def add_arguments(parser):
         "record_id,nhs_number,date_of_birth,postcode,gender; each CSV file is the dataset of its name",
     )
     parser.add_argument("--rows", help="CSV with dataset,row_id (ligature export): only these rows take part")
+    parser.add_argument("--threads", type=int, help="of DuckDB; default: all")
     parser.add_argument("--superseded", help="CSV with old_nhs_number,new_nhs_number; default: the job file's")
 
 
@@ -98,33 +99,21 @@ def _literal(text):
     return "'" + str(text).replace("'", "''") + "'"
 
 
-def _standardise(db, field, function):
-    """Table std_<field>(raw, value): each distinct value is read once."""
-    raw = [row[0] for row in db.execute(f"SELECT DISTINCT {field} FROM raw WHERE {field} IS NOT NULL").fetchall()]
-    texts = pyarrow.table(
-        {"raw": pyarrow.array(raw, pyarrow.string()), "value": pyarrow.array(map(function, raw), pyarrow.string())}
-    )
-    db.register("frame", texts)
-    db.execute(f"CREATE TABLE std_{field} AS SELECT raw, value FROM frame")
-    db.unregister("frame")
+def _standardise(db, field, select):
+    """Table std_<field>: each distinct value is read once."""
+    db.execute(f"CREATE TABLE value AS SELECT DISTINCT {field} AS raw FROM raw WHERE {field} IS NOT NULL")
+    db.execute(f"CREATE TABLE std_{field} AS {select}")
+    db.execute("DROP TABLE value")
 
 
-def load(arguments, keep_impossible_dates=False, watch=None):
-    """A DuckDB connection with
-
-    record(dataset, row_id, identity, provider, local_id)
-    identity(unique_id, nhs_number, nhs_valid, date_of_birth, postcode, gender, rows)
-
-    where nhs_number is ten digits, of which nhs_valid says whether the check digit is right.
-    """
-    db = duckdb.connect()
+def read(db, arguments, local_ids=False):
+    """Table raw: the rows that take part, as they stand in the extracts, with local ids if wanted.  Returns the supersession table's path or None."""
     sources, superseded = _sources(arguments.extracts)
-    superseded = arguments.superseded or superseded
     selects = []
     for dataset, files, delimiter, columns, latest in sources:
         listed = "[" + ", ".join(map(_literal, files)) + "]"
         fields = ", ".join(
-            f"{_quoted(columns[f]) if f in columns else 'NULL::VARCHAR'} AS {f}" for f in (*FIELDS, *LOCAL)
+            f"{_quoted(columns[f]) if f in columns else 'NULL::VARCHAR'} AS {f}" for f in (*FIELDS, *(LOCAL if local_ids else ()))
         )
         latest = _literal(f"{latest:%Y%m%d}" if latest else "99999999")
         selects.append(
@@ -140,50 +129,72 @@ def load(arguments, keep_impossible_dates=False, watch=None):
             "all_varchar = true) USING (dataset, row_id)"
         )
     db.execute(f"CREATE TABLE raw AS {everything}")
+    return arguments.superseded or superseded
+
+
+def _collapse(db, local):
+    """Tables identity and record, from standardised: identities are numbered in the order of their first rows."""
+    db.execute("""
+        CREATE TABLE identity AS
+        SELECT row_number() OVER (ORDER BY first) AS unique_id, * EXCLUDE (first)
+        FROM (SELECT nhs_number, nhs_valid, date_of_birth, postcode, gender, alone, count(*) AS rows, min(rowid) AS first
+              FROM standardised GROUP BY ALL)""")
+    db.execute(f"""
+        CREATE TABLE record AS
+        SELECT dataset, row_id, unique_id AS identity{local}
+        FROM standardised s JOIN identity i ON s.alone = i.alone
+             AND s.nhs_number IS NOT DISTINCT FROM i.nhs_number
+             AND s.date_of_birth IS NOT DISTINCT FROM i.date_of_birth
+             AND s.postcode IS NOT DISTINCT FROM i.postcode AND s.gender IS NOT DISTINCT FROM i.gender""")
+
+
+def load(arguments, keep_impossible_dates=False, distinct=True, local_ids=False, watch=None):
+    """A DuckDB connection with
+
+    record(dataset, row_id, identity), and with local_ids also provider and local_id
+    identity(unique_id, nhs_number, nhs_valid, date_of_birth, postcode, gender, rows)
+
+    where nhs_number is ten digits, of which nhs_valid says whether the check digit is right.  Without `distinct` every row
+    is an identity of its own.
+    """
+    db = duckdb.connect()
+    if arguments.threads:
+        db.execute(f"SET threads = {arguments.threads}")
+    superseded = read(db, arguments, local_ids)
     if watch:
         watch.lap("read", rows=db.execute("SELECT count(*) FROM raw").fetchone()[0])
 
-    _standardise(db, "date_of_birth", lambda text: standard.birth(text, keep_impossible_dates))
-    _standardise(db, "postcode", standard.postcode)
-    _standardise(db, "gender", standard.gender)
+    wanted = "kept" if keep_impossible_dates else "value"
+    _standardise(db, "date_of_birth", f"SELECT raw, {wanted} AS value FROM ({standard.BIRTH_SQL})")
+    _standardise(db, "postcode", standard.POSTCODE_SQL)
+    _standardise(db, "gender", standard.GENDER_SQL)
     current = _current_numbers(superseded) if superseded else {}
-    db.execute("CREATE TABLE superseded(old BIGINT, current BIGINT)")
-    if current:
-        db.executemany("INSERT INTO superseded VALUES (?, ?)", list(current.items()))
-    db.execute(f"""
-        CREATE TABLE std_nhs_number AS
-        WITH digits AS (SELECT DISTINCT nhs_number AS raw, regexp_replace(nhs_number, '[ \\-\\xA0]', '', 'g') AS text
-                        FROM raw WHERE nhs_number IS NOT NULL),
-             number AS (SELECT raw, text::BIGINT AS n FROM digits WHERE regexp_full_match(text, '[0-9]{{10}}')),
-             checked AS (SELECT raw, n, {standard.NHS_CHECK_SQL} AS valid FROM number
-                         WHERE NOT {standard.NHS_FILLER_SQL})
+    db.register("frame", pyarrow.table({"old": pyarrow.array(current.keys(), pyarrow.int64()),
+                                        "current": pyarrow.array(current.values(), pyarrow.int64())}))
+    _standardise(db, "nhs_number", f"""
         SELECT raw, lpad(coalesce(current, n)::VARCHAR, 10, '0') AS value, valid
-        FROM checked LEFT JOIN superseded ON valid AND n = old""")
-    db.execute("""
+        FROM ({standard.NHS_NUMBER_SQL}) LEFT JOIN frame ON valid AND n = old""")
+    db.unregister("frame")
+    local = ", provider, local_id" if local_ids else ""
+    db.execute(f"""
         CREATE TABLE standardised AS
-        SELECT dataset, row_id, provider, local_id, n.value AS nhs_number, coalesce(n.valid, false) AS nhs_valid,
-               CASE WHEN d.value <= latest THEN d.value END AS date_of_birth, p.value AS postcode, g.value AS gender
-        FROM raw LEFT JOIN std_nhs_number n ON raw.nhs_number = n.raw
-                 LEFT JOIN std_date_of_birth d ON date_of_birth = d.raw
-                 LEFT JOIN std_postcode p ON postcode = p.raw LEFT JOIN std_gender g ON gender = g.raw""")
-    db.execute("""
-        CREATE TABLE told AS
         SELECT *, CASE WHEN nhs_valid OR (date_of_birth IS NOT NULL AND coalesce(postcode, nhs_number) IS NOT NULL)
                        THEN '' ELSE dataset || '/' || row_id END AS alone
-        FROM standardised""")
-    db.execute("""
-        CREATE TABLE identity AS
-        SELECT row_number() OVER (ORDER BY nhs_number, date_of_birth, postcode, gender, alone) AS unique_id, *
-        FROM (SELECT nhs_number, nhs_valid, date_of_birth, postcode, gender, alone, count(*) AS rows
-              FROM told GROUP BY ALL)""")
-    db.execute("""
-        CREATE TABLE record AS
-        SELECT dataset, row_id, unique_id AS identity, provider, local_id
-        FROM told JOIN identity i ON told.alone = i.alone
-             AND told.nhs_number IS NOT DISTINCT FROM i.nhs_number
-             AND told.date_of_birth IS NOT DISTINCT FROM i.date_of_birth
-             AND told.postcode IS NOT DISTINCT FROM i.postcode AND told.gender IS NOT DISTINCT FROM i.gender""")
-    for table in ("raw", "told", "standardised", "std_nhs_number", "std_date_of_birth", "std_postcode", "std_gender"):
+        FROM (SELECT dataset, row_id, n.value AS nhs_number, coalesce(n.valid, false) AS nhs_valid,
+                     CASE WHEN d.value <= latest THEN d.value END AS date_of_birth, p.value AS postcode,
+                     g.value AS gender{local}
+              FROM raw LEFT JOIN std_nhs_number n ON raw.nhs_number = n.raw
+                       LEFT JOIN std_date_of_birth d ON date_of_birth = d.raw
+                       LEFT JOIN std_postcode p ON postcode = p.raw LEFT JOIN std_gender g ON gender = g.raw)""")
+    if distinct:
+        _collapse(db, local)
+    else:
+        db.execute(
+            "CREATE TABLE identity AS SELECT rowid + 1 AS unique_id, nhs_number, nhs_valid, date_of_birth, postcode, gender, "
+            "1 AS rows FROM standardised"
+        )
+        db.execute(f"CREATE TABLE record AS SELECT dataset, row_id, rowid + 1 AS identity{local} FROM standardised")
+    for table in ("raw", "standardised", "std_nhs_number", "std_date_of_birth", "std_postcode", "std_gender"):
         db.execute(f"DROP TABLE {table}")
     if watch:
         watch.lap("standardise", identities=db.execute("SELECT count(*) FROM identity").fetchone()[0])
@@ -205,5 +216,6 @@ def components(nodes, left, right):
 
 
 def write_index(db, person, out):
-    """Writes dataset,row_id,person; `person` is a query that gives these three of the rows."""
-    db.execute(f"COPY ({person}) TO {_literal(out)} (HEADER)")
+    """Writes dataset,row_id,person in no order, as CSV or, by the name's end, as Parquet; `person` is a query that gives
+    these three of the rows."""
+    db.execute(f"COPY ({person}) TO {_literal(out)}" + ("" if str(out).endswith(".parquet") else " (HEADER)"))

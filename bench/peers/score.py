@@ -289,7 +289,7 @@ def main():
     indexes = dict(index.split("=", 1) for index in arguments.index)
     if arguments.extracts:
         db = rows.load(
-            argparse.Namespace(extracts=arguments.extracts, rows=next(iter(indexes.values())), superseded=None)
+            argparse.Namespace(extracts=arguments.extracts, rows=next(iter(indexes.values())), superseded=None, threads=None)
         )
     else:
         db = duckdb.connect()

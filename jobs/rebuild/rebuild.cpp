@@ -19,6 +19,7 @@
 #include "engine/trace.hpp"
 #include "io/audit_log.hpp"
 #include "io/bounds.hpp"
+#include "io/direct_writer.hpp"
 #include "io/files.hpp"
 #include "io/key_file.hpp"
 #include "io/ledger.hpp"
@@ -189,6 +190,17 @@ Manifest new_manifest(const Communicator& comm, const JobFile& job, DayNumber as
   return manifest;
 }
 
+// Collective.  An environment that publication would refuse is refused now, on whichever rank it is.
+void check_environment(const Communicator& comm) {
+  std::optional<std::string> problem;
+  try {
+    static_cast<void>(write_strategy());
+  } catch (const UsageError& error) {
+    problem = error.what();
+  }
+  comm.agree(problem, kExitWrongUse);
+}
+
 // Collective.  What the machine can do at best, if a file says so; rank 0 alone needs it.  A trace that could not be
 // written is found now, and not when the work is done.
 std::optional<Bounds> load_bounds(const Communicator& comm, const RebuildOptions& options) {
@@ -253,6 +265,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   if (options.trace) Trace::of_this_process().start(trace_limit(comm.size()));
   StageClock clock(comm);
   clock.begin("start");
+  check_environment(comm);
   const std::optional<Bounds> bounds = load_bounds(comm, options);
   const Placement placement = examine_placement(comm);
   const ThreadLimit threads(job.threads > 0 ? job.threads : placement.fair_threads);
@@ -304,7 +317,9 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   Survey survey = survey_file(comm, identities, numbers, job.model);
   const LinkageModel model(choose_model(comm, job, identities, survey, manifest.estimation), job.model.rivals);
   if (!job.model.conflicts || !model.conflicts_may_link()) survey.trust_thin_numbers();
-  clock.end(manifest.identities, "identities", owned);
+  // Each group below has at least this to do, however it goes about it: its records must come together once.
+  const auto grouped = [](std::uint64_t items) { return StageWork{.grouped_items = static_cast<double>(items)}; };
+  clock.end(manifest.identities, "identities", owned, grouped(manifest.identities));  // by number
   std::vector<Edge> edges, suppressed;
   std::uint64_t pairs = 0;
   StageWork work;
@@ -312,7 +327,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     edges.insert(edges.end(), found.edges.begin(), found.edges.end());
     suppressed.insert(suppressed.end(), found.suppressed.begin(), found.suppressed.end());
     pairs += found.report.pairs_compared;
-    work.collapsed_rows += static_cast<double>(found.report.identities);
+    work.grouped_items += static_cast<double>(found.report.identities);
     work.compared_pairs += static_cast<double>(found.report.pairs_compared);
     manifest.passes.push_back(std::move(found.report));
   };
@@ -353,7 +368,8 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   PersonDrafts drafts = resolve_clusters(comm, identities, survey.evidence, std::move(edges), model,
                                          rules.bind_persons ? &search : nullptr, clusters);
   manifest.rows = total_rows(job, inputs, intake);
-  clock.end(manifest.identities, "identities", owned, {.edges = static_cast<double>(links)});
+  clock.end(manifest.identities, "identities", owned,
+            {.grouped_items = static_cast<double>(links + manifest.identities), .edges = static_cast<double>(links)});
 
   // Clusters to persons.
   clock.begin("persons");
@@ -368,7 +384,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   manifest.estimated = estimate_quality(comm, identities, survey.evidence, persons, model.parameters(), dataset_names);
 
   persons.largest = largest_persons(comm, persons);
-  clock.end(manifest.identities, "identities", owned);
+  clock.end(manifest.identities, "identities", owned, grouped(manifest.identities));  // by person
 
   // What stays behind, to secure/; from here on only the way from rows to persons is needed.
   clock.begin("index");
@@ -378,7 +394,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   identities.release_identities();
   persons.release_identities();
   survey.evidence = {};
-  clock.end(manifest.rows.kept, "rows", rows.rows());
+  clock.end(manifest.rows.kept, "rows", rows.rows(), grouped(manifest.rows.kept));  // by row id
 
   // Persons and their rows to the dataset.
   clock.begin("publish");
@@ -388,7 +404,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     content = write_content(comm, job, inputs, intake, rows, identities, persons, memory / 4,
                             [&](std::uint64_t done) { progress.add(done); });
   }
-  clock.end(manifest.rows.kept, "rows", rows.rows());
+  clock.end(manifest.rows.kept, "rows", rows.rows(), grouped(manifest.rows.kept));  // by person
 
   // The account of the run, and last of all the dataset's name.
   clock.begin("finish");
