@@ -35,7 +35,7 @@ struct Evidence {
     // Somebody of this gender has a number of the same batch and the same date of birth, at the same postcode: a twin.
     twin_male = 16,
     twin_female = 32,
-    suppressed = 64,      // only rows that an objection bars have it: it is looked for and never kept (clusters.hpp)
+    suppressed = 64,  // only rows that an objection bars have it: it is looked for and never kept (clusters.hpp)
   };
   Rarity birth = kAverageRarity;
   Rarity postcode = kAverageRarity;

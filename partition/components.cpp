@@ -34,7 +34,8 @@ constexpr auto by_other_node = [](const NodePair& x, const NodePair& y) { return
 constexpr auto same_nodes = [](const NodePair& x, const NodePair& y) { return x.a == y.a && x.b == y.b; };
 
 void sort_unique(std::vector<NodePair>& edges) {
-  sort_by_key(edges, [](const NodePair& edge) { return edge.a; }, by_other_node);
+  sort_by_key(
+      edges, [](const NodePair& edge) { return edge.a; }, by_other_node);
   edges.erase(std::unique(edges.begin(), edges.end(), same_nodes), edges.end());
 }
 

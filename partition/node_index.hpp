@@ -1,8 +1,8 @@
 // The different nodes among many, each with its place in ascending order.
 //
 // Identities are numbered densely, so a bit a number and a running count of bits answer with one or two reads of memory
-// that mostly lie in cache, and no node is ever sorted (rank over a bit vector: Jacobson, FOCS 1989).  Where the numbers
-// are sparse, as on one of very many ranks, the nodes are sorted and searched.
+// that mostly lie in cache, and no node is ever sorted (rank over a bit vector: Jacobson, FOCS 1989).  Where the
+// numbers are sparse, as on one of very many ranks, the nodes are sorted and searched.
 #pragma once
 
 #include <algorithm>

@@ -105,6 +105,7 @@ TEST_F(Collected, sums_are_the_same_on_any_number_of_ranks) {
     }
     screens.take(dataset, {events, 2, 0, 0, start, order});
   }
+  persons_.largest = largest_persons(world_, persons_);
   const ScreenReport report = screens.finish(world_);
   const ScreenCount& after_death = report.screens[static_cast<std::size_t>(Screen::event_after_death)];
   EXPECT_TRUE(after_death.evaluated);

@@ -187,7 +187,7 @@ class ReleaseJob : public testing::Test {
   }
   void write_objections(const std::string& rows) {
     on_root([&] { write_file_durably(folder_.path() / "optout.csv", "nhs_number,kind,date\n" + rows, 0600); });
-    job_.objections = {(folder_.path() / "optout.csv").string()};
+    job_.consent.objections = {(folder_.path() / "optout.csv").string()};
   }
   // The result of a check of verify.
   std::uint64_t violations(const std::string& name) {

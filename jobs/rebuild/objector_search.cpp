@@ -263,7 +263,8 @@ std::uint64_t ObjectorSearch::resolve_rest(const Component& component, Component
   }
   resolver.resolve(rest, std::move(edges));
   resolver.add(undecided, undecided_clusters);
-  resolver.counts.ambiguous_clusters += static_cast<std::uint64_t>(std::unique(apart.begin(), apart.end()) - apart.begin());
+  resolver.counts.ambiguous_clusters +=
+      static_cast<std::uint64_t>(std::unique(apart.begin(), apart.end()) - apart.begin());
   return component.suppressed.empty() ? 0 : undecided.size();
 }
 

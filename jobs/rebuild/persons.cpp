@@ -196,9 +196,8 @@ std::vector<std::uint32_t> bring_to_owners(const Communicator& comm, const Namel
     const Range shards = shard_map.shards_of(shard_map.owner(shard));
     round_of_shard[shard] = (shard - shards.begin) * rounds / shards.size();
   }
-  const Rounds by_round = split_in_rounds(nameless.size(), rounds, [&](std::size_t person) {
-    return round_of_shard[person_shard(pseudonyms[person])];
-  });
+  const Rounds by_round = split_in_rounds(
+      nameless.size(), rounds, [&](std::size_t person) { return round_of_shard[person_shard(pseudonyms[person])]; });
   std::vector<std::uint32_t> place(nameless.size());
   // Pseudonyms are spread evenly over the ranks.
   owned.reserve(comm.sum(std::uint64_t{nameless.size()}) / static_cast<std::uint64_t>(comm.size()) * 101 / 100 + 1000);

@@ -12,8 +12,8 @@
 #include "engine/pseudonym.hpp"
 #include "io/manifest.hpp"
 #include "io/manifest_screens.hpp"
-#include "jobs/rebuild/person_draft.hpp"
 #include "jobs/rebuild/identities.hpp"
+#include "jobs/rebuild/person_draft.hpp"
 #include "partition/communicator.hpp"
 
 namespace ligature {

@@ -177,17 +177,21 @@ Objections find_objections(const Communicator& comm, const JobFile& job, const R
   ReferenceCounts superseded_rows;
   const SupersessionTable superseded = load_superseded(comm, job, superseded_rows);
   LedgerCounts counts;
-  const ObjectionLedger ledger =
-      load_ledger(comm, {job.objections, objections.as_at, job.max_record_bytes}, superseded, counts);
+  // The run's own ledger too: it holds the preferences that were coded in the rows.
+  std::vector<std::string> files = job.consent.objections;
+  if (const auto of_run = source.secure / "objections.csv"; std::filesystem::exists(of_run)) {
+    files.push_back(of_run.string());
+  }
+  const ObjectionLedger ledger = load_ledger(comm, {files, objections.as_at, job.max_record_bytes}, superseded, counts);
   objections.list_version = hex(ledger.version());
   if (counts.unusable() > 0) {
     log_warning(comm, "objections: " + with_commas(counts.unusable()) + " of " + with_commas(counts.rows) +
                           " rows say nothing that can be used");
   }
   if (!agreement.legal_basis->objections_apply) return objections;
-  if (job.objections.empty()) log_warning(comm, "the job file names no objections, so none are applied");
+  if (files.empty()) log_warning(comm, "the job file names no objections, so none are applied");
   ObjectionKinds kinds = kinds_of(ObjectionKind::type2) | kinds_of(ObjectionKind::national);
-  if (job.after_opt_out == AfterOptOut::withdraw) kinds |= kinds_of(ObjectionKind::type1);
+  if (job.consent.after_opt_out == AfterOptOut::withdraw) kinds |= kinds_of(ObjectionKind::type1);
   objections.found = find_objectors(comm, source.secure, source.dataset, ledger, kinds, objections.as_at);
   return objections;
 }
