@@ -127,8 +127,8 @@ TEST_F(AuditLog, a_line_that_a_crash_cut_short_is_never_an_entry_and_is_accounte
 TEST_F(AuditLog, a_crash_while_a_torn_line_is_accounted_for_is_accounted_for_as_well) {
   append_entries(1);
   const std::string first = text();
-  for (const std::string torn :
-       {"{\"sequence\":2,\"wh", "{\"seq\n{\"sequence\":2", "\n", "\n\n", "x\n", std::string(1, '\0').c_str()}) {
+  for (const std::string& torn : std::vector<std::string>{"{\"sequence\":2,\"wh", "{\"seq\n{\"sequence\":2", "\n",
+                                                          "\n\n", "x\n", std::string(1, '\0'), ""}) {
     write(first + torn);
     append_entries(1);
     EXPECT_EQ(fault(), "") << torn;
