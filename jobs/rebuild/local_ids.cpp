@@ -10,6 +10,7 @@
 #include "engine/edge_reducer.hpp"
 #include "engine/local_id.hpp"
 #include "engine/parallel.hpp"
+#include "engine/release.hpp"
 #include "jobs/rebuild/rounds.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
@@ -94,7 +95,7 @@ std::vector<PassItem> bring_keys_together(const Communicator& comm, std::vector<
     // An identity that kept rows have as well counts as suppressed where only a barred row has the id.
     if (row.is_barred != 0) items.back().identity = suppressed(items.back().identity);
   }
-  keyed = {};
+  release(keyed);
   const ShardMap shard_map(comm.size());
   Received<PassItem> received =
       shuffle(comm, std::move(items), [&](const PassItem& item) { return shard_map.owner(shard_of(item.key)); });

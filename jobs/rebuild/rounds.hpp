@@ -13,6 +13,7 @@
 
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
+#include "engine/release.hpp"
 #include "jobs/rebuild/identities.hpp"
 #include "partition/communicator.hpp"
 #include "partition/shard_map.hpp"
@@ -41,7 +42,7 @@ std::vector<Item> sort_by_key(std::vector<Item>&& items, const Less& less) {
     std::vector<std::uint64_t> next(start.begin(), start.end() - 1);
     for (const Item& item : items) sorted[next[item.key >> kRunShift]++] = item;
   }
-  items = {};
+  release(items);
   for_each_item(start.size() - 1, [&](std::size_t run) {
     std::sort(sorted.begin() + static_cast<std::ptrdiff_t>(start[run]),
               sorted.begin() + static_cast<std::ptrdiff_t>(start[run + 1]), less);
