@@ -2,23 +2,23 @@
 
 #include <algorithm>
 #include <array>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "engine/edge_reducer.hpp"
 #include "engine/local_id.hpp"
 #include "engine/parallel.hpp"
+#include "engine/radix_sort.hpp"
 #include "jobs/rebuild/rounds.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
-#include "partition/tiles.hpp"
 
 namespace ligature {
 
 namespace {
 
 constexpr std::size_t kGroupsPerTask = 1U << 10;
+constexpr std::uint64_t kRowsPerRound = 2 * kIdentitiesPerRound;  // a rank; they are half as large as other items
 
 // A row's local key and its different identity on this rank.
 struct KeyedRow {
@@ -28,10 +28,11 @@ struct KeyedRow {
   friend bool operator==(const KeyedRow&, const KeyedRow&) = default;
 };
 
-// An identity as its owner knows it, on the way back to the ranks that read its rows.
-struct WeighedIdentity {
-  Identity identity;
+// An identity that carries a local id, as it travels: 16 bytes.
+struct KeyedIdentity {
+  std::uint64_t key = 0;
   IdentityId id = 0;
+  friend bool operator==(const KeyedIdentity&, const KeyedIdentity&) = default;
 };
 
 // Of a one-time identity, the fields that it has.
@@ -42,16 +43,12 @@ Identity weighed_fields(const Identity& identity, const Evidence& evidence) noex
   return weighed(pack(fields), evidence);
 }
 
-// Collective.  By different identity of this rank.
-std::vector<WeighedIdentity> weighed_locals(const Communicator& comm, const Identities& identities,
-                                            std::span<const Evidence> evidence) {
-  std::vector<WeighedIdentity> of_received;
+// Collective.  The numbers of this rank's different identities.
+std::vector<IdentityId> numbers_of_locals(const Communicator& comm, const Identities& identities) {
+  std::vector<IdentityId> of_received;
   of_received.reserve(identities.owned_of_received.size());
-  for (const std::uint32_t index : identities.owned_of_received) {
-    of_received.push_back(
-        {weighed_fields(identities.owned[index].identity, evidence[index]), identities.first_id + index});
-  }
-  return identities.route.reply<WeighedIdentity>(comm, of_received);
+  for (const std::uint32_t index : identities.owned_of_received) of_received.push_back(identities.first_id + index);
+  return identities.route.reply<IdentityId>(comm, of_received);
 }
 
 // The different pairs of local key and identity of this rank's rows in one round, in order of key.  Of a key with more
@@ -59,20 +56,21 @@ std::vector<WeighedIdentity> weighed_locals(const Communicator& comm, const Iden
 std::vector<KeyedRow> keyed_rows(RowStore& rows, const Identities& identities, std::uint64_t round,
                                  std::uint64_t rounds) {
   std::vector<KeyedRow> keyed;
+  keyed.reserve(rows.local_keys() / rounds + rows.local_keys() / rounds / 64);
   rows.for_each_local_keys([&](const StoredBlock& block, std::span<const std::uint64_t> keys) {
     for (std::uint64_t row = 0; row < keys.size(); ++row) {
-      if (keys[row] == 0 || keys[row] % rounds != round) continue;
+      if (keys[row] == 0 || !is_of_round(keys[row], round, rounds)) continue;
       keyed.push_back({keys[row], identities.local_of_row[block.first_row + row], 0});
     }
   });
-  sort_items(keyed.begin(), keyed.end(),
-             [](const KeyedRow& a, const KeyedRow& b) { return std::tie(a.key, a.local) < std::tie(b.key, b.local); });
-  keyed.erase(std::unique(keyed.begin(), keyed.end()), keyed.end());
+  sort_by_key(
+      keyed, [](const KeyedRow& row) { return row.key; },
+      [](const KeyedRow& a, const KeyedRow& b) { return a.local < b.local; });
   std::size_t kept = 0, of_key = 0;
-  std::uint64_t key = 0;
-  for (const KeyedRow& row : keyed) {
-    of_key = row.key == key ? of_key + 1 : 1;
-    key = row.key;
+  for (std::size_t i = 0; i < keyed.size(); ++i) {
+    const KeyedRow row = keyed[i];
+    if (kept > 0 && keyed[kept - 1] == row) continue;
+    of_key = kept > 0 && keyed[kept - 1].key == row.key ? of_key + 1 : 1;
     if (of_key <= kMostOfLocalId + 1) keyed[kept++] = row;
   }
   keyed.resize(kept);
@@ -80,33 +78,61 @@ std::vector<KeyedRow> keyed_rows(RowStore& rows, const Identities& identities, s
 }
 
 // Collective.  The identities of one round by local key, each once, in the order of their numbers.
-std::vector<PassItem> bring_keys_together(const Communicator& comm, std::vector<KeyedRow>&& keyed,
-                                          std::span<const WeighedIdentity> of_local) {
-  std::vector<PassItem> items;
-  items.reserve(keyed.size());
-  for (const KeyedRow& row : keyed) items.push_back({of_local[row.local].identity, of_local[row.local].id, row.key});
+std::vector<KeyedIdentity> bring_keys_together(const Communicator& comm, std::vector<KeyedRow>&& keyed,
+                                               std::span<const IdentityId> of_local) {
+  std::vector<KeyedIdentity> items(keyed.size());
+  for_blocks(keyed.size(), std::size_t{1} << 14, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) items[i] = {keyed[i].key, of_local[keyed[i].local]};
+  });
   keyed = {};
   const ShardMap shard_map(comm.size());
-  Received<PassItem> received =
-      shuffle(comm, std::move(items), [&](const PassItem& item) { return shard_map.owner(shard_of(item.key)); });
-  std::vector<PassItem> sorted = sort_by_key(std::move(received.items), [](const PassItem& a, const PassItem& b) {
-    return std::tie(a.key, a.id) < std::tie(b.key, b.id);
+  items = shuffle(comm, std::move(items), [&](const KeyedIdentity& item) {
+            return shard_map.owner(shard_of(item.key));
+          }).items;
+  sort_by_key(
+      items, [](const KeyedIdentity& item) { return item.key; },
+      [](const KeyedIdentity& a, const KeyedIdentity& b) { return a.id < b.id; });
+  items.erase(std::unique(items.begin(), items.end()), items.end());
+  return items;
+}
+
+// True if the identities of an id are compared.
+bool is_compared(const Range& group) noexcept {
+  return group.size() >= 2 && group.size() <= kMostOfLocalId;
+}
+
+// Collective.  The weighed identities of the groups that are compared, one group after the other.
+std::vector<Identity> ask_identities(const Communicator& comm, const Identities& identities,
+                                     std::span<const Evidence> evidence, std::span<const KeyedIdentity> items,
+                                     std::span<const Range> groups) {
+  std::vector<IdentityId> asked;
+  for (const Range& group : groups) {
+    if (!is_compared(group)) continue;
+    for (std::uint64_t i = group.begin; i < group.end; ++i) asked.push_back(items[i].id);
+  }
+  ReturnRoute route;
+  const Received<IdentityId> questions = shuffle(
+      comm, std::move(asked), [&](IdentityId id) { return identities.owner(id); }, route);
+  std::vector<Identity> answers(questions.items.size());
+  for_blocks(answers.size(), std::size_t{1} << 14, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t q = begin; q < end; ++q) {
+      const std::uint64_t index = questions.items[q] - identities.first_id;
+      answers[q] = weighed_fields(identities.owned[index].identity, evidence[index]);
+    }
   });
-  sorted.erase(std::unique(sorted.begin(), sorted.end(),
-                           [](const PassItem& a, const PassItem& b) { return a.key == b.key && a.id == b.id; }),
-               sorted.end());
-  return sorted;
+  return route.reply<Identity>(comm, answers);
 }
 
 // What one thread has found.
 struct Findings {
   EdgeReducer edges;
-  std::vector<Identity> identities;  // reused from id to id
   std::uint64_t ids = 0, default_ids = 0, reused_ids = 0;
   std::uint64_t items = 0, groups = 0, compared = 0, vetoed = 0, links = 0, largest = 0;
 };
 
-void judge(std::span<const PassItem> items, const LinkageModel& model, Findings& found) {
+// items: the identities of one local id; identities: the same weighed, if they are compared.
+void judge(std::span<const KeyedIdentity> items, std::span<const Identity> identities, const LinkageModel& model,
+           Findings& found) {
   ++found.ids;
   if (items.size() > kMostOfLocalId) {
     ++found.default_ids;
@@ -116,16 +142,14 @@ void judge(std::span<const PassItem> items, const LinkageModel& model, Findings&
   if (items.size() < 2) return;
   ++found.groups;
   found.largest = std::max<std::uint64_t>(found.largest, items.size());
-  found.identities.clear();
-  for (const PassItem& item : items) found.identities.push_back(item.identity);
-  const LocalIdVerdict verdict = judge_local_id(found.identities, model);
+  const LocalIdVerdict verdict = judge_local_id(identities, model);
   found.compared += verdict.compared;
   found.vetoed += verdict.vetoed;
   found.reused_ids += verdict.reused;
   for (const LocalIdLink& link : verdict.links) {
-    const PassItem &a = items[link.a], &b = items[link.b];
     found.links += link.weight >= model.threshold();
-    found.edges.add({a.id, b.id, link.weight, EdgeKind::local_id}, a.identity.valid_nhs(), b.identity.valid_nhs());
+    found.edges.add({items[link.a].id, items[link.b].id, link.weight, EdgeKind::local_id},
+                    identities[link.a].valid_nhs(), identities[link.b].valid_nhs());
   }
 }
 
@@ -143,19 +167,30 @@ PassResult link_local_ids(const Communicator& comm, RowStore& rows, const Identi
   result.report.name = "local_id";
   // Follows from a global count alone, so all ranks agree.
   const std::uint64_t rounds = std::min<std::uint64_t>(
-      kShards, 1 + comm.sum(rows.local_keys()) / (kIdentitiesPerRound * static_cast<std::uint64_t>(comm.size())));
-  const std::vector<WeighedIdentity> of_local = weighed_locals(comm, identities, evidence);
+      kShards, 1 + comm.sum(rows.local_keys()) / (kRowsPerRound * static_cast<std::uint64_t>(comm.size())));
+  const std::vector<IdentityId> of_local = numbers_of_locals(comm, identities);
   Findings all;
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    const std::vector<PassItem> items =
+    const std::vector<KeyedIdentity> items =
         bring_keys_together(comm, keyed_rows(rows, identities, round, rounds), of_local);
-    const std::vector<Range> groups = groups_of(std::span<const PassItem>(items), 1);
+    const std::vector<Range> groups = groups_of(std::span<const KeyedIdentity>(items), 1);
+    const std::vector<Identity> weighed_items = ask_identities(comm, identities, evidence, items, groups);
+    // Where the identities of each task's first compared group are.
+    std::vector<std::uint64_t> first_of_task;
+    for (std::uint64_t g = 0, first = 0; g < groups.size(); ++g) {
+      if (g % kGroupsPerTask == 0) first_of_task.push_back(first);
+      if (is_compared(groups[g])) first += groups[g].size();
+    }
     PerThread<Findings> findings;
     for_blocks(groups.size(), kGroupsPerTask, [&](std::size_t begin, std::size_t end) {
       Findings& found = findings.local();
       const std::uint64_t before = found.compared;
+      std::uint64_t first = first_of_task[begin / kGroupsPerTask];
       for (std::size_t g = begin; g < end; ++g) {
-        judge(std::span(items).subspan(groups[g].begin, groups[g].size()), model, found);
+        const std::uint64_t size = is_compared(groups[g]) ? groups[g].size() : 0;
+        judge(std::span(items).subspan(groups[g].begin, groups[g].size()),
+              std::span(weighed_items).subspan(first, size), model, found);
+        first += size;
       }
       progress(found.compared - before);
     });

@@ -8,9 +8,9 @@ namespace ligature {
 
 namespace {
 
+// Of one number.
 struct NumberOrder {
   bool operator()(const NumberItem& a, const NumberItem& b) const noexcept {
-    if (a.key != b.key) return a.key < b.key;
     if (a.is_visitor != b.is_visitor) return a.is_visitor < b.is_visitor;
     return a.id < b.id;
   }
@@ -47,9 +47,13 @@ NumberRound NumberGroups::make(std::uint64_t round) const {
         if (status == NhsStatus::missing || status == NhsStatus::one_time) return;
         const std::uint64_t number = counted.identity.nhs();
         const IdentityId id = identities_.first_id + i;
-        add({counted, id, linkage_key(number), 0});
+        const auto add_to = [&](std::uint64_t group, std::uint64_t is_visitor) {
+          const std::uint64_t key = linkage_key(group);
+          add(key, [&] { return NumberItem{counted, id, key, is_visitor}; });
+        };
+        add_to(number, 0);
         if (status != NhsStatus::invalid) return;
-        for_each_valid_neighbour(number, [&](std::uint64_t meant) { add({counted, id, linkage_key(meant), 1}); });
+        for_each_valid_neighbour(number, [&](std::uint64_t meant) { add_to(meant, 1); });
       },
       NumberOrder{});
   made.groups = groups_of(std::span<const NumberItem>(made.items), 1);
