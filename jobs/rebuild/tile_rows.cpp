@@ -21,7 +21,8 @@ std::size_t count_in_use(std::span<const PassItem> items) noexcept {
 
 // What identities have in common that are alike: the second word has date of birth, postcode and their rarities.
 auto likeness(const Identity& identity) noexcept {
-  return std::tuple(kind_of(identity), identity.second, identity.gender(), identity.nhs() != 0);
+  return std::tuple(kind_of(identity), is_suppressed(identity), identity.second, identity.gender(),
+                    identity.nhs() != 0);
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 // The identities of a tile, side by side as the kernel needs them, and its rows: one identity with all those that it is
 // to be compared with.  Pairs of two whose numbers are in use can never be one person, and are in no row.
 //
-// In a flood many identities are alike: of one kind, date of birth, postcode and gender.  Where that can cost much, the
-// alike of a side are brought next to each other and a row meets them as one run: with each of them it has the same
-// pattern, but for numbers that are near or equal.
+// In a flood many identities are alike: of one kind, date of birth, postcode and gender, all kept or all suppressed.
+// Where that can cost much, the alike of a side are brought next to each other and a row meets them as one run: with
+// each of them it has the same pattern, but for numbers that are near or equal.
 #pragma once
 
 #include <cstddef>
