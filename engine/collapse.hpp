@@ -1,9 +1,10 @@
 // Collapse: many identities to the different ones among them, with what their rows add up to and the way back.
 //
-// Rows come in batches.  Sixteen bytes a row move once, to a bucket that fits in cache: the top bits of the linkage key, so that buckets are
-// runs of shards.  There a small hash table tells equal from different, and the way back is the same partition read in
-// the order in which it was written, so that nothing is ever gathered from memory at large.  The method is that of
-// partitioned hash joins: Manegold, Boncz and Kersten, Optimizing Main-Memory Join on Modern Hardware, TKDE 2002.
+// Rows come in batches.  Sixteen bytes a row move once, to a bucket that fits in cache: the top bits of the linkage
+// key, so that buckets are runs of shards.  There a small hash table tells equal from different, and the way back is
+// the same partition read in the order in which it was written, so that nothing is ever gathered from memory at large.
+// The method is that of partitioned hash joins: Manegold, Boncz and Kersten, Optimizing Main-Memory Join on Modern
+// Hardware, TKDE 2002.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,9 @@
 // Numbers and texts in few bytes.
 //
-// A number is LEB128: seven bits a byte, the least first, the top bit set in all but the last (DWARF 5, section 7.6).  A
-// text is how many bytes it shares with the text before it, how many more it has, and those: record ids count upwards, so
-// that of most only the last digits are left (front coding: Witten, Moffat and Bell, Managing Gigabytes, section 4.1).
+// A number is LEB128: seven bits a byte, the least first, the top bit set in all but the last (DWARF 5, section 7.6). A
+// text is how many bytes it shares with the text before it, how many more it has, and those: record ids count upwards,
+// so that of most only the last digits are left (front coding: Witten, Moffat and Bell, Managing Gigabytes,
+// section 4.1).
 #pragma once
 
 #include <algorithm>

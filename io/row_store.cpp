@@ -10,13 +10,6 @@
 
 namespace ligature {
 
-namespace {
-
-// Rows that are collapsed together: 40 bytes each while that lasts.
-constexpr std::uint64_t kLeastBatchRows = std::uint64_t{1} << 22, kMostBatchRows = std::uint64_t{1} << 24;
-
-}  // namespace
-
 std::uint32_t LocalDictionary::code(const std::string& value) {
   const auto [entry, is_new] = codes_.try_emplace(value, static_cast<std::uint32_t>(values_.size()));
   if (is_new) values_.push_back(value);
@@ -122,7 +115,8 @@ void RowStore::add(RowBlock&& block) {
   rows_ += rows;
   waiting_rows_ += rows;
   // Each batch goes over what is known already: batches that grow with it cost no more than a share of the whole.
-  if (collapses_as_added_ && waiting_rows_ >= std::clamp(rows_ / 4, kLeastBatchRows, kMostBatchRows)) collapse_waiting();
+  const std::uint64_t batch = std::clamp(rows_ / 4, std::min(least_batch_rows_, kMostBatchRows), kMostBatchRows);
+  if (least_batch_rows_ > 0 && waiting_rows_ >= batch) collapse_waiting();
 }
 
 // Their length, then the row ids, each as what it adds to the one before it.
@@ -140,8 +134,8 @@ void RowStore::append_row_ids(const RowBlock& block) {
   row_ids_.append(packed_ids_);
 }
 
-void RowStore::collapse_as_added(std::uint64_t expected_rows) {
-  collapses_as_added_ = true;
+void RowStore::collapse_as_added(std::uint64_t expected_rows, std::uint64_t least_batch_rows) {
+  least_batch_rows_ = least_batch_rows;
   expected_rows_ = expected_rows;
 }
 

@@ -58,12 +58,15 @@ struct CodedPlace {
 
 class RowStore {
  public:
+  // Rows that are collapsed together: 40 bytes each while that lasts.
+  static constexpr std::uint64_t kLeastBatchRows = std::uint64_t{1} << 22, kMostBatchRows = std::uint64_t{1} << 24;
+
   // memory: bytes that payload, local keys and row ids may take before they go to disk under scratch.
   RowStore(const Inputs& inputs, std::filesystem::path scratch, std::uint64_t memory, std::uint64_t max_categories);
 
   // Collapses blocks as they come from here on, so that few identities are held at a time.  Rows cannot be dropped
-  // before all are.  expected_rows: about how many will come.
-  void collapse_as_added(std::uint64_t expected_rows);
+  // before all are.  expected_rows: about how many will come.  least_batch_rows: kLeastBatchRows but in tests.
+  void collapse_as_added(std::uint64_t expected_rows, std::uint64_t least_batch_rows = kLeastBatchRows);
   // Collapses what is not yet, and says for each row which of the different identities it has.  others: as for
   // Collapser::finish.
   std::vector<CountedIdentity> collapse(std::span<const CountedIdentity> others, std::span<std::uint32_t> of_other,
@@ -139,12 +142,12 @@ class RowStore {
   std::unique_ptr<Collapser> collapser_;
   std::uint64_t expected_rows_ = 0, waiting_rows_ = 0;  // rows not yet collapsed
   std::size_t collapsed_blocks_ = 0;
-  bool collapses_as_added_ = false;
+  std::uint64_t least_batch_rows_ = 0;  // 0: they are collapsed at the end
   std::vector<std::vector<LocalDictionary>> dictionaries_;
   std::vector<std::vector<ProviderCounts>> providers_;
-  std::vector<Spool> payload_;  // by dataset
-  Spool local_keys_;            // of the blocks that have them
-  Spool row_ids_;               // of every block: lines, or length and front-coded row ids
+  std::vector<Spool> payload_;         // by dataset
+  Spool local_keys_;                   // of the blocks that have them
+  Spool row_ids_;                      // of every block: lines, or length and front-coded row ids
   std::vector<std::byte> packed_ids_;  // of the block at hand
   Spool quarantined_;
   Spool extracted_;  // a day a row

@@ -74,7 +74,8 @@ Received<T> shuffle(const Communicator& comm, std::vector<T>&& items, const Dest
     // Nothing has to move here, nor to be put in order when answers come.
     std::vector<std::uint64_t> first;
     for (int rank = 0; rank <= comm.size(); ++rank) {
-      const auto begin = std::lower_bound(route.sent_to_.begin(), route.sent_to_.end(), rank, std::less<std::int64_t>());
+      const auto begin =
+          std::lower_bound(route.sent_to_.begin(), route.sent_to_.end(), rank, std::less<std::int64_t>());
       first.push_back(static_cast<std::uint64_t>(begin - route.sent_to_.begin()));
     }
     if (first.back() != mine.size()) throw Error("shuffle: the destination of an item does not exist");

@@ -244,7 +244,8 @@ TEST(JoinWithTruth, gives_the_same_rows_for_any_ranks_and_any_number_of_passes) 
   const TruthFiles truth = find_truth({folder.write("truth.csv", example_truth(rows, datasets))});
   EXPECT_TRUE(truth.has_dataset);
   for (const std::uint64_t items_at_once : {1'000'000U, 100U, 37U}) {
-    const JoinedRows joined = join_with_truth(world, folder.path() / "secure", datasets, kPersons, truth, items_at_once);
+    const JoinedRows joined =
+        join_with_truth(world, folder.path() / "secure", datasets, kPersons, truth, items_at_once);
     EXPECT_EQ(joined.error_kinds, (std::vector<std::string>{"missing", "moved"}));
     const JoinCounts expected{600, 595, 594, 6, 1, 0, 0, 0};
     EXPECT_EQ(joined.counts, expected);

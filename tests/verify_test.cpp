@@ -221,9 +221,7 @@ TEST_F(Verify, damaged_index_is_found) {
 TEST_F(Verify, row_put_to_another_person_in_the_index_is_found) {
   EXPECT_EQ(failures([](TinyRun& run) { run.first_row_person = run.persons.size() - 1; }),
             Names{"each person: rows of the secure index = events"});
-  EXPECT_EQ(failures([](TinyRun& run) {
-              run.first_row_person = run.persons.size();
-            }),
+  EXPECT_EQ(failures([](TinyRun& run) { run.first_row_person = run.persons.size(); }),
             (Names{"persons of the secure index are in /persons", "each person: rows of the secure index = events"}));
 }
 

@@ -139,8 +139,7 @@ struct Pass {
 class Join {
  public:
   Join(const Communicator& comm, const std::filesystem::path& secure, const std::vector<std::string>& datasets,
-       std::uint64_t persons, const TruthFiles& truth, const std::vector<TruthBlock>& blocks,
-       const TruthSurvey& survey)
+       std::uint64_t persons, const TruthFiles& truth, const std::vector<TruthBlock>& blocks, const TruthSurvey& survey)
       : comm_(comm),
         secure_(secure),
         datasets_(datasets),

@@ -61,8 +61,8 @@ struct JoinedRows {
 };
 
 // Collective.  datasets: names by the index's dataset numbers.  persons: how many the run has; those that a rank owns
-// are its share of them.  items_at_once: of either side, a rank; tests make it small.  Throws UsageError for a truth that cannot be read, or has more than 32 kinds of error or 4,096 combinations of
-// groups.
+// are its share of them.  items_at_once: of either side, a rank; tests make it small.  Throws UsageError for a truth
+// that cannot be read, or has more than 32 kinds of error or 4,096 combinations of groups.
 JoinedRows join_with_truth(const Communicator& comm, const std::filesystem::path& secure,
                            const std::vector<std::string>& datasets, std::uint64_t persons, const TruthFiles& truth,
                            std::uint64_t items_at_once = 16U << 20);

@@ -286,8 +286,8 @@ int Persons::owner(std::uint64_t row) const noexcept {
 
 std::vector<Pseudonym> Persons::pseudonyms(const Communicator& comm, std::vector<std::uint64_t>&& rows) const {
   ReturnRoute route;
-  const Received<std::uint64_t> asked =
-      shuffle(comm, std::move(rows), [&](std::uint64_t row) { return owner(row); }, route);
+  const Received<std::uint64_t> asked = shuffle(
+      comm, std::move(rows), [&](std::uint64_t row) { return owner(row); }, route);
   std::vector<Pseudonym> answers;
   answers.reserve(asked.items.size());
   for (const std::uint64_t row : asked.items) answers.push_back(owned[row - first_row].pseudonym);

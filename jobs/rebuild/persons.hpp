@@ -33,7 +33,7 @@ struct Persons {
   // Persons this rank owns, by pseudonym: whole shards (top kShardBits of the pseudonym), the first at row first_row.
   std::vector<Person> owned;
   std::uint64_t first_row = 0;
-  std::vector<std::uint64_t> first_row_of_rank;      // ranks + 1 entries; the last is the number of persons
+  std::vector<std::uint64_t> first_row_of_rank;  // ranks + 1 entries; the last is the number of persons
   // Where persons are in /persons, and the numbers of identities.
   std::vector<std::uint64_t> of_local;               // by different identity of this rank (Identities::local_of_row)
   std::vector<IdentityId> id_of_local;               // likewise: the identity's number

@@ -1,7 +1,7 @@
 // Verify: the secure index and the dataset tell the same story, person by person and dataset by dataset.
 //
-// Every rank holds, of its share of the persons, a count for each of their datasets; the rows of the index travel to the
-// rank of their person.
+// Every rank holds, of its share of the persons, a count for each of their datasets; the rows of the index travel to
+// the rank of their person.
 #include <algorithm>
 #include <atomic>
 #include <optional>
