@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
 #include "engine/pseudonym.hpp"
@@ -278,7 +280,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     write_manifest(manifest);
     std::filesystem::remove_all(job.secure / "scratch");
     std::fputs(summary_text(manifest, performance).c_str(), stdout);
-    if (options.results) std::fputs(("\n" + result_lines(performance)).c_str(), stdout);
+    if (options.results) fmt::print("\n{}", result_lines(performance));
   }
   if (options.trace) write_trace(comm, *options.trace, Trace::of_this_process().stop(), clock.zero());
   comm.barrier();
