@@ -8,8 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
 #include "engine/pseudonym.hpp"
@@ -280,7 +278,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     write_manifest(manifest);
     std::filesystem::remove_all(job.secure / "scratch");
     std::fputs(summary_text(manifest, performance).c_str(), stdout);
-    if (options.results) fmt::print("\n{}", result_lines(performance));
+    if (options.results) std::fputs(result_lines(performance).insert(0, 1, '\n').c_str(), stdout);
   }
   if (options.trace) write_trace(comm, *options.trace, Trace::of_this_process().stop(), clock.zero());
   comm.barrier();
