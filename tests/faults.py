@@ -55,7 +55,7 @@ class Job:
     def __init__(self, point, ranks, *options, environment=None, shim=None):
         self.token = f"{point.name}-{os.getpid()}-{time.monotonic_ns()}"
         self.log = point.folder / f"log-{time.monotonic_ns()}"
-        command = [point.bench.mpiexec, "-n", str(ranks), "--mca", "odls_base_sigkill_timeout", "60"]
+        command = [point.bench.mpiexec, "-n", str(ranks)]
         environment = dict(environment or {})
         if shim:
             environment["LD_PRELOAD"] = str(point.bench.shims / shim)
