@@ -78,7 +78,11 @@ MpiEnvironment::MpiEnvironment(int& argc, char**& argv) {
 
 MpiEnvironment::~MpiEnvironment() {
   // A rank that fails alone must not wait here for ranks that wait for it elsewhere: whoever catches calls abort_job.
-  if (std::uncaught_exceptions() == 0 && mpi_is_running()) require_mpi(MPI_Finalize(), "MPI_Finalize");
+  if (std::uncaught_exceptions() != 0 || !mpi_is_running()) return;
+  if (MPI_Finalize() == MPI_SUCCESS) return;
+  // MPI can no longer be asked to end the others; the launcher does so when a rank ends like this.
+  std::fputs("ligature: MPI_Finalize failed\n", stderr);
+  std::_Exit(kExitFailed);
 }
 
 void abort_job(const std::string& message, int exit_code) {

@@ -326,7 +326,7 @@ def disk_fault(point, call, how, part, cause):
     if ended == 0:
         point.hit = False  # that rank made no such call
         return point.same_digest()
-    require(ended in (1, 3), f"the job ended with {ended}\n{job.text()}")
+    require(ended in (1, 2, 3), f"the job ended with {ended}\n{job.text()}")
     require(re.search(cause, job.text()), f"nothing in the messages says /{cause}/\n{job.text()}")
     point.left_in_order()
     point.resumed()
