@@ -133,9 +133,11 @@ def mpi_call(point):
 
 
 def disk_fault(point, call, how, part, cause):
-    after = point.rng.randrange(0, 1 + point.number)
-    point.what = f"{call} of a file of {part} gives {how} on rank {point.rank} of {point.ranks} after {after} calls"
-    job = Job(point, point.ranks, environment={"LIGATURE_DISK_FAULT": f"{call}:{point.rank}:{after}:{how}:{part}"},
+    after = point.rng.randrange(0, 1 + point.number // 2)
+    rank = -1 if point.number % 2 else point.rank
+    point.what = (f"{call} of a file of {part} gives {how} on {f'rank {rank}' if rank >= 0 else 'each rank'} of "
+                  f"{point.ranks} after {after} calls")
+    job = Job(point, point.ranks, environment={"LIGATURE_DISK_FAULT": f"{call}:{rank}:{after}:{how}:{part}"},
               shim="fault_shim.so")
     ended, point.to_stop = job.end()
     if ended == 0:
@@ -148,8 +150,8 @@ def disk_fault(point, call, how, part, cause):
 
 
 def read_error(point):
-    disk_fault(point, "read", "EIO", point.rng.choice(("/gp/", "/inpatient/", "/ae/", "optout", "ligature.key",
-                                                       "/secure/", "/publish/")), r"Input/output error")
+    disk_fault(point, "read", "EIO", point.rng.choice(("/gp/", "/inpatient/", "/outpatient/", "/ae/", "optout",
+                                                       "ligature.key", "/publish/")), r"Input/output error")
 
 
 def write_error(point):
