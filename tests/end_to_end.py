@@ -6,6 +6,7 @@ usage: end_to_end.py LIGATURE MPIEXEC SCRATCH TEST
 TEST is one of the functions below whose names begin with "test_".  A test that needs what is not there exits with 77.
 """
 import csv
+import fcntl
 import hashlib
 import hmac
 import json
@@ -155,6 +156,78 @@ def test_same_digest_when_rows_go_to_scratch():
     run("rebuild", job, "--set", "job.memory=1MiB", ranks=2)
     assert digest(job) == in_memory
     assert not (folder / "run" / "secure" / "scratch").exists()
+
+
+def interrupted(place, rank, action, ranks, job, *more):
+    """A rebuild in which a rank does something to itself (docs/durability.md); returns exit code and standard error."""
+    command = [MPIEXEC, "-n", str(ranks), LIGATURE, "rebuild", str(job), *more]
+    done = subprocess.run(command, env=dict(ENVIRONMENT, LIGATURE_FAULT=f"{place}:{rank}:{action}"), capture_output=True,
+                          text=True, timeout=600)
+    assert done.returncode != 0, done.stderr
+    return done.returncode, done.stderr
+
+
+def test_an_interrupted_run_goes_on_to_the_same_digest():
+    folder = fresh("population")
+    run("synth", "--people", 4_000, "--seed", 5, "--rate-objector-disguised", 0.3, "--out", folder)
+    job = folder / "job.toml"
+    secure, published = folder / "run" / "secure", folder / "run" / "publish" / "dataset.h5"
+    checkpoints = secure / "scratch" / "checkpoint"
+    run("rebuild", job, "--checkpoint", "none", ranks=2)
+    undisturbed = digest(job)
+    known = []
+    for place, before, after in (("identities", 1, 4), ("checkpoint-rows", 3, 2), ("pairs", 2, 1), ("clusters", 4, 3),
+                                 ("publish", 1, 3), ("checkpoint-pairs-postcode", 3, 4)):
+        published.unlink()
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        interrupted(place, before - 1, "kill", before, job, "--checkpoint", "shards")
+        assert not published.exists(), place
+        known.append(sorted(path.parent.name for path in checkpoints.glob("*/stage.lck")))
+        for path in checkpoints.glob("*/*"):
+            assert path.stat().st_mode & 0o777 == 0o600 and path.parent.stat().st_mode & 0o777 == 0o700, path
+        run("rebuild", "--resume", job, ranks=after)
+        assert digest(job) == undisturbed, place
+        assert not (secure / "scratch").exists()
+    pairs = ["pairs-date_of_birth", "pairs-postcode"]
+    assert known == [["rows"], [], ["numbers", "rows"], ["numbers", "pairs", *pairs, "rows"],
+                     ["clusters", "numbers", "pairs", *pairs, "rows"], ["numbers", pairs[0], "rows"]], known
+    run("verify", job, ranks=2)
+
+    # What is damaged is made again; what is of another run is refused, with the difference named.
+    interrupted("persons", 0, "kill", 2, job)
+    for name, offset in (("rows/00000.lck", 5_000), ("numbers/stage.lck", 10), ("clusters/00001.lck", -20)):
+        with open(checkpoints / name, "r+b") as file:
+            file.seek(offset, os.SEEK_SET if offset > 0 else os.SEEK_END)
+            byte = file.read(1)
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte[0] ^ 1]))
+    output = run("rebuild", "--resume", job, "--set", "model.threshold_bits=9", expect=2)
+    assert "model.threshold_bits of the job file is 9 and was not there" in output, output
+    extract = next((folder / "gp").glob("*.csv"))
+    written = extract.stat().st_mtime_ns
+    os.utime(extract, ns=(written, written + 1))
+    assert str(extract) in run("rebuild", "--resume", job, expect=2)
+    os.utime(extract, ns=(written, written))
+    run("rebuild", "--resume", job, "--set", "job.threads=1", ranks=3)
+    assert digest(job) == undisturbed
+
+    # Told to stop, it stops at the next safe point, and says so.
+    code, output = interrupted("survey", 1, "term", 2, job)
+    assert code == 4 and "stopped by signal 15 before stage 'numbers'" in output, (code, output)
+    code, output = interrupted("survey", 0, "term", 1, job, "--set", "durability.grace=0")
+    assert code == 4 and "in the middle of stage 'survey'" in output, (code, output)
+    run("rebuild", "--resume", job, "--set", "durability.scrub=true", ranks=2)
+    assert digest(job) == undisturbed
+
+
+def test_one_run_at_a_time():
+    folder = population(people=500)
+    job = folder / "job.toml"
+    run("rebuild", job)
+    with open(folder / "run" / "secure" / "run.lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "another run is at work" in run("rebuild", job, ranks=2, expect=1)
+    run("rebuild", job, ranks=2)
 
 
 def test_quality_on_a_synthetic_population():

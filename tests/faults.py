@@ -112,7 +112,7 @@ def alone(point):
     place = PLACES[point.rng.randrange(len(PLACES))]
     point.what = f"rank {point.rank} of {point.ranks} fails alone at {place}"
     job = Job(point, point.ranks, environment={"LIGATURE_FAULT": f"{place}:{point.rank}:fail"})
-    point.stopped(job, r"ligature: .*" + re.escape(place), code=1)
+    point.stopped(job, r"ligature: .*LIGATURE_FAULT asked for a failure", code=1)
     point.resumed()
 
 

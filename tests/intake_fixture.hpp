@@ -187,6 +187,7 @@ inline IntakeTest::Outcome IntakeTest::read(const RowRules& rules, const IntakeT
     if (b != 0 && block.file != blocks[b - 1].file) line = 0;
     const DatasetSchema& schema = inputs.datasets[inputs.files[block.file].dataset];
     EXPECT_EQ(block.payload.size(), block.identities.size() * schema.payload_bytes);
+    EXPECT_EQ(block.extracted.size(), rules.bind_persons ? block.identities.size() : 0);
     for (std::size_t row = 0; row < block.identities.size(); ++row) {
       rows.push_back(row_text(block, schema, row, line));
     }

@@ -77,6 +77,7 @@ TEST_F(IntakeTest, SupersededNumbersAreReplacedAndObjectionsBarRows) {
 
   const ObjectionLedger objections({{kNhs, day(2014, 1, 1), ObjectionKind::type1, false}});
   rules.objections = &objections;
+  rules.bind_persons = true;
   const Outcome barred = read(rules, {});
   EXPECT_EQ(barred.counts.opted_out, 2U);  // under its current number the old row is barred too
   EXPECT_EQ(barred.counts.kept, 1U);

@@ -39,6 +39,7 @@
 #include "jobs/rebuild/passes.hpp"
 #include "jobs/rebuild/persons.hpp"
 #include "jobs/rebuild/publish.hpp"
+#include "jobs/rebuild/room.hpp"
 #include "jobs/rebuild/saved_links.hpp"
 #include "jobs/rebuild/saved_rows.hpp"
 #include "jobs/rebuild/secure_files.hpp"
@@ -69,6 +70,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   const Inputs inputs = find_inputs(comm, job);
   const std::optional<RunLock> lock = take_folders(comm, job);
   Checkpoints checkpoints(comm, job, run_terms(comm, job, inputs, Pseudonymiser(key).key_id()), options.resume);
+  if (!options.resume) check_room(comm, job, inputs);
   const DayNumber as_at = job.as_at.value_or(checkpoints.as_at().value_or(today()));
   checkpoints.set_as_at(as_at);
   Manifest manifest = new_manifest(comm, job, inputs, as_at);
@@ -176,7 +178,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     clock.begin("resume clusters");
   } else {
     const LinkCount known = links.count();
-    if (restore_pairs(checkpoints, identities, links, manifest)) {
+    if (restore_pairs(checkpoints, "pairs", identities, links, manifest)) {
       clock.begin("resume pairs");
       clock.end(manifest.identities, "identities", owned);
     } else {
@@ -190,13 +192,17 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
       for (const Pass pass : {Pass::date_of_birth, Pass::postcode}) {
         if (!(pass == Pass::postcode ? job.model.passes.postcode : job.model.passes.date_of_birth)) continue;
         clock.step(pass == Pass::postcode ? "pairs by postcode" : "pairs by date of birth");
+        const std::string part = "pairs-" + std::string(pass_name(pass));
+        const LinkCount before = links.count();
+        if (restore_pairs(checkpoints, part, identities, links, manifest)) continue;
         take(run_pass(comm, pass, job.model.passes, identities, evidence, model, count));
+        if (job.checkpoint == CheckpointLevel::shards) save_pairs(checkpoints, part, links, before, manifest);
       }
       if (uses_local_ids(job)) {
         clock.step("pairs by local id");
         take(link_local_ids(comm, rows, identities, evidence, model, manifest.local_ids, count));
       }
-      save_pairs(checkpoints, links, known, manifest);
+      save_pairs(checkpoints, "pairs", links, known, manifest);
       clock.end(pairs, "pairs", pairs_here, work);
     }
     begin("clusters");
@@ -276,7 +282,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   if (comm.is_root()) {
     write_performance(job.secure, performance);
     write_manifest(manifest);
-    std::filesystem::remove_all(job.secure / "scratch");
+    remove_scratch(job.secure / "scratch", job.scrub);
     std::fputs(summary_text(manifest, performance).c_str(), stdout);
     if (options.results) std::fputs(("\n" + result_lines(performance)).c_str(), stdout);
   }

@@ -173,17 +173,19 @@ bool restore_numbers(Checkpoints& checkpoints, const Identities& identities, std
   return true;
 }
 
-void save_pairs(const Checkpoints& checkpoints, const Links& links, const LinkCount& known, const Manifest& manifest) {
-  const auto writer = checkpoints.begin("pairs");
+void save_pairs(const Checkpoints& checkpoints, std::string_view stage, const Links& links, const LinkCount& known,
+                const Manifest& manifest) {
+  const auto writer = checkpoints.begin(stage);
   if (writer) save_links(links, known, *writer);
-  checkpoints.commit("pairs", writer.get(), manifest);
+  checkpoints.commit(stage, writer.get(), manifest);
 }
 
-bool restore_pairs(Checkpoints& checkpoints, const Identities& identities, Links& links, Manifest& manifest) {
+bool restore_pairs(Checkpoints& checkpoints, std::string_view stage, const Identities& identities, Links& links,
+                   Manifest& manifest) {
   Manifest account;
   const LinkCount known = links.count();
   const bool restored = checkpoints.restore(
-      "pairs", account, [&](const CheckpointReader& reader) { take_links(reader, identities, links); });
+      stage, account, [&](const CheckpointReader& reader) { take_links(reader, identities, links); });
   if (!restored) {
     links.edges.resize(known.edges);
     links.suppressed.resize(known.suppressed);

@@ -3,11 +3,12 @@
 // Identities have the same numbers on any ranks, so that whatever is said by number holds for a run on others.
 //
 //   numbers   the model; what each identity's values count for; edges between identities that share a number
-//   pairs     the edges that the passes over pairs added to these
+//   pairs     the edges that the passes over pairs added to these; at level shards also each pass by itself
 //   clusters  persons with their identities; which identities are a person alone; the rows of objectors that were
 //   dropped
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "engine/evidence.hpp"
@@ -30,9 +31,11 @@ void save_numbers(const Checkpoints& checkpoints, const std::vector<Evidence>& e
 bool restore_numbers(Checkpoints& checkpoints, const Identities& identities, std::vector<Evidence>& evidence,
                      Links& links, Manifest& manifest);
 
-// Links from known on; restored ones are added.
-void save_pairs(const Checkpoints& checkpoints, const Links& links, const LinkCount& known, const Manifest& manifest);
-bool restore_pairs(Checkpoints& checkpoints, const Identities& identities, Links& links, Manifest& manifest);
+// Links from known on; restored ones are added.  stage: 'pairs', or of one pass "pairs-" and its name.
+void save_pairs(const Checkpoints& checkpoints, std::string_view stage, const Links& links, const LinkCount& known,
+                const Manifest& manifest);
+bool restore_pairs(Checkpoints& checkpoints, std::string_view stage, const Identities& identities, Links& links,
+                   Manifest& manifest);
 
 void save_clusters(const Communicator& comm, const Checkpoints& checkpoints, const Identities& identities,
                    const ObjectorSearch& search, const PersonDrafts& drafts, const Manifest& manifest);

@@ -15,6 +15,7 @@
 #include "io/direct_writer.hpp"
 #include "io/files.hpp"
 #include "io/key_file.hpp"
+#include "io/machine_limits.hpp"
 #include "io/part_files.hpp"
 #include "io/progress.hpp"
 
@@ -68,11 +69,28 @@ std::optional<RunLock> take_folders(const Communicator& comm, const JobFile& job
   return lock;
 }
 
+void remove_scratch(const std::filesystem::path& folder, bool scrub) {
+  if (scrub) {
+    const std::vector<std::byte> zeros(std::size_t{4} << 20);
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+      if (!entry.is_regular_file()) continue;
+      const File file = File::open_update(entry.path());
+      const std::uint64_t bytes = file.size();
+      for (std::uint64_t at = 0; at < bytes; at += zeros.size()) {
+        file.write_at(at, std::span(zeros).first(std::min<std::uint64_t>(zeros.size(), bytes - at)));
+      }
+      file.sync();
+    }
+  }
+  std::filesystem::remove_all(folder);
+}
+
 std::uint64_t memory_of_rank(const Communicator& comm, const JobFile& job) {
   std::uint64_t bytes = job.memory;
   if (bytes == 0) {
-    bytes =
-        static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 2;
+    // What is allotted is the job's alone; of the host's memory others need their part.
+    const MemoryLimit limit = host_memory();
+    bytes = limit.allotted ? limit.bytes : limit.bytes / 2;
   }
   char host[256] = {};
   ::gethostname(host, sizeof host - 1);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -25,6 +26,9 @@ SecretBytes load_key(const Communicator& comm, const JobFile& job);
 
 // Collective.  The output folders, made by rank 0, which locks them while it has what is returned.
 std::optional<RunLock> take_folders(const Communicator& comm, const JobFile& job);
+
+// Removes the folder.  scrub: its files are overwritten first, and that is on the disk before they are gone.
+void remove_scratch(const std::filesystem::path& folder, bool scrub);
 
 // Collective.  This rank's part of the memory that the job may use.
 std::uint64_t memory_of_rank(const Communicator& comm, const JobFile& job);

@@ -1,0 +1,224 @@
+#include "jobs/reckoning.hpp"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "engine/linkage_key.hpp"
+#include "io/share_reader.hpp"
+#include "partition/shard_map.hpp"
+#include "partition/shuffle.hpp"
+
+namespace ligature {
+
+namespace {
+
+constexpr std::uint64_t kBlockBytes = std::uint64_t{8} << 20;
+
+// What the sample says about one dataset.
+struct DatasetSample {
+  std::uint64_t bytes = 0, rows = 0, kept = 0;
+};
+
+// Blocks of about kSampleBytes in all: one of every so many that follow each other in the concatenation of files, but
+// not always the same one, since files of one order put the same people at the same distance.  Compressed files are
+// taken whole.
+std::vector<Segment> choose_sample(const Inputs& inputs) {
+  std::uint64_t total = 0;
+  for (const InputFile& file : inputs.files) total += file.bytes;
+  const std::uint64_t stride = std::max<std::uint64_t>(1, total / kSampleBytes);
+  std::vector<Segment> sample;
+  std::uint64_t block = 0;  // counted over all files
+  const auto chosen = [&] { return block % stride == linkage_key(block / stride) % stride; };
+  for (std::uint32_t f = 0; f < inputs.files.size(); ++f) {
+    const InputFile& file = inputs.files[f];
+    if (file.compression != Compression::none) {
+      if (chosen()) sample.push_back({f, 0, file.bytes});
+      block += 1 + file.bytes / kBlockBytes;
+      continue;
+    }
+    for (std::uint64_t begin = 0; begin < file.bytes; begin += kBlockBytes) {
+      if (chosen()) sample.push_back({f, begin, std::min(file.bytes, begin + kBlockBytes)});
+      ++block;
+    }
+  }
+  return sample;
+}
+
+// A value that a pass groups by, and whether its identity has a valid number.
+struct Item {
+  std::uint64_t value = 0;
+  std::uint64_t valid = 0;
+};
+
+// What a pass compares: pairs of two valid numbers are not, but for the numbers themselves.
+struct SampledPairs {
+  std::uint64_t pairs = 0, largest = 0;
+};
+
+SampledPairs pairs_sharing_a_value(std::vector<Item>& items, bool of_numbers) {
+  std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) { return a.value < b.value; });
+  SampledPairs found;
+  for (std::size_t begin = 0; begin < items.size();) {
+    std::size_t end = begin;
+    std::uint64_t valid = 0;
+    for (; end < items.size() && items[end].value == items[begin].value; ++end) valid += items[end].valid;
+    const std::uint64_t size = end - begin;
+    found.pairs += size * (size - 1) / 2 - (of_numbers || valid == 0 ? 0 : valid * (valid - 1) / 2);
+    found.largest = std::max(found.largest, size);
+    begin = end;
+  }
+  return found;
+}
+
+// The passes, as the sample sees them.
+enum Key : std::size_t { kNumber, kBirth, kPostcode, kKeys };
+
+std::vector<Item> items_of(std::span<const Identity> different, Key key) {
+  std::vector<Item> items;
+  for (const Identity& identity : different) {
+    if (identity.nhs_status() == NhsStatus::one_time) continue;
+    const std::uint64_t value = key == kNumber  ? identity.nhs()
+                                : key == kBirth ? std::uint64_t{identity.date_of_birth()}
+                                                : identity.postcode();
+    if (value != 0) items.push_back({value, identity.has_valid_nhs()});
+  }
+  return items;
+}
+
+// Collective.  Among all of the sample's identities.
+SampledPairs sampled_pairs(const Communicator& comm, std::span<const Identity> different, Key key) {
+  const ShardMap shard_map(comm.size());
+  std::vector<Item> mine = shuffle(comm, items_of(different, key), [&](const Item& item) {
+                             return shard_map.owner(shard_of(linkage_key(item.value)));
+                           }).items;
+  const SampledPairs found = pairs_sharing_a_value(mine, key == kNumber);
+  return {comm.sum(found.pairs), comm.max(found.largest)};
+}
+
+}  // namespace
+
+Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& inputs) {
+  // This rank's part of the sample.
+  const std::vector<Segment> sample = choose_sample(inputs);
+  const Range mine = share_of(sample.size(), comm.rank(), comm.size());
+  std::vector<Segment> segments(sample.begin() + static_cast<std::ptrdiff_t>(mine.begin),
+                                sample.begin() + static_cast<std::ptrdiff_t>(mine.end));
+  std::vector<DatasetSample> datasets(inputs.datasets.size());
+  std::vector<Identity> identities;                 // each once for each segment that it stands in
+  std::array<std::uint64_t, kKeys> pairs_within{};  // segments
+  // Each segment by itself: neighbours in the sample are no neighbours in the file.
+  for (const Segment& segment : segments) {
+    std::vector<Identity> here;
+    const ShareReader::Consume consume = [&](RowBlock&& block) {
+      here.insert(here.end(), block.identities.begin(), block.identities.end());
+    };
+    const ShareReader::Progress progress = [](std::uint64_t) {};
+    const IntakeTuning tuning;
+    const RowRules rules;
+    ShareReader reader(job, inputs, rules, tuning, {segment}, consume, progress);
+    reader.read(std::nullopt);
+    DatasetSample& dataset = datasets[inputs.files[segment.file].dataset];
+    dataset.bytes += segment.end - segment.begin;
+    for (const SegmentReport& report : reader.reports()) {
+      dataset.rows += report.counts.read;
+      dataset.kept += report.counts.kept;
+    }
+    std::sort(here.begin(), here.end());
+    here.erase(std::unique(here.begin(), here.end()), here.end());
+    for (const Key key : {kNumber, kBirth, kPostcode}) {
+      std::vector<Item> items = items_of(here, key);
+      pairs_within[key] += pairs_sharing_a_value(items, key == kNumber).pairs;
+    }
+    identities.insert(identities.end(), here.begin(), here.end());
+  }
+  comm.sum(pairs_within);
+  Estimate result;
+  std::uint64_t sampled_rows = 0;
+  for (std::size_t d = 0; d < datasets.size(); ++d) {
+    std::array<std::uint64_t, 3> sums{datasets[d].bytes, datasets[d].rows, datasets[d].kept};
+    comm.sum(sums);
+    double bytes = 0;
+    for (const InputFile& file : inputs.files) {
+      if (file.dataset == d) bytes += static_cast<double>(file.bytes);
+    }
+    const double scale = sums[0] == 0 ? 0 : bytes / static_cast<double>(sums[0]);
+    result.input_bytes += bytes;
+    result.rows += scale * static_cast<double>(sums[1]);
+    result.kept += scale * static_cast<double>(sums[2]);
+    const bool local_ids = std::any_of(job.extracts.begin(), job.extracts.end(), [&](const Extract& extract) {
+      return job.use_local_id && extract.dataset == inputs.datasets[d].name && extract.columns.local_id;
+    });
+    const std::uint64_t row_bytes = inputs.datasets[d].payload_bytes + 16 + (local_ids ? sizeof(std::uint64_t) : 0);
+    result.payload_bytes += scale * static_cast<double>(sums[2] * row_bytes);
+    sampled_rows += sums[2];
+  }
+
+  // Different identities in the sample, and how many of them stand in one segment and in two.
+  const ShardMap shard_map(comm.size());
+  identities = shuffle(comm, std::move(identities), [&](const Identity& identity) {
+                 return shard_map.owner(shard_of(linkage_key(identity)));
+               }).items;
+  std::sort(identities.begin(), identities.end());
+  std::vector<Identity> different;
+  std::array<std::uint64_t, 2> standing{};  // in one, in two
+  for (std::size_t begin = 0; begin < identities.size();) {
+    std::size_t end = begin;
+    while (end < identities.size() && identities[end] == identities[begin]) ++end;
+    if (end - begin <= standing.size()) ++standing[end - begin - 1];
+    different.push_back(identities[begin]);
+    begin = end;
+  }
+  comm.sum(standing);
+  const double once = static_cast<double>(standing[0]), twice = static_cast<double>(standing[1]);
+  const double seen = static_cast<double>(comm.sum(std::uint64_t{different.size()}));
+  const double segments_read = static_cast<double>(sample.size());
+  const double share = result.kept == 0 ? 1 : std::min(1.0, static_cast<double>(sampled_rows) / result.kept);
+  const double unseen =
+      share >= 1 || once == 0
+          ? 0
+          : once * once / (2 * twice * segments_read / std::max(1.0, segments_read - 1) + once * share / (1 - share));
+  result.identities = std::min(seen + unseen, std::max(result.kept, seen));
+
+  const auto all_pairs = [&](Key key, double& pairs, double* largest) {
+    const SampledPairs found = sampled_pairs(comm, different, key);
+    const double within = std::min(static_cast<double>(pairs_within[key]), static_cast<double>(found.pairs));
+    pairs = within / share + (static_cast<double>(found.pairs) - within) / (share * share);
+    if (largest != nullptr) *largest = static_cast<double>(found.largest) * (seen == 0 ? 0 : result.identities / seen);
+  };
+  all_pairs(kNumber, result.number_pairs, nullptr);
+  all_pairs(kBirth, result.birth_pairs, &result.largest_birth);
+  all_pairs(kPostcode, result.postcode_pairs, &result.largest_postcode);
+  return result;
+}
+
+// Large blocks are used again and not given back, so that the peak grows with what all stages hold; bytes each as
+// measured on artificial populations of 1 and 5 million people (bench/README.md, "Plan").  A pass holds so many
+// identities at a time and no more.
+double peak_memory(const Estimate& e, double spool_budget, double ranks) {
+  constexpr double kEachRank = 94e6, kEachRow = 36, kEachIdentity = 224, kInAPass = 96, kIdentitiesOfAPass = 16.8e6;
+  return kEachRank * ranks + std::min(e.payload_bytes, spool_budget) + kEachRow * e.kept +
+         kEachIdentity * e.identities + kInAPass * std::min(e.identities, kIdentitiesOfAPass * ranks);
+}
+
+// A block is stored as it was read, row ids of a dozen characters with it; then 4 bytes an identity, the edges, and
+// persons with their identities (docs/durability.md).
+double scratch_bytes(const Estimate& e, double spool_budget, CheckpointLevel level) {
+  constexpr double kRow = 18, kIdentity = 110;
+  const double spooled = std::max(0.0, e.payload_bytes - spool_budget);
+  return spooled + (level == CheckpointLevel::none ? 0 : e.payload_bytes + kRow * e.kept + kIdentity * e.identities);
+}
+
+double published_bytes(const Estimate& e) {
+  return e.payload_bytes;
+}
+
+// Row ids of a dozen characters.
+double secure_bytes(const Estimate& e) {
+  return 38 * e.kept + 62 * e.identities;
+}
+
+}  // namespace ligature
