@@ -284,7 +284,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     write_manifest(manifest);
     remove_scratch(job.secure / "scratch", job.scrub);
     std::fputs(summary_text(manifest, performance).c_str(), stdout);
-    if (options.results) std::fputs(("\n" + result_lines(performance)).c_str(), stdout);
+    if (options.results) std::fputs(result_lines(performance).insert(0, 1, '\n').c_str(), stdout);
   }
   if (options.trace) write_trace(comm, *options.trace, Trace::of_this_process().stop(), clock.zero());
   comm.barrier();
