@@ -23,8 +23,7 @@ for name in "${targets[@]}"; do
   leaks=1
   [[ $name != fuzz_dataset ]] || leaks=0
   # New inputs go to the first folder; the second, which git keeps, is only read.
-  if ! "build/fuzz/tests/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-    -detect_leaks=$leaks \
+  if ! ASAN_OPTIONS=detect_leaks=$leaks "build/fuzz/tests/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
     -artifact_prefix=build/fuzz/ "$found" "tests/corpus/${name#fuzz_}" >"$log" 2>&1; then
     tail -n 60 "$log" >&2
     exit 1
