@@ -17,7 +17,19 @@ herr_t take_first(unsigned, const H5E_error2_t* frame, void* text) {
   return 0;
 }
 
+bool unsound = false;  // HDF5 is called from one thread at a time
+
 }  // namespace
+
+herr_t close_hdf5_file(hid_t file) noexcept {
+  const herr_t code = H5Fclose(file);
+  unsound = unsound || code < 0;
+  return code;
+}
+
+bool hdf5_is_unsound() noexcept {
+  return unsound;
+}
 
 void silence_hdf5() noexcept {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);

@@ -29,6 +29,12 @@ Code check_hdf5(Code code, const std::string& what) {
   return code;
 }
 
+// Closes a file, and remembers if HDF5 could not.
+herr_t close_hdf5_file(hid_t file) noexcept;
+// True once a file could not be closed, on a full disk say.  HDF5 1.10 then crashes when it is ended, as it is by
+// MPI_Finalize and exit: the process must leave by std::_Exit.
+bool hdf5_is_unsound() noexcept;
+
 template <herr_t (*kClose)(hid_t)>
 class Hdf5Handle {
  public:
@@ -56,7 +62,7 @@ class Hdf5Handle {
   hid_t id_ = kNone;
 };
 
-using Hdf5File = Hdf5Handle<H5Fclose>;
+using Hdf5File = Hdf5Handle<close_hdf5_file>;
 using Hdf5Group = Hdf5Handle<H5Gclose>;
 using Hdf5Object = Hdf5Handle<H5Oclose>;
 using Hdf5Dataset = Hdf5Handle<H5Dclose>;

@@ -36,6 +36,23 @@ std::size_t end_of_string(std::string_view text, std::size_t i) {
   return text.size();
 }
 
+// In a string from begin to end: a character that is not ASCII behind a backslash and the line ends and blanks that it
+// takes away; npos if there is none.
+std::size_t not_ascii_after_line_end(std::string_view text, std::size_t begin, std::size_t end) {
+  for (std::size_t i = begin; i < end; ++i) {
+    if (text[i] != '\\') continue;
+    const std::size_t next = std::min(text.find_first_not_of(" \t\r\n", i + 1), end);
+    if (next < end && next > i + 1 && static_cast<unsigned char>(text[next]) >= 0x80) return next;
+    i = std::max(next, i + 2) - 1;
+  }
+  return std::string_view::npos;
+}
+
+// Whether a string may begin at i, by what stands before it.
+bool may_begin_string(std::string_view text, std::size_t i) {
+  return i == 0 || std::string_view(" \t\r\n=.[,{\xBF").find(text[i - 1]) != std::string_view::npos;
+}
+
 }  // namespace
 
 std::size_t first_not_utf8(std::string_view text) noexcept {
@@ -70,7 +87,13 @@ std::optional<TomlProblem> precheck_toml(std::string_view text) {
     if (c == '#') {
       i = std::min(text.find('\n', i), text.size());
     } else if (c == '"' || c == '\'') {
-      i = end_of_string(text, i);
+      if (!may_begin_string(text, i)) return TomlProblem{i, "a quote in the middle of a word"};
+      const std::size_t end = end_of_string(text, i), bad = not_ascii_after_line_end(text, i, end);
+      if (c == '"' && bad != std::string_view::npos) {
+        return TomlProblem{bad,
+                           "a character that is not ASCII behind a line end that \\ takes away; write it as \\uXXXX"};
+      }
+      i = end;
     } else if (static_cast<unsigned char>(c) >= 0x80) {
       return TomlProblem{i,
                          "a character that is not ASCII outside quoted text; are these curly quotes or a long dash?"};

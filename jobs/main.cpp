@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <functional>
@@ -19,6 +20,7 @@
 #include <CLI/CLI.hpp>
 
 #include "engine/error.hpp"
+#include "io/hdf5_handle.hpp"
 #include "io/job_file.hpp"
 #include "io/nearest_name.hpp"
 #include "jobs/jobs.hpp"
@@ -327,6 +329,10 @@ int run_job(const Communicator& world, const CommandLine& command) {
   if (agreement.should_print(failure.message)) {
     const std::string rank = world.is_root() ? "" : "rank " + std::to_string(world.rank()) + ": ";
     std::fprintf(stderr, "ligature: %s%s\n", rank.c_str(), failure.message.c_str());
+  }
+  if (ligature::hdf5_is_unsound()) {
+    std::fflush(nullptr);
+    std::_Exit(failure.exit_code);
   }
   return failure.exit_code;
 }

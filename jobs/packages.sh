@@ -35,6 +35,17 @@ hdf5-tools           h5dump
 '
 
 # shellcheck disable=SC2034
+cluster_packages='
+iproute2                  hosts as network namespaces
+munge                     Slurm, for a test
+slurmctld                 its controller
+slurmd                    its nodes
+slurm-client              sbatch, srun
+slurm-wlm-basic-plugins   its PMIx
+libpmix2                  PMIx
+'
+
+# shellcheck disable=SC2034
 check_packages='
 git                  lists the files of the tree
 clang                fuzzing

@@ -57,6 +57,14 @@ void check_mpi(int code, const char* call) {
   throw Error(std::string(call) + " failed: " + std::string(text.data(), static_cast<std::size_t>(length)));
 }
 
+void require_mpi(int code, const char* call) noexcept {
+  try {
+    check_mpi(code, call);
+  } catch (const std::exception& error) {
+    abort_job(error.what(), kExitFailed);
+  }
+}
+
 MpiEnvironment::MpiEnvironment(int& argc, char**& argv) {
   int provided = MPI_THREAD_SINGLE;
   if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS || provided < MPI_THREAD_FUNNELED) {
@@ -65,12 +73,16 @@ MpiEnvironment::MpiEnvironment(int& argc, char**& argv) {
   }
   // The default handler would end the job without saying what the engine was doing; communicators split from the world
   // inherit this one.
-  check_mpi(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  require_mpi(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
 }
 
 MpiEnvironment::~MpiEnvironment() {
   // A rank that fails alone must not wait here for ranks that wait for it elsewhere: whoever catches calls abort_job.
-  if (std::uncaught_exceptions() == 0 && mpi_is_running()) MPI_Finalize();
+  if (std::uncaught_exceptions() != 0 || !mpi_is_running()) return;
+  if (MPI_Finalize() == MPI_SUCCESS) return;
+  // MPI can no longer be asked to end the others; the launcher does so when a rank ends like this.
+  std::fputs("ligature: MPI_Finalize failed\n", stderr);
+  std::_Exit(kExitFailed);
 }
 
 void abort_job(const std::string& message, int exit_code) {
@@ -109,7 +121,9 @@ Communicator::Communicator(Communicator&& other) noexcept
 
 Communicator::~Communicator() {
   // MPI_Comm_free is collective: while unwinding, the other ranks do not come.
-  if (owned_ && std::uncaught_exceptions() == 0 && mpi_is_running()) MPI_Comm_free(&handle_);
+  if (owned_ && std::uncaught_exceptions() == 0 && mpi_is_running()) {
+    require_mpi(MPI_Comm_free(&handle_), "MPI_Comm_free");
+  }
 }
 
 void Communicator::barrier() const {

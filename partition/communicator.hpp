@@ -108,5 +108,7 @@ class Communicator {
 
 // Throws Error with MPI's own text if code is not MPI_SUCCESS.
 void check_mpi(int code, const char* call);
+// The same where nothing can be thrown: ends the job (abort_job).
+void require_mpi(int code, const char* call) noexcept;
 
 }  // namespace ligature

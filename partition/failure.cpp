@@ -12,7 +12,7 @@ FailureAgreement::FailureAgreement(const Communicator& comm) : rank_(comm.rank()
 }
 
 FailureAgreement::~FailureAgreement() {
-  MPI_Comm_free(&handle_);
+  require_mpi(MPI_Comm_free(&handle_), "MPI_Comm_free");
 }
 
 bool FailureAgreement::all_failed(std::chrono::milliseconds patience) {

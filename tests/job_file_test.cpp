@@ -459,6 +459,10 @@ TEST(JobFile, what_the_parser_must_not_see_is_refused) {
                  "/jobs/england.toml:2:10: a character from U+FB26 to U+FEFE");
   expect_mistake("[job]\nname = \"caf\xE9\"", "/jobs/england.toml:2:12: not UTF-8");
   expect_mistake("[\x01", "/jobs/england.toml:1:1: not TOML");
+  expect_mistake("[job]\nas_at = 2070-\"\xCD\xA6\"", "/jobs/england.toml:2:14: a quote in the middle of a word");
+  expect_mistake("[job]\nname = \"\"\"\\\n \xC3\xA9\"\"\"",
+                 "/jobs/england.toml:3:2: a character that is not ASCII behind a line end");
+  EXPECT_EQ(mistakes(replaced(kShortest, "\"gender\"", "\"\"\"\\\n g\\\\\xC3\xA9\"\"\"")), "");
   EXPECT_EQ(parse("\xEF\xBB\xBF" + replaced(kShortest, "gender\"", "g\xC3\xA9nero\" # \xE2\x80\x9C"))
                 .extracts[0]
                 .columns.gender,
