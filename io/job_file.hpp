@@ -47,7 +47,7 @@ struct Extract {
   std::vector<ScreenRule> screens;  // the same in all extracts of a dataset
 };
 
-enum class EventDatePolicy : std::uint8_t { day, month, year };  // month and year: first day of it
+using EventDatePolicy = DatePrecision;
 enum class AreaPolicy : std::uint8_t { outward, none };
 
 struct JobFile {

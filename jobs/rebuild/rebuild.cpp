@@ -2,7 +2,6 @@
 // each line is a stage, and each stage has its file in this folder.
 #include <algorithm>
 #include <atomic>
-#include <ctime>
 #include <functional>
 #include <optional>
 #include <span>
@@ -19,6 +18,7 @@
 #include "engine/trace.hpp"
 #include "io/audit_log.hpp"
 #include "io/bounds.hpp"
+#include "io/clock.hpp"
 #include "io/direct_writer.hpp"
 #include "io/files.hpp"
 #include "io/key_file.hpp"
@@ -53,22 +53,6 @@
 namespace ligature {
 
 namespace {
-
-DayNumber today() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  ::gmtime_r(&now, &utc);
-  return day_number({utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday}).value_or(kMissingDay);
-}
-
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  ::gmtime_r(&now, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
-}
 
 // Collective.  Reads the key on every rank, so that it never travels; all ranks fail together.
 SecretBytes load_key(const Communicator& comm, const JobFile& job) {
@@ -269,7 +253,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   const std::optional<Bounds> bounds = load_bounds(comm, options);
   const Placement placement = examine_placement(comm);
   const ThreadLimit threads(job.threads > 0 ? job.threads : placement.fair_threads);
-  const DayNumber as_at = job.as_at.value_or(today());
+  const DayNumber as_at = job.as_at.value_or(utc_today());
   Manifest manifest = new_manifest(comm, job, as_at);
   log_info(comm, "rebuild '" + job.name + "': " + describe(placement));
   if (const std::string warning = placement_warning(placement, num_threads()); !warning.empty()) {
