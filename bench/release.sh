@@ -92,8 +92,8 @@ seconds() {
 
 persons=$(awk '/^  "persons": / { gsub(/[^0-9]/, ""); print; exit }' "$out/run/publish/manifest.json")
 bytes=$(stat -c %s "$out/run/publish/dataset.h5")
-launch=$(seconds "$ligature" --version)
-echo "$persons persons, $bytes bytes, $ranks ranks x $threads threads; $launch s for the start of a job are taken off"
+starting=$(seconds "$ligature" --version)
+echo "$persons persons, $bytes bytes, $ranks ranks x $threads threads; $starting s for the start of a job are taken off"
 echo "| job | files in memory, s | M persons/s | files on the disk, s | M persons/s |"
 echo "|---|---|---|---|---|"
 # Without the right to empty the page cache there is no second half.
@@ -104,7 +104,7 @@ measure() {
   warm=$(seconds "$@")
   if [[ -w /proc/sys/vm/drop_caches ]]; then cold=1 && on_disk=$(seconds "$@"); fi
   rm -rf "$out/releases"
-  awk -v name="$name" -v n="$persons" -v l="$launch" -v a="$warm" -v b="$on_disk" 'BEGIN {
+  awk -v name="$name" -v n="$persons" -v l="$starting" -v a="$warm" -v b="$on_disk" 'BEGIN {
     printf "| %s | %.2f | %.2f |", name, a - l, n / (a - l) / 1e6
     if (b == "") print " | |"; else printf " %.2f | %.2f |\n", b - l, n / (b - l) / 1e6 }'
 }
