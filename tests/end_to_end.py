@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from program import (
-    LIGATURE, SKIPPED, digest, evaluate, export, fresh, minimal_job, population, run, run_test,
+    SKIPPED, digest, evaluate, export, fresh, minimal_job, population, run, run_test,
     valid_nhs_number)
 
 # --- the tests ---------------------------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ A test file is started as FILE LIGATURE MPIEXEC SCRATCH TEST; TEST is one of its
 "test_".  A test that needs what is not there exits with 77.
 """
 import csv
+import hashlib
+import hmac
 import json
 import os
 import shutil
@@ -123,6 +125,49 @@ def nhs_numbers(count):
                 break
         stem += 1_009
     return found
+
+
+AGREEMENT = """[agreement]
+id = "A-1"
+recipient = "University of Leeds"
+recipient_type = "researcher"
+purpose = "asthma"
+legal_basis = "section-261"
+start = 2014-04-01
+expiry = 2070-01-01
+form = "extract"
+format = "csv"
+key = "leeds.key"
+rules = "k-anonymity v1"
+k = 2
+[persons]
+columns = ["sex"]
+[[dataset]]
+name = "gp"
+columns = ["row_id", "event_date", "code"]
+dates = "month"
+"""
+
+
+def can_release(folder, job):
+    """Whatever a release of AGREEMENT needs, beside a job file."""
+    with open(job, "a") as file:
+        file.write('\n[release]\ncustomers = "customers.csv"\nfolder = "releases"\n')
+    (folder / "customers.csv").write_text("recipient,recipient_type,purpose\nUniversity of Leeds,researcher,asthma\n")
+    if not (folder / "leeds.key").exists():
+        run("key", "new", folder / "leeds.key")
+    (folder / "leeds.toml").write_text(AGREEMENT)
+    return folder / "leeds.toml"
+
+
+def released_name(key, person):
+    """The name that a release under a key has for a person of the dataset."""
+    return hmac.new(key.read_bytes(), b"ligature/release/person/1:" + bytes.fromhex(person), hashlib.sha256).hexdigest()[:32]
+
+
+def column_of(path, name):
+    with open(path, newline="") as file:
+        return [row[name] for row in csv.DictReader(file)]
 
 
 def run_test(tests):
