@@ -11,6 +11,7 @@
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
 #include "engine/pseudonym.hpp"
+#include "engine/release.hpp"
 #include "engine/trace.hpp"
 #include "io/clock.hpp"
 #include "io/ledger.hpp"
@@ -93,6 +94,10 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   report_reference(comm, "superseded numbers", superseded_rows);
   const RowRules rules = consent.rules(superseded, as_at);
   RowStore rows(inputs, job.secure / "scratch", memory / 4, job.max_categories);
+  // Preferences coded in the rows bar rows whose identities were kept until then.
+  const bool collapse_early = !rules.bind_persons || rules.objections != nullptr;
+  constexpr std::uint64_t kBytesOfRow = 70;
+  if (collapse_early) rows.collapse_as_added(input_bytes / static_cast<std::uint64_t>(comm.size()) / kBytesOfRow);
   IntakeReport intake;
   if (restore_rows(comm, checkpoints, inputs, rows, intake)) {
     clock.begin("resume rows");
@@ -236,7 +241,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   rows.release_row_ids();
   identities.release_identities();
   persons.release_identities();
-  evidence = {};
+  release(evidence);
   clock.end(manifest.rows.kept, "rows", rows.rows(), grouped(manifest.rows.kept));  // by row id
 
   // Persons and their rows to the dataset.
