@@ -80,7 +80,8 @@ TEST_F(CommunicatorTest, GatheringOnTheRootWantsRecordsOfOneSize) {
   const std::vector<std::uint32_t> same(3, static_cast<std::uint32_t>(rank_));
   EXPECT_EQ(world_.gather(std::span<const std::uint32_t>(same)).size(), rank_ == 0 ? 3 * ranks_ : 0);
   const std::vector<std::uint32_t> uneven(rank_ + 1);
-  if (ranks_ > 1) EXPECT_THROW(static_cast<void>(world_.gather(std::span<const std::uint32_t>(uneven))), Error);
+  if (ranks_ == 1) return;
+  EXPECT_THROW(static_cast<void>(world_.gather(std::span<const std::uint32_t>(uneven))), Error);
 }
 
 TEST_F(CommunicatorTest, GatheringMoreThanOnePieceKeepsEveryByte) {
