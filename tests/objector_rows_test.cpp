@@ -82,7 +82,9 @@ TEST_F(StoredRows, collapse_as_they_come_to_what_they_collapse_to_at_the_end) {
     add(rows, "abc", {1, 2, 1}, {10, 20, 30}, {"x"});
     add(rows, "def", {2, 3, 1}, {40, 50, 60}, {"x"});
     add(rows, "ghi", {4, 4, 4}, {40, 50, 60}, {"x"});
-    if (rows_a_batch == 1) EXPECT_TRUE(rows.blocks()[2].identities.empty());
+    if (rows_a_batch == 1) {
+      EXPECT_TRUE(rows.blocks()[2].identities.empty());
+    }
     std::vector<std::uint32_t> of_row;
     const std::vector<CountedIdentity> different = rows.collapse({}, {}, of_row);
     ASSERT_EQ(different.size(), 4U);

@@ -279,7 +279,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     write_manifest(manifest);
     std::filesystem::remove_all(job.secure / "scratch");
     std::fputs(summary_text(manifest, performance).c_str(), stdout);
-    if (options.results) std::fputs(("\n" + result_lines(performance)).c_str(), stdout);
+    if (options.results) std::fputs(result_lines(performance).insert(0, 1, '\n').c_str(), stdout);
   }
   if (options.trace) write_trace(comm, *options.trace, Trace::of_this_process().stop(), clock.zero());
   comm.barrier();
