@@ -54,6 +54,8 @@ struct ModelParameters {
   // persons).
   double conflict_of_two = 1, conflict_different_gender = 0.5;
   double neighbours_twins = 0;  // P(the same date of birth | two of one postcode with NHS numbers issued together)
+  // P(a record's person cannot be found by date of birth and postcode, nor by who moved with him): moves.hpp.
+  double elsewhere = 1;
   double threshold_bits = 0;    // a pair links at or above this weight
   double margin_bits = 0;       // how far the best candidate must lead the next (see clustering.hpp)
 };

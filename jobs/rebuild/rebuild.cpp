@@ -39,6 +39,7 @@
 #include "jobs/rebuild/event_screens.hpp"
 #include "jobs/rebuild/identities.hpp"
 #include "jobs/rebuild/local_ids.hpp"
+#include "jobs/rebuild/moves.hpp"
 #include "jobs/rebuild/number_groups.hpp"
 #include "jobs/rebuild/numbers.hpp"
 #include "jobs/rebuild/objector_search.hpp"
@@ -320,6 +321,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   // Each group below has at least this to do, however it goes about it: its records must come together once.
   const auto grouped = [](std::uint64_t items) { return StageWork{.grouped_items = static_cast<double>(items)}; };
   clock.end(manifest.identities, "identities", owned, grouped(manifest.identities));  // by number
+  ModelParameters parameters = model.parameters();
   std::vector<Edge> edges, suppressed;
   std::uint64_t pairs = 0;
   StageWork work;
@@ -353,6 +355,10 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
       clock.step(pass == Pass::postcode ? "pairs by postcode" : "pairs by date of birth");
       take(run_pass(comm, pass, job.model.passes, identities, survey.evidence, model, count));
     }
+    if (job.model.moves) {
+      clock.step("pairs by moves");
+      take(link_moves(comm, identities, survey.evidence, model, manifest.moves, parameters));
+    }
     if (uses_local_ids(job)) {
       clock.step("pairs by local id");
       take(link_local_ids(comm, rows, identities, survey.evidence, model, manifest.local_ids, count));
@@ -381,7 +387,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   clock.begin("estimates");
   std::vector<std::string> dataset_names;
   for (const DatasetSchema& dataset : inputs.datasets) dataset_names.push_back(dataset.name);
-  manifest.estimated = estimate_quality(comm, identities, survey.evidence, persons, model.parameters(), dataset_names);
+  manifest.estimated = estimate_quality(comm, identities, survey.evidence, persons, parameters, dataset_names);
 
   persons.largest = largest_persons(comm, persons);
   clock.end(manifest.identities, "identities", owned, grouped(manifest.identities));  // by person
@@ -416,7 +422,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   }
   manifest.linkable_identities = survey.file.identities;
   manifest.distinct_nhs = survey.file.distinct_nhs;
-  manifest.model = model.parameters();
+  manifest.model = parameters;
   manifest.components = clusters.components;
   manifest.largest_component = clusters.largest_component;
   manifest.component_rounds = clusters.rounds;
