@@ -11,6 +11,8 @@ namespace {
 constexpr std::uint64_t kFewestMoves = 100;
 // Counts of zero are taken for this.
 constexpr double kUnseen = 0.5;
+// What hangs on others' records needs this much more than the margin.
+constexpr double kOnTrustBits = 1;
 // No evidence of this kind counts for more.
 constexpr double kMostBits = 40;
 
@@ -28,7 +30,7 @@ MoveModel::MoveModel(const MoveCounts& counts, const ModelParameters& parameters
   const double held_out = static_cast<double>(counts.held_out);
   elsewhere_ = std::min(
       1.0, static_cast<double>(without) / held_out + 1 - parameters.birth.back().m + parameters.unnumbered);
-  const double least = std::max(parameters.threshold_bits, parameters.margin_bits) + std::log2(elsewhere_);
+  const double least = std::max(parameters.threshold_bits, parameters.margin_bits) + kOnTrustBits + std::log2(elsewhere_);
   threshold_ = static_cast<Weight>(std::llround(std::clamp(least, -kMostBits, kMostBits) * kWeightPerBit));
   for (std::size_t k = 0; k < kAddressClasses; ++k) {
     const double share = (static_cast<double>(counts.persons[k]) + kUnseen) / static_cast<double>(persons);
