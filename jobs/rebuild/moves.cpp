@@ -78,12 +78,6 @@ bool looks_for_person(const Identity& identity) noexcept {
   return !identity.has_valid_nhs() && identity.date_of_birth() != kMissingDay && identity.postcode() != 0;
 }
 
-std::uint64_t records_of(const CountedIdentity& counted) noexcept {
-  std::uint64_t records = 0;
-  for (std::uint32_t bits = counted.datasets; bits != 0; bits &= bits - 1) ++records;
-  return records;
-}
-
 struct Addresses {
   std::vector<Move> moves;
   std::vector<Mover> movers;
@@ -118,7 +112,7 @@ void tell_moves(std::span<const Address> addresses, std::vector<Address>& distin
 }
 
 // Collective.  The moves of the numbers that this rank has met, and the numbers, in order.
-Addresses find_moves(const Communicator& comm, const Identities& identities, std::span<const Evidence> evidence,
+Addresses find_moves(const Communicator& comm, const Identities& identities, const Survey& survey,
                      MoveCounts& counts) {
   Addresses result;
   const std::uint64_t rounds = rounds_for(comm, identities);
@@ -128,10 +122,10 @@ Addresses find_moves(const Communicator& comm, const Identities& identities, std
         [&](std::uint64_t i, const auto& add) {
           const CountedIdentity& counted = identities.owned[i];
           if (counted.identity.nhs_status() == NhsStatus::one_time || is_suppressed(counted)) return;
-          const Identity identity = weighed(counted.identity, evidence[i]);
+          const Identity identity = weighed(counted.identity, survey.evidence[i]);
           if (!identity.has_valid_nhs() || identity.postcode() == 0) return;
           add({linkage_key(identity.nhs()), identity.nhs(), identity.postcode(),
-               static_cast<std::uint32_t>(records_of(counted)), postcode_rarity(identity)});
+               static_cast<std::uint32_t>(survey.records_of(counted)), postcode_rarity(identity)});
         },
         [](const Address& a, const Address& b) {
           return std::tie(a.key, a.postcode, a.records) < std::tie(b.key, b.postcode, b.records);
@@ -316,11 +310,12 @@ std::vector<PassItem> bring_seekers(const Communicator& comm, const Identities& 
 
 }  // namespace
 
-PassResult link_moves(const Communicator& comm, const Identities& identities, std::span<const Evidence> evidence,
+PassResult link_moves(const Communicator& comm, const Identities& identities, const Survey& survey,
                       const LinkageModel& model, MoveCounts& counts, ModelParameters& parameters) {
   PassResult result;
   result.report.name = "moves";
-  Addresses addresses = find_moves(comm, identities, evidence, counts);
+  const std::vector<Evidence>& evidence = survey.evidence;
+  Addresses addresses = find_moves(comm, identities, survey, counts);
   const std::vector<Companion> companions = find_companions(comm, std::move(addresses.moves), counts);
   for (auto& of_class : counts.alone) comm.sum(of_class);
   comm.sum(counts.persons);

@@ -357,7 +357,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     }
     if (job.model.moves) {
       clock.step("pairs by moves");
-      take(link_moves(comm, identities, survey.evidence, model, manifest.moves, parameters));
+      take(link_moves(comm, identities, survey, model, manifest.moves, parameters));
     }
     if (uses_local_ids(job)) {
       clock.step("pairs by local id");
