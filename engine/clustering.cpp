@@ -262,6 +262,15 @@ void keep_ties(std::span<const ClusterNode> nodes, std::span<const Edge> ties, s
   }
 }
 
+// To a conflict a thin number is none.
+std::vector<ClusterNode> thin_unnumbered(std::span<const ClusterNode> nodes) {
+  std::vector<ClusterNode> result(nodes.begin(), nodes.end());
+  for (ClusterNode& node : result) {
+    if (node.thin) node.valid_nhs = 0;
+  }
+  return result;
+}
+
 // Whose number each thin number is: those of the nodes with numbers, once the thin ones that a conflict ties to another
 // number, or to each other, are given that number.  A thin number goes to a number in use as an identity without a
 // number would: to the one whose claim leads.
@@ -509,6 +518,8 @@ std::vector<ClusterResult> resolve_component(std::span<const ClusterNode> nodes,
   edges = reduced(nodes, edges, counts);
   reduce_rivals(nodes, edges, rivals);
   if (!conflicts.empty()) {
+    ClusterCounts unused;
+    conflicts = reduced(thin_unnumbered(nodes), conflicts, unused);
     // From here on a number that was found to be another's is that number.
     const std::vector<ClusterNode> settled = settle_conflicts(nodes, conflicts, rules);
     // Within one number any link will do, and these are what holds it together.

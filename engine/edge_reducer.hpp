@@ -39,7 +39,8 @@ class NumbersOfNode {
 // among nodes of one number, or of none, it keeps a maximum spanning forest; of a node without a number the heaviest
 // edge to each of the four numbers nearest to it.  resolve_component begins with the same reduction, and reducing any
 // parts of a graph before they are joined changes nothing (the cycle property under the strict order of heavier()):
-// every result is the same.  valid numbers must be given the same for a node each time.
+// every result is the same.  valid numbers must be given the same for a node each time.  Conflicts are reduced apart
+// from other edges; to them, a node with a thin number has none.
 class EdgeReducer {
  public:
   // Adds one edge; nhs_a and nhs_b: the valid NHS numbers of its ends, 0 for none.  Both non-zero and different:
@@ -67,6 +68,12 @@ class NearestNumbers {
  public:
   // nhs_a and nhs_b: the valid NHS numbers of the edge's ends, one of them 0.
   void add(const Edge& edge, std::uint64_t nhs_a, std::uint64_t nhs_b) noexcept;
+  // False if no edge of this weight to this number would be kept.
+  [[nodiscard]] bool would_keep(Weight weight, std::uint64_t number) const noexcept {
+    const Kept& last = kept_.back();
+    if (count_ < kept_.size() || weight > last.edge.weight) return true;
+    return weight == last.edge.weight && number <= last.number();
+  }
   // Moves what is kept to the reducer.
   void give(EdgeReducer& reducer);
 

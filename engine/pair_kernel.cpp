@@ -254,9 +254,12 @@ FoundPairs wanted_of_many(const IdentityColumns& a, std::size_t query, const Ide
   const PairComparison compare(a, query);
   const bool by_birth = wanted.shared() != Shared::birth, by_postcode = wanted.shared() != Shared::postcode;
   const bool may_be_settled = !compare.nhs.missing() || wanted.births_settled();
+  const bool by_nhs_alone =
+      wanted.nhs[static_cast<std::size_t>(NhsLevel::other)] == 0 && !wanted.births_settled();  // most numbers decide it
   FoundPairs result;
   for (std::size_t i = begin; i < end; i += hn::Lanes(d)) {
     const Vector nhs = compare.nhs(b, i, wanted.nhs);
+    if (by_nhs_alone && HWY_LIKELY(hn::AllTrue(d, is(nhs, 0)))) continue;
     const Vector birth = by_birth ? compare.birth(b, i, wanted.birth) : at(wanted.birth, BirthLevel::exact);
     const Mask here = hn::FirstN(d, end - i);
     Vector both = hn::And(nhs, birth);

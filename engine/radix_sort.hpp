@@ -88,21 +88,21 @@ void sort_by_key(std::vector<T>& items, const KeyOf& key_of, const Less& less) {
   const std::size_t count = items.size();
   if (count < 2) return;
 
-  struct Bounds {
+  struct KeyRange {
     std::uint64_t smallest = std::numeric_limits<std::uint64_t>::max(), largest = 0;
   };
-  PerThread<Bounds> bounds;
+  PerThread<KeyRange> bounds;
   for_blocks(count, std::size_t{1} << 16, [&](std::size_t begin, std::size_t end) {
-    Bounds here;
+    KeyRange here;
     for (std::size_t i = begin; i < end; ++i) {
       const std::uint64_t key = key_of(std::as_const(items[i]));
       here = {std::min(here.smallest, key), std::max(here.largest, key)};
     }
-    Bounds& mine = bounds.local();
+    KeyRange& mine = bounds.local();
     mine = {std::min(mine.smallest, here.smallest), std::max(mine.largest, here.largest)};
   });
-  Bounds all;
-  bounds.for_each([&](const Bounds& mine) {
+  KeyRange all;
+  bounds.for_each([&](const KeyRange& mine) {
     all = {std::min(all.smallest, mine.smallest), std::max(all.largest, mine.largest)};
   });
   const std::uint64_t range = all.largest - all.smallest;

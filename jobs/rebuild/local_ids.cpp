@@ -3,23 +3,23 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "engine/edge_reducer.hpp"
 #include "engine/local_id.hpp"
 #include "engine/parallel.hpp"
+#include "engine/radix_sort.hpp"
 #include "jobs/rebuild/rounds.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
-#include "partition/tiles.hpp"
 
 namespace ligature {
 
 namespace {
 
 constexpr std::size_t kGroupsPerTask = 1U << 10;
+constexpr std::uint64_t kRowsPerRound = 2 * kIdentitiesPerRound;  // a rank; they are half as large as other items
 
 // A row's local key and its different identity on this rank.
 struct KeyedRow {
@@ -29,10 +29,12 @@ struct KeyedRow {
   friend bool operator==(const KeyedRow&, const KeyedRow&) = default;
 };
 
-// An identity as its owner knows it, on the way back to the ranks that read its rows.
-struct WeighedIdentity {
-  Identity identity;
-  IdentityId id = 0;
+// An identity that carries a local id, as it travels: 16 bytes.
+struct KeyedIdentity {
+  std::uint64_t key = 0;
+  std::uint64_t id_and_barred = 0;  // the second in the lowest bit
+  [[nodiscard]] IdentityId id() const noexcept { return id_and_barred >> 1; }
+  [[nodiscard]] bool is_barred() const noexcept { return (id_and_barred & 1) != 0; }
 };
 
 // Of a one-time identity, the fields that it has.
@@ -43,16 +45,12 @@ Identity weighed_fields(const Identity& identity, const Evidence& evidence) noex
   return weighed(pack(fields), evidence);
 }
 
-// Collective.  By different identity of this rank.
-std::vector<WeighedIdentity> weighed_locals(const Communicator& comm, const Identities& identities,
-                                            std::span<const Evidence> evidence) {
-  std::vector<WeighedIdentity> of_received;
+// Collective.  The numbers of this rank's different identities.
+std::vector<IdentityId> numbers_of_locals(const Communicator& comm, const Identities& identities) {
+  std::vector<IdentityId> of_received;
   of_received.reserve(identities.owned_of_received.size());
-  for (const std::uint32_t index : identities.owned_of_received) {
-    of_received.push_back(
-        {weighed_fields(identities.owned[index].identity, evidence[index]), identities.first_id + index});
-  }
-  return identities.route.reply<WeighedIdentity>(comm, of_received);
+  for (const std::uint32_t index : identities.owned_of_received) of_received.push_back(identities.first_id + index);
+  return identities.route.reply<IdentityId>(comm, of_received);
 }
 
 // The different pairs of local key and identity of this rank's rows in one round, in order of key.  Of a key with more
@@ -60,24 +58,26 @@ std::vector<WeighedIdentity> weighed_locals(const Communicator& comm, const Iden
 std::vector<KeyedRow> keyed_rows(RowStore& rows, const Identities& identities, std::uint64_t round,
                                  std::uint64_t rounds) {
   std::vector<KeyedRow> keyed;
+  keyed.reserve(rows.local_keys() / rounds + rows.local_keys() / rounds / 64);
   rows.for_each_local_keys([&](const StoredBlock& block, std::span<const std::uint64_t> keys) {
     for (std::uint64_t row = 0; row < keys.size(); ++row) {
-      if (keys[row] == 0 || keys[row] % rounds != round) continue;
+      if (keys[row] == 0 || !is_of_round(keys[row], round, rounds)) continue;
       keyed.push_back({keys[row], identities.local_of_row[block.first_row + row], 0});
     }
   });
   for (const SuppressedKey& barred : identities.suppressed_keys) {
-    if (barred.key % rounds == round) keyed.push_back({barred.key, barred.local, 1});
+    if (is_of_round(barred.key, round, rounds)) keyed.push_back({barred.key, barred.local, 1});
   }
-  sort_items(keyed.begin(), keyed.end(), [](const KeyedRow& a, const KeyedRow& b) {
-    return std::tie(a.key, a.is_barred, a.local) < std::tie(b.key, b.is_barred, b.local);
-  });
-  keyed.erase(std::unique(keyed.begin(), keyed.end()), keyed.end());
+  sort_by_key(
+      keyed, [](const KeyedRow& row) { return row.key; },
+      [](const KeyedRow& a, const KeyedRow& b) {
+        return a.is_barred != b.is_barred ? a.is_barred < b.is_barred : a.local < b.local;
+      });
   std::size_t kept = 0, of_key = 0;
-  std::uint64_t key = 0;
-  for (const KeyedRow& row : keyed) {
-    of_key = row.key == key ? of_key + 1 : 1;
-    key = row.key;
+  for (std::size_t i = 0; i < keyed.size(); ++i) {
+    const KeyedRow row = keyed[i];
+    if (kept > 0 && keyed[kept - 1] == row) continue;
+    of_key = kept > 0 && keyed[kept - 1].key == row.key ? of_key + 1 : 1;
     if (of_key <= kMostOfLocalId + 1) keyed[kept++] = row;
   }
   keyed.resize(kept);
@@ -85,57 +85,104 @@ std::vector<KeyedRow> keyed_rows(RowStore& rows, const Identities& identities, s
 }
 
 // Collective.  The identities of one round by local key, each once, in the order of their numbers.
-std::vector<PassItem> bring_keys_together(const Communicator& comm, std::vector<KeyedRow>&& keyed,
-                                          std::span<const WeighedIdentity> of_local) {
-  std::vector<PassItem> items;
-  items.reserve(keyed.size());
-  for (const KeyedRow& row : keyed) {
-    items.push_back({of_local[row.local].identity, of_local[row.local].id, row.key});
-    // An identity that kept rows have as well counts as suppressed where only a barred row has the id.
-    if (row.is_barred != 0) items.back().identity = suppressed(items.back().identity);
-  }
+std::vector<KeyedIdentity> bring_keys_together(const Communicator& comm, std::vector<KeyedRow>&& keyed,
+                                               std::span<const IdentityId> of_local) {
+  std::vector<KeyedIdentity> items(keyed.size());
+  for_blocks(keyed.size(), std::size_t{1} << 14, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      items[i] = {keyed[i].key, of_local[keyed[i].local] << 1 | keyed[i].is_barred};
+    }
+  });
   keyed = {};
   const ShardMap shard_map(comm.size());
-  Received<PassItem> received =
-      shuffle(comm, std::move(items), [&](const PassItem& item) { return shard_map.owner(shard_of(item.key)); });
-  std::vector<PassItem> sorted = sort_by_key(std::move(received.items), [](const PassItem& a, const PassItem& b) {
-    if (a.key != b.key) return a.key < b.key;
-    return a.id != b.id ? a.id < b.id : is_suppressed(a.identity) < is_suppressed(b.identity);
+  items = shuffle(comm, std::move(items), [&](const KeyedIdentity& item) {
+            return shard_map.owner(shard_of(item.key));
+          }).items;
+  sort_by_key(
+      items, [](const KeyedIdentity& item) { return item.key; },
+      [](const KeyedIdentity& a, const KeyedIdentity& b) { return a.id_and_barred < b.id_and_barred; });
+  const auto is_same = [](const KeyedIdentity& a, const KeyedIdentity& b) {
+    return a.key == b.key && a.id() == b.id();
+  };
+  items.erase(std::unique(items.begin(), items.end(), is_same), items.end());
+  return items;
+}
+
+// True if the identities of a local id are compared.
+bool are_compared(std::span<const KeyedIdentity> items) noexcept {
+  if (items.size() < 2) return false;
+  const auto kept = std::count_if(items.begin(), items.end(), [](const KeyedIdentity& i) { return !i.is_barred(); });
+  return static_cast<std::size_t>(kept) <= kMostOfLocalId;
+}
+
+// Collective.  The weighed identities of the groups that are compared, one group after the other.
+std::vector<Identity> ask_identities(const Communicator& comm, const Identities& identities,
+                                     std::span<const Evidence> evidence, std::span<const KeyedIdentity> items,
+                                     std::span<const Range> groups) {
+  std::vector<IdentityId> asked;
+  for (const Range& group : groups) {
+    const auto of_group = items.subspan(group.begin, group.size());
+    if (!are_compared(of_group)) continue;
+    for (const KeyedIdentity& item : of_group) asked.push_back(item.id());
+  }
+  ReturnRoute route;
+  const Received<IdentityId> questions = shuffle(
+      comm, std::move(asked), [&](IdentityId id) { return identities.owner(id); }, route);
+  std::vector<Identity> answers(questions.items.size());
+  for_blocks(answers.size(), std::size_t{1} << 14, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t q = begin; q < end; ++q) {
+      const std::uint64_t index = questions.items[q] - identities.first_id;
+      answers[q] = weighed_fields(identities.owned[index].identity, evidence[index]);
+    }
   });
-  sorted.erase(std::unique(sorted.begin(), sorted.end(),
-                           [](const PassItem& a, const PassItem& b) { return a.key == b.key && a.id == b.id; }),
-               sorted.end());
-  return sorted;
+  std::vector<Identity> weighed_items = route.reply<Identity>(comm, answers);
+  auto next = weighed_items.begin();
+  for (const Range& group : groups) {
+    const auto of_group = items.subspan(group.begin, group.size());
+    if (!are_compared(of_group)) continue;
+    for (const KeyedIdentity& item : of_group) {
+      // An identity that kept rows have as well counts as suppressed where only a barred row has the id.
+      if (item.is_barred()) *next = suppressed(*next);
+      ++next;
+    }
+  }
+  return weighed_items;
 }
 
 // What one thread has found.
 struct Findings {
   EdgeReducer edges, suppressed;
-  std::vector<PassItem> items_kept;  // reused from id to id
-  std::vector<Identity> identities;  // reused from id to id
+  std::vector<KeyedIdentity> items_kept;  // reused from id to id
+  std::vector<Identity> identities_kept;  // reused from id to id
   std::uint64_t ids = 0, default_ids = 0, reused_ids = 0;
   std::uint64_t items = 0, groups = 0, compared = 0, vetoed = 0, links = 0, largest = 0;
 };
 
 // What barred rows add to a local id: the links that have one of their identities at an end.
-void judge_suppressed(std::span<const PassItem> items, const LinkageModel& model, Findings& found) {
-  if (items.size() > kMostOfLocalId) return;
-  found.identities.clear();
-  for (const PassItem& item : items) found.identities.push_back(item.identity);
-  for (const LocalIdLink& link : judge_local_id(found.identities, model).links) {
-    const PassItem &a = items[link.a], &b = items[link.b];
-    if (!is_suppressed(a.identity) && !is_suppressed(b.identity)) continue;
-    found.suppressed.add({a.id, b.id, link.weight, EdgeKind::local_id}, a.identity.valid_nhs(), b.identity.valid_nhs());
+void judge_suppressed(std::span<const KeyedIdentity> items, std::span<const Identity> identities,
+                      const LinkageModel& model, EdgeReducer& suppressed) {
+  if (items.size() < 2 || items.size() > kMostOfLocalId) return;
+  for (const LocalIdLink& link : judge_local_id(identities, model).links) {
+    const Identity &a = identities[link.a], &b = identities[link.b];
+    if (!is_suppressed(a) && !is_suppressed(b)) continue;
+    suppressed.add({items[link.a].id(), items[link.b].id(), link.weight, EdgeKind::local_id}, a.valid_nhs(),
+                   b.valid_nhs());
   }
 }
 
-void judge(std::span<const PassItem> items, const LinkageModel& model, Findings& found) {
-  const auto is_barred = [](const PassItem& item) { return is_suppressed(item.identity); };
-  if (std::any_of(items.begin(), items.end(), is_barred)) {
-    judge_suppressed(items, model, found);
+// items: the identities of one local id; identities: the same weighed, if they are compared.
+void judge(std::span<const KeyedIdentity> items, std::span<const Identity> identities, const LinkageModel& model,
+           Findings& found) {
+  if (std::any_of(items.begin(), items.end(), [](const KeyedIdentity& item) { return item.is_barred(); })) {
+    judge_suppressed(items, identities, model, found.suppressed);
     found.items_kept.clear();
-    std::remove_copy_if(items.begin(), items.end(), std::back_inserter(found.items_kept), is_barred);
+    found.identities_kept.clear();
+    std::copy_if(items.begin(), items.end(), std::back_inserter(found.items_kept),
+                 [](const KeyedIdentity& item) { return !item.is_barred(); });
+    std::copy_if(identities.begin(), identities.end(), std::back_inserter(found.identities_kept),
+                 [](const Identity& identity) { return !is_suppressed(identity); });
     items = found.items_kept;
+    identities = found.identities_kept;
     if (items.empty()) return;
   }
   ++found.ids;
@@ -147,16 +194,14 @@ void judge(std::span<const PassItem> items, const LinkageModel& model, Findings&
   if (items.size() < 2) return;
   ++found.groups;
   found.largest = std::max<std::uint64_t>(found.largest, items.size());
-  found.identities.clear();
-  for (const PassItem& item : items) found.identities.push_back(item.identity);
-  const LocalIdVerdict verdict = judge_local_id(found.identities, model);
+  const LocalIdVerdict verdict = judge_local_id(identities, model);
   found.compared += verdict.compared;
   found.vetoed += verdict.vetoed;
   found.reused_ids += verdict.reused;
   for (const LocalIdLink& link : verdict.links) {
-    const PassItem &a = items[link.a], &b = items[link.b];
     found.links += link.weight >= model.threshold();
-    found.edges.add({a.id, b.id, link.weight, EdgeKind::local_id}, a.identity.valid_nhs(), b.identity.valid_nhs());
+    found.edges.add({items[link.a].id(), items[link.b].id(), link.weight, EdgeKind::local_id},
+                    identities[link.a].valid_nhs(), identities[link.b].valid_nhs());
   }
 }
 
@@ -174,19 +219,31 @@ PassResult link_local_ids(const Communicator& comm, RowStore& rows, const Identi
   result.report.name = "local_id";
   // Follows from a global count alone, so all ranks agree.
   const std::uint64_t rounds = std::min<std::uint64_t>(
-      kShards, 1 + comm.sum(rows.local_keys()) / (kIdentitiesPerRound * static_cast<std::uint64_t>(comm.size())));
-  const std::vector<WeighedIdentity> of_local = weighed_locals(comm, identities, evidence);
+      kShards, 1 + comm.sum(rows.local_keys()) / (kRowsPerRound * static_cast<std::uint64_t>(comm.size())));
+  const std::vector<IdentityId> of_local = numbers_of_locals(comm, identities);
   Findings all;
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    const std::vector<PassItem> items =
+    const std::vector<KeyedIdentity> items =
         bring_keys_together(comm, keyed_rows(rows, identities, round, rounds), of_local);
-    const std::vector<Range> groups = groups_of(std::span<const PassItem>(items), 1);
+    const std::vector<Range> groups = groups_of(std::span<const KeyedIdentity>(items), 1);
+    const auto items_of = [&](const Range& group) { return std::span(items).subspan(group.begin, group.size()); };
+    const std::vector<Identity> weighed_items = ask_identities(comm, identities, evidence, items, groups);
+    // Where the identities of each task's first compared group are.
+    std::vector<std::uint64_t> first_of_task;
+    for (std::uint64_t g = 0, first = 0; g < groups.size(); ++g) {
+      if (g % kGroupsPerTask == 0) first_of_task.push_back(first);
+      if (are_compared(items_of(groups[g]))) first += groups[g].size();
+    }
     PerThread<Findings> findings;
     for_blocks(groups.size(), kGroupsPerTask, [&](std::size_t begin, std::size_t end) {
       Findings& found = findings.local();
       const std::uint64_t before = found.compared;
+      std::uint64_t first = first_of_task[begin / kGroupsPerTask];
       for (std::size_t g = begin; g < end; ++g) {
-        judge(std::span(items).subspan(groups[g].begin, groups[g].size()), model, found);
+        const auto of_id = items_of(groups[g]);
+        const std::uint64_t size = are_compared(of_id) ? of_id.size() : 0;
+        judge(of_id, std::span(weighed_items).subspan(first, size), model, found);
+        first += size;
       }
       progress(found.compared - before);
     });

@@ -8,9 +8,9 @@ namespace ligature {
 
 namespace {
 
+// Of one number.
 struct NumberOrder {
   bool operator()(const NumberItem& a, const NumberItem& b) const noexcept {
-    if (a.key != b.key) return a.key < b.key;
     if (a.role != b.role) return a.role < b.role;
     return a.id < b.id;
   }
@@ -51,11 +51,13 @@ NumberRound NumberGroups::make(std::uint64_t round) const {
         if (status == NhsStatus::missing || status == NhsStatus::one_time) return;
         const std::uint64_t number = counted.identity.nhs();
         const IdentityId id = identities_.first_id + i;
-        add({counted, id, linkage_key(number), is_suppressed(counted) ? NumberItem::suppressed : NumberItem::member});
+        const auto add_to = [&](std::uint64_t group, NumberItem::Role role) {
+          const std::uint64_t key = linkage_key(group);
+          add(key, [&] { return NumberItem{counted, id, key, role}; });
+        };
+        add_to(number, is_suppressed(counted) ? NumberItem::suppressed : NumberItem::member);
         if (status != NhsStatus::invalid) return;
-        for_each_valid_neighbour(number, [&](std::uint64_t meant) {
-          add({counted, id, linkage_key(meant), NumberItem::visitor});
-        });
+        for_each_valid_neighbour(number, [&](std::uint64_t meant) { add_to(meant, NumberItem::visitor); });
       },
       NumberOrder{});
   made.groups = groups_of(std::span<const NumberItem>(made.items), 1);

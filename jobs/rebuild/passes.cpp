@@ -13,6 +13,7 @@
 #include "engine/parallel.hpp"
 #include "engine/pattern_tally.hpp"
 #include "jobs/rebuild/rounds.hpp"
+#include "jobs/rebuild/tile_rows.hpp"
 #include "partition/tiles.hpp"
 
 namespace ligature {
@@ -20,90 +21,11 @@ namespace ligature {
 namespace {
 
 // The value that a pass groups by; 0 where the identity takes no part in the pass.
-std::uint64_t pass_value(Pass pass, const Identity& identity) noexcept {
-  return pass == Pass::date_of_birth ? std::uint64_t{identity.date_of_birth()} : identity.postcode();
+std::uint64_t pass_value(Pass pass, const Identity& identity, const Evidence& evidence) noexcept {
+  if (identity.nhs_status() == NhsStatus::one_time) return 0;
+  if (pass == Pass::postcode) return identity.postcode();
+  return evidence.has(Evidence::birth_default) ? kMissingDay : std::uint64_t{identity.date_of_birth()};
 }
-
-// Two different numbers of such identities can never be one person.
-bool is_vetoed_kind(const Identity& identity) noexcept {
-  return identity.has_valid_nhs() && !is_thin(identity);
-}
-
-// Groups are adjacent, and in a group the identities with a valid number in use come first, ordered by it.
-struct PassOrder {
-  bool operator()(const PassItem& a, const PassItem& b) const noexcept {
-    if (a.key != b.key) return a.key < b.key;
-    const bool first_a = is_vetoed_kind(a.identity), first_b = is_vetoed_kind(b.identity);
-    if (first_a != first_b) return first_a;
-    if (a.identity != b.identity) return a.identity < b.identity;
-    return a.id < b.id;  // identities may be alike once what is not evidence is gone
-  }
-};
-
-std::uint64_t pairs_of(std::uint64_t items) noexcept {
-  return items == 0 ? 0 : items * (items - 1) / 2;
-}
-
-// The identities of a tile as columns, and its rows: one identity that is not of the vetoed kind, with all those that
-// it is to be compared with.  Pairs of two of the vetoed kind are in no row.
-class TileRows {
- public:
-  struct Side {
-    IdentityColumns columns;
-    std::span<const PassItem> items;
-    std::size_t vetoed_kind = 0;  // the first so many
-  };
-
-  void load(const Work& work, const Tile& tile) {
-    inside_ = tile.left == tile.right;
-    load(work, work.segments[tile.left], left_);
-    if (!inside_) load(work, work.segments[tile.right], right_);
-  }
-
-  [[nodiscard]] std::uint64_t pairs() const noexcept {
-    return inside_ ? pairs_of(left_.items.size()) : left_.items.size() * right_.items.size();
-  }
-  [[nodiscard]] std::uint64_t vetoed() const noexcept {
-    return inside_ ? pairs_of(left_.vetoed_kind) : left_.vetoed_kind * right_.vetoed_kind;
-  }
-
-  // Calls row(a, query, b, begin, end): a's item query with b's items [begin, end).
-  template <typename Row>
-  void for_each_row(const Row& row) {
-    if (vetoed() == pairs()) return;
-    unpack(left_);
-    if (!inside_) unpack(right_);
-    for (std::size_t query = left_.vetoed_kind; query < left_.items.size(); ++query) {
-      if (inside_) {
-        row(left_, query, left_, std::size_t{0}, left_.vetoed_kind);
-        row(left_, query, left_, query + 1, left_.items.size());
-      } else {
-        row(left_, query, right_, std::size_t{0}, right_.items.size());
-      }
-    }
-    if (inside_) return;
-    for (std::size_t query = right_.vetoed_kind; query < right_.items.size(); ++query) {
-      row(right_, query, left_, std::size_t{0}, left_.vetoed_kind);
-    }
-  }
-
- private:
-  static void load(const Work& work, const Range& segment, Side& side) {
-    side.items = std::span(work.items).subspan(segment.begin, segment.size());
-    side.vetoed_kind = 0;
-    while (side.vetoed_kind < side.items.size() && is_vetoed_kind(side.items[side.vetoed_kind].identity)) {
-      ++side.vetoed_kind;
-    }
-  }
-
-  static void unpack(Side& side) {
-    side.columns.resize(side.items.size());
-    for (std::size_t i = 0; i < side.items.size(); ++i) side.columns.set(i, side.items[i].identity);
-  }
-
-  bool inside_ = true;
-  Side left_, right_;
-};
 
 // The pairs of a pass that decide something, by what the query's values are worth.
 class WantedPairs {
@@ -112,6 +34,8 @@ class WantedPairs {
       : model_(model),
         shared_(pass == Pass::postcode ? Shared::postcode : Shared::birth),
         births_settled_(pass == Pass::postcode && chosen.date_of_birth) {}
+
+  [[nodiscard]] bool births_settled() const noexcept { return births_settled_; }
 
   const WantedPatterns& of(const Identity& query) {
     const bool numbered = query.has_valid_nhs();
@@ -135,68 +59,179 @@ class WantedPairs {
   std::vector<std::unique_ptr<const WantedPatterns>> known_{2 * kRarities * kRarities};
 };
 
+WantedPatterns near_numbers(Pass pass) {
+  std::array<bool, kPatterns> near{};
+  for (std::size_t p = 0; p < kPatterns; ++p) near[p] = levels_of(static_cast<Pattern>(p)).nhs == NhsLevel::near;
+  return {near, false, pass == Pass::postcode ? Shared::postcode : Shared::birth};
+}
+
+// The edges that pairs make, without those that clustering cannot need.
+class FoundEdges {
+ public:
+  // x: the query of the row at hand.
+  void add(const PassItem& x, const PassItem& y, Weight weight) {
+    const Kind kind_x = kind_of(x.identity), kind_y = kind_of(y.identity);
+    const bool is_conflict = kind_x != Kind::unnumbered && kind_y != Kind::unnumbered;
+    const auto number = [&](const PassItem& item, Kind kind) {
+      return is_conflict && kind == Kind::thin ? 0 : item.identity.valid_nhs();
+    };
+    const EdgeKind edge_kind = is_conflict ? EdgeKind::conflict : EdgeKind::link;
+    const Edge edge{std::min(x.id, y.id), std::max(x.id, y.id), weight, edge_kind};
+    const std::uint64_t of_x = number(x, kind_x), of_y = number(y, kind_y);
+    const std::uint64_t of_a = x.id < y.id ? of_x : of_y, of_b = x.id < y.id ? of_y : of_x;
+    // Of a flood of numbers that are all as near, a row needs a few.
+    if (is_to_number(kind_x, kind_y)) {
+      (is_conflict ? nearest_conflicts_ : nearest_).add(edge, of_a, of_b);
+    } else {
+      (is_conflict ? conflicts_ : links_).add(edge, of_a, of_b);
+    }
+  }
+
+  // False if no pair of the query, of that weight, with one like y of the same or a higher number would be kept.
+  [[nodiscard]] bool would_keep(const Identity& x, const Identity& y, Weight weight) const noexcept {
+    if (!is_to_number(kind_of(x), kind_of(y))) return true;
+    return (kind_of(x) == Kind::thin ? nearest_conflicts_ : nearest_).would_keep(weight, y.nhs());
+  }
+
+  void end_row() {
+    nearest_.give(links_);
+    nearest_conflicts_.give(conflicts_);
+  }
+
+  // Moves them to the end of edges.
+  void take(Weight threshold, std::vector<Edge>& edges) {
+    for (EdgeReducer* const reducer : {&links_, &conflicts_}) {
+      const std::vector<Edge> left = reducer->take(threshold);
+      edges.insert(edges.end(), left.begin(), left.end());
+    }
+  }
+
+ private:
+  // True if the first looks for a number, and the second has one that it keeps.
+  static bool is_to_number(Kind x, Kind y) noexcept {
+    return x == Kind::unnumbered ? y != Kind::unnumbered : x == Kind::thin && y == Kind::in_use;
+  }
+
+  EdgeReducer links_;
+  EdgeReducer conflicts_;                       // to these, an identity with a thin number has none
+  NearestNumbers nearest_, nearest_conflicts_;  // of the query of the row at hand
+};
+
 // Compares the pairs of tiles and keeps what it finds: one for each thread.
 class TileComparer {
  public:
   TileComparer(Pass pass, const ChosenPasses& chosen, const LinkageModel& model)
-      : model_(model), wanted_(pass, chosen, model) {}
+      : model_(model), wanted_(pass, chosen, model), near_(near_numbers(pass)) {}
 
   // Returns the number of pairs that the tile holds.
   std::uint64_t compare_tile(const Work& work, const Tile& tile) {
     rows_.load(work, tile);
     vetoed += rows_.vetoed();
     rows_.for_each_row(
-        [&](const TileRows::Side& a, std::size_t query, const TileRows::Side& b, std::size_t begin, std::size_t end) {
-          if (begin == end) return;
+        [&](const TileSide& a, std::size_t query, const TileSide& b, std::size_t begin, std::size_t end) {
           found_.resize(std::max(found_.size(), end - begin));
-          const PassItem& item = a.items[query];
-          const FoundPairs pairs =
-              find_wanted(a.columns, query, b.columns, begin, end, wanted_.of(item.identity), found_.data());
-          compared += end - begin - pairs.settled;
-          for (std::size_t i = 0; i < pairs.wanted; ++i) weigh(item, b.items[found_[i].index], found_[i].pattern);
-          nearest_.give(edges);
-          nearest_suppressed_.give(suppressed);
+          for (const AlikeRun& run : b.runs) {
+            if (run.end <= begin || run.begin >= end) continue;
+            compare_each(a, query, b, begin, run.begin);
+            begin = std::max(begin, run.begin);
+            compare_alike(a, query, b, {begin, std::min(end, run.end), run.first});
+            begin = std::min(end, run.end);
+          }
+          compare_each(a, query, b, begin, end);
+          kept.end_row();
+          suppressed.end_row();
         });
     return rows_.pairs();
   }
 
-  EdgeReducer edges;
-  EdgeReducer suppressed;  // those with a suppressed end, reduced by themselves: they displace no other
-  std::vector<Edge> conflicts, suppressed_conflicts;
+  FoundEdges kept;
+  FoundEdges suppressed;  // those with a suppressed end, reduced by themselves: they displace no other
   std::uint64_t compared = 0, vetoed = 0, links = 0;
 
  private:
+  void compare_each(const TileSide& a, std::size_t query, const TileSide& b, std::size_t begin, std::size_t end) {
+    if (begin >= end) return;
+    const PassItem& item = a.items[query];
+    const FoundPairs pairs =
+        find_wanted(a.columns, query, b.columns, begin, end, wanted_.of(item.identity), found_.data());
+    compared += end - begin - pairs.settled;
+    for (std::size_t i = 0; i < pairs.wanted; ++i) weigh(item, b.items[found_[i].index], found_[i].pattern);
+  }
+
+  // The same for identities that are alike: but for near and equal numbers, all pairs have one pattern and weight.
+  void compare_alike(const TileSide& a, std::size_t query, const TileSide& b, const AlikeRun& run) {
+    const PassItem& item = a.items[query];
+    Levels levels = levels_of(compare(item.identity, b.items[run.begin].identity));
+    if (wanted_.births_settled() && levels.birth == BirthLevel::exact) return;
+    const FoundPairs near = find_wanted(a.columns, query, b.columns, run.begin, run.end, near_, found_.data());
+    compared += run.end - run.begin - near.settled;
+    for (std::size_t i = 0; i < near.wanted; ++i) weigh(item, b.items[found_[i].index], found_[i].pattern);
+    const std::uint64_t others = run.end - run.begin - near.settled - near.wanted;
+    if (others == 0) return;
+
+    const std::uint64_t digits = nhs_digits_bcd(item.identity.nhs());
+    const auto is_other = [&](std::size_t i) {
+      return compare_nhs(digits, nhs_digits_bcd(b.items[i].identity.nhs())) < NhsLevel::near;
+    };
+    std::size_t i = run.begin;
+    while (!is_other(i)) ++i;
+    const Identity& other = b.items[i].identity;
+    levels.nhs = item.identity.nhs() == 0 || other.nhs() == 0 ? NhsLevel::missing : NhsLevel::other;
+    const Weight weight = model_.weight(pattern_of(levels), item.identity, other);
+    if (!is_decisive(model_, weight, item.identity, other)) return;
+    if (weight >= model_.threshold() && !is_apart(item.identity, other)) links += others;
+    FoundEdges& edges = edges_of(item.identity, other);
+    if (kind_of(item.identity) == kind_of(other)) {
+      // Each of some that are alike with each of others, all of one weight (or more, where numbers are near): of equal
+      // edges those of the smallest ids come first, so the edges at the two smallest are a path that makes every other
+      // one needless, unless two on it share a number: they have met with it.
+      const AlikeRun* const own = a.run_of(query);
+      const std::uint64_t number = own == nullptr ? 0 : a.items[own->first].identity.nhs();
+      const PassItem& first = b.items[run.first];
+      const auto has_met = [&](std::uint64_t with) { return with != 0 && with == first.identity.nhs(); };
+      if (own != nullptr && own->first != query && !has_met(number) && !has_met(item.identity.nhs())) {
+        if (run.first >= run.begin && run.first < run.end && is_other(run.first)) edges.add(item, first, weight);
+        if (number == 0) return;
+        for (i = find_number(b, run, number); i < run.end && b.items[i].identity.nhs() == number; ++i) {
+          if (i != run.first && is_other(i)) edges.add(item, b.items[i], weight);
+        }
+        return;
+      }
+    }
+    for (; i < run.end && edges.would_keep(item.identity, b.items[i].identity, weight); ++i) {
+      if (is_other(i)) edges.add(item, b.items[i], weight);
+    }
+  }
+
+  // The first of a run with this number or a higher one.
+  static std::size_t find_number(const TileSide& side, const AlikeRun& run, std::uint64_t number) {
+    const auto items = std::span(side.items).subspan(run.begin, run.end - run.begin);
+    const auto found = std::partition_point(items.begin(), items.end(),
+                                            [&](const PassItem& item) { return item.identity.nhs() < number; });
+    return run.begin + static_cast<std::size_t>(found - items.begin());
+  }
+
   void weigh(const PassItem& x, const PassItem& y, Pattern pattern) {
-    const bool x_numbered = x.identity.has_valid_nhs(), y_numbered = y.identity.has_valid_nhs();
     // A misspelt number and the one that is meant have met with the number.
-    if (levels_of(pattern).nhs == NhsLevel::near && x_numbered != y_numbered) {
+    if (levels_of(pattern).nhs == NhsLevel::near && x.identity.has_valid_nhs() != y.identity.has_valid_nhs()) {
       --compared;
       return;
     }
     const Weight weight = model_.weight(pattern, x.identity, y.identity);
     if (!is_decisive(model_, weight, x.identity, y.identity)) return;
-    const bool is_link = weight >= model_.threshold();
-    const bool with_suppressed = is_suppressed(x.identity) || is_suppressed(y.identity);
-    links += is_link && !with_suppressed;
-    const PassItem &a = x.id < y.id ? x : y, &b = x.id < y.id ? y : x;
-    if (x_numbered && y_numbered) {
-      (with_suppressed ? suppressed_conflicts : conflicts).push_back({a.id, b.id, weight, EdgeKind::conflict});
-      return;
-    }
-    const Edge edge{a.id, b.id, weight, EdgeKind::link};
-    // Of a flood of numbers that are all as near, a row needs a few.
-    if (!x_numbered && y_numbered) {
-      (with_suppressed ? nearest_suppressed_ : nearest_).add(edge, a.identity.valid_nhs(), b.identity.valid_nhs());
-    } else {
-      (with_suppressed ? suppressed : edges).add(edge, a.identity.valid_nhs(), b.identity.valid_nhs());
-    }
+    if (weight >= model_.threshold() && !is_apart(x.identity, y.identity)) ++links;
+    edges_of(x.identity, y.identity).add(x, y, weight);
   }
+
+  static bool is_apart(const Identity& x, const Identity& y) noexcept { return is_suppressed(x) || is_suppressed(y); }
+
+  FoundEdges& edges_of(const Identity& x, const Identity& y) noexcept { return is_apart(x, y) ? suppressed : kept; }
 
   const LinkageModel& model_;
   WantedPairs wanted_;
+  WantedPatterns near_;
   TileRows rows_;
   std::vector<FoundPair> found_;
-  NearestNumbers nearest_, nearest_suppressed_;  // of the query of the row at hand
 };
 
 // Counts the pairs of records of tiles: one for each thread.
@@ -206,7 +241,7 @@ class RecordCounter {
     rows_.load(work, tile);
     side_ = nullptr;
     rows_.for_each_row(
-        [&](const TileRows::Side& a, std::size_t query, const TileRows::Side& b, std::size_t begin, std::size_t end) {
+        [&](const TileSide& a, std::size_t query, const TileSide& b, std::size_t begin, std::size_t end) {
           const PassItem& item = a.items[query];
           weigh_others(b, item.identity.has_valid_nhs());
           for (std::size_t i = begin, count = 0; i < end; i += count) {
@@ -222,7 +257,7 @@ class RecordCounter {
  private:
   // The records of each of a side's items, as they count with a query that has a valid number or has none.  Rows come
   // sorted by that, so this is done a few times a tile.
-  void weigh_others(const TileRows::Side& side, bool numbered) {
+  void weigh_others(const TileSide& side, bool numbered) {
     if (&side == side_ && numbered == numbered_) return;
     side_ = &side;
     numbered_ = numbered;
@@ -236,7 +271,7 @@ class RecordCounter {
   TileRows rows_;
   std::array<Pattern, kTallyBlock> patterns_{};
   std::vector<std::uint8_t> records_;
-  const TileRows::Side* side_ = nullptr;
+  const TileSide* side_ = nullptr;
   bool numbered_ = false;
 };
 
@@ -264,15 +299,14 @@ PassResult run_pass(const Communicator& comm, Pass pass, const ChosenPasses& cho
   std::uint64_t items_seen = 0, compared = 0, vetoed = 0, links = 0;
   const std::uint64_t rounds = rounds_for(comm, identities);
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    std::vector<PassItem> items = bring_together<PassItem>(
-        comm, identities, round, rounds,
-        [&](std::uint64_t i, const auto& add) {
-          if (identities.owned[i].identity.nhs_status() == NhsStatus::one_time) return;
-          const Identity identity = weighed(identities.owned[i].identity, evidence[i]);
-          const std::uint64_t value = pass_value(pass, identity);
-          if (value != 0) add({identity, identities.first_id + i, linkage_key(value)});
-        },
-        PassOrder{});
+    std::vector<PassItem> items =
+        bring_together<PassItem>(comm, identities, round, rounds, [&](std::uint64_t i, const auto& add) {
+          const Identity& identity = identities.owned[i].identity;
+          const std::uint64_t value = pass_value(pass, identity, evidence[i]);
+          if (value == 0) return;
+          const std::uint64_t key = linkage_key(value);
+          add(key, [&] { return PassItem{weighed(identity, evidence[i]), identities.first_id + i, key}; });
+        });
     items_seen += items.size();
     const std::vector<Range> groups = groups_of(std::span<const PassItem>(items), 2);
     const Work work = balance_tiles(comm, std::move(items), groups);
@@ -291,13 +325,8 @@ PassResult run_pass(const Communicator& comm, Pass pass, const ChosenPasses& cho
       compared += comparer->compared;
       vetoed += comparer->vetoed;
       links += comparer->links;
-      const std::vector<Edge> edges = comparer->edges.take(model.threshold());
-      result.edges.insert(result.edges.end(), edges.begin(), edges.end());
-      result.edges.insert(result.edges.end(), comparer->conflicts.begin(), comparer->conflicts.end());
-      const std::vector<Edge> apart = comparer->suppressed.take(model.threshold());
-      result.suppressed.insert(result.suppressed.end(), apart.begin(), apart.end());
-      result.suppressed.insert(result.suppressed.end(), comparer->suppressed_conflicts.begin(),
-                               comparer->suppressed_conflicts.end());
+      comparer->kept.take(model.threshold(), result.edges);
+      comparer->suppressed.take(model.threshold(), result.suppressed);
     });
   }
   result.report.identities = comm.sum(items_seen);
@@ -312,16 +341,17 @@ PatternCounts count_pass(const Communicator& comm, Pass pass, const Identities& 
   PatternCounts counts{};
   const std::uint64_t rounds = rounds_for(comm, identities);
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    std::vector<PassItem> items = bring_together<PassItem>(
-        comm, identities, round, rounds,
-        [&](std::uint64_t i, const auto& add) {
-          if (identities.owned[i].identity.nhs_status() == NhsStatus::one_time) return;
-          const Identity identity = weighed(identities.owned[i].identity, survey.evidence[i]);
-          const std::uint64_t value = pass_value(pass, identity);
+    std::vector<PassItem> items =
+        bring_together<PassItem>(comm, identities, round, rounds, [&](std::uint64_t i, const auto& add) {
+          const CountedIdentity& counted = identities.owned[i];
+          const std::uint64_t value = pass_value(pass, counted.identity, survey.evidence[i]);
+          if (value == 0) return;
+          const std::uint64_t key = linkage_key(value);
           // The number of records travels in place of the identity's, which is not needed here.
-          if (value != 0) add({identity, survey.records_of(identities.owned[i]), linkage_key(value)});
-        },
-        PassOrder{});
+          add(key, [&] {
+            return PassItem{weighed(counted.identity, survey.evidence[i]), survey.records_of(counted), key};
+          });
+        });
     const std::vector<Range> groups = groups_of(std::span<const PassItem>(items), 2);
     const Work work = balance_tiles(comm, std::move(items), groups);
     PerThread<RecordCounter> counters;

@@ -38,9 +38,9 @@ struct Resident {
   [[nodiscard]] std::size_t gender() const noexcept { return value & 3; }
 };
 
+// Of one postcode.
 struct ResidentOrder {
   bool operator()(const Resident& a, const Resident& b) const noexcept {
-    if (a.key != b.key) return a.key < b.key;
     if (a.number != b.number) return a.number < b.number;
     if (a.value != b.value) return a.value < b.value;
     return a.id < b.id;
@@ -171,12 +171,16 @@ std::vector<PostcodeCount> count_postcodes(const Communicator& comm, const Ident
           const Identity& identity = identities.owned[i].identity;
           if (identity.nhs_status() == NhsStatus::one_time || identity.postcode() == 0) return;
           if (is_suppressed(identities.owned[i])) return;
-          const DayNumber birth = identity.date_of_birth();
-          const DayNumber kept = is_default[birth] != 0 ? kMissingDay : birth;
-          add({linkage_key(identity.postcode()), identity.valid_nhs(),
-               static_cast<std::uint64_t>(evidence[i].has(Evidence::number_thin)) << 63 | identity.postcode() << 18 |
-                   static_cast<std::uint64_t>(kept) << 2 | static_cast<std::uint64_t>(identity.gender()),
-               identities.first_id + i});
+          const std::uint64_t key = linkage_key(identity.postcode());
+          add(key, [&] {
+            const DayNumber birth = identity.date_of_birth();
+            const DayNumber kept = is_default[birth] != 0 ? kMissingDay : birth;
+            return Resident{key, identity.valid_nhs(),
+                            static_cast<std::uint64_t>(evidence[i].has(Evidence::number_thin)) << 63 |
+                                identity.postcode() << 18 | static_cast<std::uint64_t>(kept) << 2 |
+                                static_cast<std::uint64_t>(identity.gender()),
+                            identities.first_id + i};
+          });
         },
         ResidentOrder{});
     const std::vector<Range> groups = groups_of(std::span<const Resident>(residents), 1);

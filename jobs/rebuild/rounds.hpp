@@ -5,14 +5,15 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
+#include "engine/radix_sort.hpp"
 #include "jobs/rebuild/identities.hpp"
 #include "partition/communicator.hpp"
 #include "partition/shard_map.hpp"
@@ -29,24 +30,9 @@ inline std::uint64_t rounds_for(const Communicator& comm, const Identities& iden
       kShards, 1 + identities.total / (kIdentitiesPerRound * static_cast<std::uint64_t>(comm.size())));
 }
 
-// Sorts items by less, which orders by key first: into runs of neighbouring shards that fit in cache, then each run.
-template <typename Item, typename Less>
-std::vector<Item> sort_by_key(std::vector<Item>&& items, const Less& less) {
-  constexpr std::uint32_t kRunShift = 64 - 14;
-  std::vector<std::uint64_t> start((std::size_t{1} << 14) + 1, 0);
-  for (const Item& item : items) ++start[(item.key >> kRunShift) + 1];
-  for (std::size_t run = 1; run < start.size(); ++run) start[run] += start[run - 1];
-  std::vector<Item> sorted(items.size());
-  {
-    std::vector<std::uint64_t> next(start.begin(), start.end() - 1);
-    for (const Item& item : items) sorted[next[item.key >> kRunShift]++] = item;
-  }
-  items = {};
-  for_each_item(start.size() - 1, [&](std::size_t run) {
-    std::sort(sorted.begin() + static_cast<std::ptrdiff_t>(start[run]),
-              sorted.begin() + static_cast<std::ptrdiff_t>(start[run + 1]), less);
-  });
-  return sorted;
+// Rounds cut linkage keys crosswise to ranks, by their low half: each round has an equal share of every rank's shards.
+constexpr bool is_of_round(std::uint64_t key, std::uint64_t round, std::uint64_t rounds) noexcept {
+  return ((key & 0xFFFFFFFF) * rounds) >> 32 == round;
 }
 
 // The runs of items with one key, of at least fewest items.
@@ -62,20 +48,46 @@ std::vector<Range> groups_of(std::span<const Item> items, std::uint64_t fewest) 
   return groups;
 }
 
-// Collective.  One round: this rank's sorted items.  make(i, add): calls add(item) for each item of owned identity i.
-template <typename Item, typename Make, typename Less>
+// Collective.  One round: this rank's items by key, those of one key by less, or without one in the order of their
+// identities' numbers.  make(i, add): calls add(key, build) for each item of owned identity i, where build() gives it;
+// a pure function, called twice, from several threads.
+template <typename Item, typename Make, typename Less = std::nullptr_t>
 std::vector<Item> bring_together(const Communicator& comm, const Identities& identities, std::uint64_t round,
-                                 std::uint64_t rounds, const Make& make, const Less& less) {
-  std::vector<Item> items;
-  // Rounds cut the linkage keys crosswise to ranks: each round has an equal share of every rank's shards.
-  const auto add = [&](const Item& item) {
-    if (item.key % rounds == round) items.push_back(item);
-  };
-  for (std::uint64_t i = 0; i < identities.owned.size(); ++i) make(i, add);
+                                 std::uint64_t rounds, const Make& make, const Less& less = {}) {
   const ShardMap shard_map(comm.size());
-  Received<Item> received =
-      shuffle(comm, std::move(items), [&](const Item& item) { return shard_map.owner(shard_of(item.key)); });
-  return sort_by_key(std::move(received.items), less);
+  const auto ranks = static_cast<std::size_t>(comm.size());
+  const auto for_each_of = [&](std::uint64_t i, const auto& visit) {
+    make(i, [&](std::uint64_t key, const auto& build) {
+      if (is_of_round(key, round, rounds)) {
+        visit(static_cast<std::size_t>(shard_map.owner(shard_of(key))), build);
+      }
+    });
+  };
+  // Items are counted first, and then made where they are sent from.
+  const std::size_t grain = std::max(std::size_t{1} << 14, 16 * ranks);
+  std::vector<std::uint64_t> places((identities.owned.size() / grain + 1) * ranks, 0), first(ranks + 1, 0);
+  const auto places_of = [&](std::size_t begin) { return places.data() + begin / grain * ranks; };
+  for_blocks(identities.owned.size(), grain, [&](std::size_t begin, std::size_t end) {
+    std::uint64_t* const counts = places_of(begin);
+    for (std::size_t i = begin; i < end; ++i) for_each_of(i, [&](std::size_t to, const auto&) { ++counts[to]; });
+  });
+  for (std::size_t to = 0; to < ranks; ++to) {
+    first[to + 1] = first[to];
+    for (std::size_t at = to; at < places.size(); at += ranks) {
+      first[to + 1] += std::exchange(places[at], first[to + 1]);
+    }
+  }
+  std::vector<Item> items(first.back());
+  for_blocks(identities.owned.size(), grain, [&](std::size_t begin, std::size_t end) {
+    std::uint64_t* const next = places_of(begin);
+    for (std::size_t i = begin; i < end; ++i) {
+      for_each_of(i, [&](std::size_t to, const auto& build) { items[next[to]++] = build(); });
+    }
+  });
+  if (ranks > 1) items = exchange(comm, std::span<const Item>(items), first).items;
+  sort_by_key(
+      items, [](const Item& item) { return item.key; }, less);
+  return items;
 }
 
 }  // namespace ligature
