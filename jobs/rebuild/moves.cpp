@@ -11,6 +11,7 @@
 #include "engine/edge_reducer.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
+#include "engine/radix_sort.hpp"
 #include "jobs/rebuild/rounds.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
@@ -124,11 +125,14 @@ Addresses find_moves(const Communicator& comm, const Identities& identities, con
           if (counted.identity.nhs_status() == NhsStatus::one_time || is_suppressed(counted)) return;
           const Identity identity = weighed(counted.identity, survey.evidence[i]);
           if (!identity.has_valid_nhs() || identity.postcode() == 0) return;
-          add({linkage_key(identity.nhs()), identity.nhs(), identity.postcode(),
-               static_cast<std::uint32_t>(survey.records_of(counted)), postcode_rarity(identity)});
+          const std::uint64_t key = linkage_key(identity.nhs());
+          add(key, [&] {
+            return Address{key, identity.nhs(), identity.postcode(),
+                           static_cast<std::uint32_t>(survey.records_of(counted)), postcode_rarity(identity)};
+          });
         },
         [](const Address& a, const Address& b) {
-          return std::tie(a.key, a.postcode, a.records) < std::tie(b.key, b.postcode, b.records);
+          return std::tie(a.postcode, a.records) < std::tie(b.postcode, b.records);
         });
     std::vector<Address> distinct;
     for (const Range& group : groups_of(std::span<const Address>(addresses), 1)) {
@@ -207,12 +211,6 @@ void ask_companions(std::span<const PassItem> seekers, std::span<const Companion
     }
   }
 }
-
-struct QuestionOrder {
-  bool operator()(const Question& a, const Question& b) const noexcept {
-    return a.key != b.key ? a.key < b.key : a.id < b.id;
-  }
-};
 
 // The people of one birthday at one postcode, and those who ask for them.
 void answer(std::span<const PassItem> people, std::span<const Question> questions, const LinkageModel& model,
@@ -343,18 +341,19 @@ PassResult link_moves(const Communicator& comm, const Identities& identities, co
           if (plain.nhs_status() == NhsStatus::one_time) return;
           const Identity identity = weighed(plain, evidence[i]);
           if (!identity.has_valid_nhs() || identity.date_of_birth() == kMissingDay || identity.postcode() == 0) return;
-          add({identity, identities.first_id + i, home_key(identity.date_of_birth(), identity.postcode())});
-        },
-        [](const PassItem& a, const PassItem& b) { return a.key != b.key ? a.key < b.key : a.id < b.id; });
+          const std::uint64_t key = home_key(identity.date_of_birth(), identity.postcode());
+          add(key, [&] { return PassItem{identity, identities.first_id + i, key}; });
+        });
     std::vector<Question> asked;
     ask_companions(seekers, companions, average, [&](const Question& question) {
-      if (question.key % rounds == round) asked.push_back(question);
+      if (is_of_round(question.key, round, rounds)) asked.push_back(question);
     });
-    const std::vector<Question> here =
-        sort_by_key(shuffle(comm, std::move(asked),
-                            [&](const Question& question) { return shard_map.owner(shard_of(question.key)); })
-                        .items,
-                    QuestionOrder{});
+    std::vector<Question> here = shuffle(comm, std::move(asked), [&](const Question& question) {
+                                   return shard_map.owner(shard_of(question.key));
+                                 }).items;
+    sort_by_key(
+        here, [](const Question& question) { return question.key; },
+        [](const Question& a, const Question& b) { return a.id < b.id; });
     const std::vector<Range> homes = groups_of(std::span<const PassItem>(people), 1);
     auto question = here.begin();
     for (const Range& home : homes) {
