@@ -37,7 +37,7 @@ constexpr double kExpectedSampled = 20;
 
 // A person has about so many other records, any of which finds one that has lost its number; and some have none at all.
 constexpr double kOtherRecords = 3;
-constexpr double kMostReturnBits = 1;
+constexpr double kMostReturnBits = 2;
 
 // What is expected of conflicting numbers counts as this many pairs; fewer seen show nothing: two valid numbers are two
 // persons.

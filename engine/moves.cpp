@@ -28,9 +28,10 @@ MoveModel::MoveModel(const MoveCounts& counts, const ModelParameters& parameters
   learnt_ = in_company >= kFewestMoves && persons > 0;
   if (!learnt_) return;
   const double held_out = static_cast<double>(counts.held_out);
-  elsewhere_ = std::min(
-      1.0, static_cast<double>(without) / held_out + 1 - parameters.birth.back().m + parameters.unnumbered);
-  const double least = std::max(parameters.threshold_bits, parameters.margin_bits) + kOnTrustBits + std::log2(elsewhere_);
+  elsewhere_ =
+      std::min(1.0, static_cast<double>(without) / held_out + 1 - parameters.birth.back().m + parameters.unnumbered);
+  const double least =
+      std::max(parameters.threshold_bits, parameters.margin_bits) + kOnTrustBits + std::log2(elsewhere_);
   threshold_ = static_cast<Weight>(std::llround(std::clamp(least, -kMostBits, kMostBits) * kWeightPerBit));
   for (std::size_t k = 0; k < kAddressClasses; ++k) {
     const double share = (static_cast<double>(counts.persons[k]) + kUnseen) / static_cast<double>(persons);

@@ -14,9 +14,9 @@
 //   u(c, P)   P(somebody lives at a companion of postcode P of class c), by how many live at each
 //
 // The weight is that of all other pairs (model.hpp), and is measured against other candidates as it is.  Whether it is
-// enough to link is another question.  The people of the file are rivals and not strangers: those who were recorded where
-// the record is have been compared, and the record that looks for its person has found none of them.  So the odds are
-// against its person having moved without company, being recorded under another date of birth, or never showing a
+// enough to link is another question.  The people of the file are rivals and not strangers: those who were recorded
+// where the record is have been compared, and the record that looks for its person has found none of them.  So the odds
+// are against its person having moved without company, being recorded under another date of birth, or never showing a
 // number.
 #pragma once
 
@@ -43,9 +43,9 @@ inline constexpr std::uint64_t kMostAddresses = 6, kMostCompanions = 128;
 
 // Exact counts over the whole file, the same on any number of ranks.
 struct MoveCounts {
-  std::uint64_t held_out = 0;                                           // records of numbers that have two or more
+  std::uint64_t held_out = 0;  // records of numbers that have two or more
   std::array<std::array<std::uint64_t, kCompanyClasses>, kAddressClasses> alone{};  // ... alone at a new postcode
-  std::array<std::uint64_t, kAddressClasses> persons{};                 // numbers by how many postcodes they have
+  std::array<std::uint64_t, kAddressClasses> persons{};  // numbers by how many postcodes they have
 };
 
 // What company adds to a pair of one without a number and one with, of the same date of birth, beyond that date and the

@@ -83,7 +83,8 @@ void fields(Archive& archive, LocalIdReport& local_ids) {
 
 template <typename Archive>
 void fields(Archive& archive, MoveCounts& moves) {
-  constexpr std::array<std::string_view, kAddressClasses> kPostcodes = {"one_postcode", "two_postcodes", "more_postcodes"};
+  constexpr std::array<std::string_view, kAddressClasses> kPostcodes = {"one_postcode", "two_postcodes",
+                                                                        "more_postcodes"};
   archive("held_out", moves.held_out);
   for (std::size_t k = 0; k < kAddressClasses; ++k) {
     archive.group(kPostcodes[k], [&](auto& counts) {

@@ -1,9 +1,9 @@
 // What people who moved together say of a record at a new address: the weights, from counts that are known.
-#include "engine/moves.hpp"
-
 #include <cmath>
 
 #include <gtest/gtest.h>
+
+#include "engine/moves.hpp"
 
 namespace ligature {
 namespace {

@@ -181,8 +181,7 @@ PathLink link_up(Records& records, IdentityId child) {
   link.kind = from.provenance.kind;
   link.weight = from.provenance.weight;
   const bool by_kind = link.kind == LinkKind::local_id || link.kind == LinkKind::moved;
-  link.pass =
-      by_kind ? link_kind_name(link.kind) : pass_of(counted(from), counted(records[link.to]));
+  link.pass = by_kind ? link_kind_name(link.kind) : pass_of(counted(from), counted(records[link.to]));
   if (link.pass.empty() || link.kind == LinkKind::same_number || link.kind == LinkKind::returned) {
     link.pass = pass_of(from.identity, records[link.to].identity);
   }

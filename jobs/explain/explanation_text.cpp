@@ -200,7 +200,8 @@ std::string reason_text(const Explanation& explanation, Reason reason) {
       return fmt::format("The evidence is too weak: {} bits, and {} are needed.", bits(total),
                          bits(explanation.threshold));
     case Reason::known_twin:
-      return "The one with a number has a twin in the file, of the same birthday and with a number of the same batch: what "
+      return "The one with a number has a twin in the file, of the same birthday and with a number of the same batch: "
+             "what "
              "fits one of them fits the other.";
     case Reason::next_number:
       return "One of them carries an NHS number that it does not own, and the other's is next to it, as twins' are: "

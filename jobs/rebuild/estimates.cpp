@@ -78,7 +78,8 @@ ExpectedErrors expected_errors(const Provenance& provenance, bool owns_number, c
       if (provenance.lead != kNoRival) errors.wrong = std::max(errors.wrong, 1 - posterior(provenance.lead));
       break;
     case LinkKind::moved:
-      errors.wrong = 1 - posterior(provenance.weight - static_cast<Weight>(std::lround(std::log2(model.elsewhere) * kWeightPerBit)));
+      errors.wrong = 1 - posterior(provenance.weight -
+                                   static_cast<Weight>(std::lround(std::log2(model.elsewhere) * kWeightPerBit)));
       if (provenance.lead != kNoRival) errors.wrong = std::max(errors.wrong, 1 - posterior(provenance.lead));
       break;
     case LinkKind::apart:

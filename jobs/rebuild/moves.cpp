@@ -37,9 +37,9 @@ struct Address {
 struct Move {
   std::uint64_t from = 0, to = 0;
   std::uint64_t number = 0;
-  std::uint8_t others = 0;      // postcodes of the number but from
-  std::uint8_t alone = 0;       // the number has one record at from
-  std::uint8_t rarity = 0;      // of to
+  std::uint8_t others = 0;  // postcodes of the number but from
+  std::uint8_t alone = 0;   // the number has one record at from
+  std::uint8_t rarity = 0;  // of to
 };
 
 // A companion of a postcode.
@@ -113,8 +113,7 @@ void tell_moves(std::span<const Address> addresses, std::vector<Address>& distin
 }
 
 // Collective.  The moves of the numbers that this rank has met, and the numbers, in order.
-Addresses find_moves(const Communicator& comm, const Identities& identities, const Survey& survey,
-                     MoveCounts& counts) {
+Addresses find_moves(const Communicator& comm, const Identities& identities, const Survey& survey, MoveCounts& counts) {
   Addresses result;
   const std::uint64_t rounds = rounds_for(comm, identities);
   for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -147,9 +146,9 @@ Addresses find_moves(const Communicator& comm, const Identities& identities, con
 // Collective.  The companions of the postcodes that this rank owns, in order; counts the records held out.
 std::vector<Companion> find_companions(const Communicator& comm, std::vector<Move>&& told, MoveCounts& counts) {
   const ShardMap shard_map(comm.size());
-  std::vector<Move> moves =
-      shuffle(comm, std::move(told), [&](const Move& move) { return shard_map.owner(shard_of(linkage_key(move.from))); })
-          .items;
+  std::vector<Move> moves = shuffle(comm, std::move(told), [&](const Move& move) {
+                              return shard_map.owner(shard_of(linkage_key(move.from)));
+                            }).items;
   sort_items(moves.begin(), moves.end(), [](const Move& a, const Move& b) {
     return std::tie(a.from, a.to, a.number) < std::tie(b.from, b.to, b.number);
   });
@@ -236,7 +235,8 @@ void keep_homeless(const Communicator& comm, const Identities& identities, std::
       shuffle(comm, std::move(at_home), [&](IdentityId id) { return identities.owner(id); }).items;
   sort_items(found.begin(), found.end(), std::less<>());
   answers = shuffle(comm, std::move(answers), [&](const Answer& of) { return identities.owner(of.question.id); }).items;
-  std::erase_if(answers, [&](const Answer& of) { return std::binary_search(found.begin(), found.end(), of.question.id); });
+  std::erase_if(answers,
+                [&](const Answer& of) { return std::binary_search(found.begin(), found.end(), of.question.id); });
 }
 
 // Collective.  The number of postcodes of each answer's number.
@@ -300,9 +300,8 @@ std::vector<PassItem> bring_seekers(const Communicator& comm, const Identities& 
   std::vector<PassItem> items = shuffle(comm, std::move(seekers), [&](const PassItem& item) {
                                   return shard_map.owner(shard_of(linkage_key(item.key)));
                                 }).items;
-  sort_items(items.begin(), items.end(), [](const PassItem& a, const PassItem& b) {
-    return a.key != b.key ? a.key < b.key : a.id < b.id;
-  });
+  sort_items(items.begin(), items.end(),
+             [](const PassItem& a, const PassItem& b) { return a.key != b.key ? a.key < b.key : a.id < b.id; });
   return items;
 }
 
@@ -326,17 +325,15 @@ PassResult link_moves(const Communicator& comm, const Identities& identities, co
   const double average = model.parameters().postcode.back().u;
   std::uint64_t questions = 0;
   ask_companions(seekers, companions, average, [&](const Question&) { ++questions; });
-  const std::uint64_t rounds =
-      std::min<std::uint64_t>(kShards, std::max(rounds_for(comm, identities),
-                                                1 + comm.sum(questions) / (kIdentitiesPerRound *
-                                                                           static_cast<std::uint64_t>(comm.size()))));
+  const std::uint64_t rounds = std::min<std::uint64_t>(
+      kShards, std::max(rounds_for(comm, identities),
+                        1 + comm.sum(questions) / (kIdentitiesPerRound * static_cast<std::uint64_t>(comm.size()))));
   const ShardMap shard_map(comm.size());
   std::vector<Answer> answers;
   std::vector<IdentityId> at_home;
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    const std::vector<PassItem> people = bring_together<PassItem>(
-        comm, identities, round, rounds,
-        [&](std::uint64_t i, const auto& add) {
+    const std::vector<PassItem> people =
+        bring_together<PassItem>(comm, identities, round, rounds, [&](std::uint64_t i, const auto& add) {
           const Identity& plain = identities.owned[i].identity;
           if (plain.nhs_status() == NhsStatus::one_time) return;
           const Identity identity = weighed(plain, evidence[i]);

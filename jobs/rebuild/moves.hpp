@@ -14,8 +14,8 @@
 namespace ligature {
 
 // Collective.  Edges between identities without a number and with one, of the same date of birth and of postcodes that
-// others have been at both.  The survey's evidence must have the numbers settled.  counts: over all ranks.  parameters: what was
-// learnt is noted there (elsewhere).
+// others have been at both.  The survey's evidence must have the numbers settled.  counts: over all ranks.  parameters:
+// what was learnt is noted there (elsewhere).
 PassResult link_moves(const Communicator& comm, const Identities& identities, const Survey& survey,
                       const LinkageModel& model, MoveCounts& counts, ModelParameters& parameters);
 
