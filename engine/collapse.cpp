@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <limits>
 #include <memory>
+#include <mutex>
 
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
+#include "engine/release.hpp"
 
 namespace ligature {
 
@@ -16,8 +19,8 @@ namespace {
 
 // A bucket of so many rows (128 KiB), its table and its different identities lie in a core's second-level cache.
 constexpr std::uint64_t kRowsPerBucket = 1U << 13;
-constexpr unsigned kMostBucketBits = 14;  // more open buckets than this and their ends no longer lie in cache
-constexpr std::uint64_t kRowsPerRound = std::uint64_t{1} << 25;
+constexpr unsigned kLeastBucketBits = 12;  // so that buckets are in the order of shards
+constexpr unsigned kMostBucketBits = 14;   // more open buckets than this and their ends no longer lie in cache
 constexpr std::uint64_t kRowsPerTask = std::uint64_t{1} << 18;
 constexpr std::size_t kKeysAtOnce = 256;
 
@@ -43,44 +46,82 @@ std::vector<Task> make_tasks(std::span<const IdentityRun> runs) {
   return tasks;
 }
 
-// Calls visit(identity) for the rows of a task.
-template <typename Visit>
-void for_each_identity(std::span<const IdentityRun> runs, const Task& task, const Visit& visit) {
-  for (std::size_t r = task.first_run; r < task.last_run; ++r) {
-    for (const Identity& identity : runs[r].identities) visit(identity);
-  }
-}
+// Entries in pieces that never move and are given back all together.
+class EntryPool {
+ public:
+  static constexpr std::size_t kPieceEntries = 64;
 
-// The different identities of one bucket in order of first sight, found by open addressing.
+  // Thread-safe.
+  CountedIdentity* take_piece() {
+    const std::lock_guard lock(mutex_);
+    if (taken_ == kSlabPieces) {
+      slabs_.push_back(std::make_unique_for_overwrite<CountedIdentity[]>(kSlabPieces * kPieceEntries));
+      taken_ = 0;
+    }
+    return slabs_.back().get() + kPieceEntries * taken_++;
+  }
+  void clear() {
+    release(slabs_);
+    taken_ = kSlabPieces;
+  }
+
+ private:
+  static constexpr std::size_t kSlabPieces = 512;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<CountedIdentity[]>> slabs_;
+  std::size_t taken_ = kSlabPieces;  // of the last slab
+};
+
+// The different identities of one bucket, in order of first sight.
+class Bucket {
+ public:
+  [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
+  [[nodiscard]] CountedIdentity& operator[](std::uint32_t i) const noexcept {
+    return pieces_[i / EntryPool::kPieceEntries][i % EntryPool::kPieceEntries];
+  }
+  void push_back(const CountedIdentity& entry, EntryPool& pool) {
+    if (size_ == pieces_.size() * EntryPool::kPieceEntries) pieces_.push_back(pool.take_piece());
+    ++size_;
+    (*this)[size_ - 1] = entry;
+  }
+
+ private:
+  std::vector<CountedIdentity*> pieces_;
+  std::uint32_t size_ = 0;
+};
+
+// Finds identities in a bucket, by open addressing.
 class BucketTable {
  public:
-  // Before the bucket's rows are added.
-  void start(std::size_t rows) {
-    const std::size_t slots = std::bit_ceil(rows * 2);
+  // rows: of those that will be added, about.
+  void start(const Bucket& bucket, std::size_t rows) {
+    const std::size_t slots = std::bit_ceil((bucket.size() + rows) * 2);
     slots_.assign(slots, kEmpty);
     shift_ = slots <= 1 ? 63 : 64 - static_cast<unsigned>(std::bit_width(slots - 1));
-    different_.clear();
-    different_.reserve(rows);
+    for (std::uint32_t i = 0; i < bucket.size(); ++i) {
+      std::size_t slot = slot_of(bucket[i].identity);
+      while (slots_[slot] != kEmpty) slot = (slot + 1) & (slots - 1);
+      slots_[slot] = i;
+    }
   }
 
-  // index: of each row's identity among the different ones.
-  void add(std::span<const Identity> rows, std::uint32_t dataset, std::uint32_t* index) {
+  // index: of each row's identity among the bucket's.
+  void add(std::span<const Identity> rows, std::uint32_t dataset, Bucket& bucket, EntryPool& pool,
+           std::uint32_t* index) {
     const std::size_t mask = slots_.size() - 1;
     for (const Identity& row : rows) {
       std::size_t slot = slot_of(row);
-      while (slots_[slot] != kEmpty && different_[slots_[slot]].identity != row) slot = (slot + 1) & mask;
+      while (slots_[slot] != kEmpty && bucket[slots_[slot]].identity != row) slot = (slot + 1) & mask;
       if (slots_[slot] == kEmpty) {
-        slots_[slot] = static_cast<std::uint32_t>(different_.size());
-        different_.push_back({row, 0, 0});
+        slots_[slot] = bucket.size();
+        bucket.push_back({row, 0, 0}, pool);
       }
-      CountedIdentity& entry = different_[slots_[slot]];
+      CountedIdentity& entry = bucket[slots_[slot]];
       ++entry.rows;
       entry.datasets |= 1U << dataset;
       *index++ = slots_[slot];
     }
   }
-
-  [[nodiscard]] const std::vector<CountedIdentity>& different() const noexcept { return different_; }
 
  private:
   // Cheaper than the linkage key, whose top bits are the same in all of the bucket anyway (Fibonacci hashing; Knuth,
@@ -93,7 +134,6 @@ class BucketTable {
   static constexpr std::uint32_t kEmpty = std::numeric_limits<std::uint32_t>::max();
   std::vector<std::uint32_t> slots_;
   unsigned shift_ = 63;
-  std::vector<CountedIdentity> different_;
 };
 
 // Memory that need not be touched before it is written.
@@ -104,14 +144,32 @@ std::unique_ptr<T[]> room_for(std::uint64_t count) {
 
 }  // namespace
 
-std::vector<CountedIdentity> collapse(std::span<const IdentityRun> runs, std::span<std::uint32_t> of_row) {
-  const std::uint64_t rows = of_row.size();
-  const unsigned bits = std::min(kMostBucketBits, static_cast<unsigned>(std::bit_width(rows / kRowsPerBucket)));
-  const std::size_t buckets = std::size_t{1} << bits;
+// Until they are resolved, rows have their bucket in the leading bits of their entry, and their place in it below.
+struct Collapser::State {
+  unsigned bits = kLeastBucketBits;
+  std::vector<Bucket> buckets;
+  EntryPool pool;
+  std::vector<std::uint32_t> first;  // by bucket, once finished: index of its first identity
+
+  [[nodiscard]] unsigned place_bits() const noexcept { return 32 - bits; }
+  [[nodiscard]] std::size_t bucket_of(std::uint64_t key) const noexcept { return key >> (64 - bits); }
+};
+
+Collapser::Collapser(std::uint64_t expected_rows) : state_(std::make_unique<State>()) {
+  const auto wanted = static_cast<unsigned>(std::bit_width(expected_rows / kRowsPerBucket));
+  state_->bits = std::clamp(wanted, kLeastBucketBits, kMostBucketBits);
+  state_->buckets.resize(std::size_t{1} << state_->bits);
+}
+
+Collapser::~Collapser() = default;
+
+void Collapser::add(std::span<const IdentityRun> runs, std::span<std::uint32_t> of_row) {
+  State& state = *state_;
+  const std::size_t buckets = state.buckets.size();
   const std::vector<Task> tasks = make_tasks(runs);
 
   // Each row's bucket, and places[t][k]: how many rows of bucket k come before task t.
-  const auto bucket_of_row = room_for<std::uint16_t>(rows);
+  const auto bucket_of_row = room_for<std::uint16_t>(of_row.size());
   std::vector<std::vector<std::uint32_t>> places(tasks.size() + 1, std::vector<std::uint32_t>(buckets, 0));
   for_each_item(tasks.size(), [&](std::size_t t) {
     std::uint16_t* bucket = bucket_of_row.get() + tasks[t].first_row;
@@ -122,71 +180,101 @@ std::vector<CountedIdentity> collapse(std::span<const IdentityRun> runs, std::sp
         const auto some = left.first(std::min(left.size(), kKeysAtOnce));
         linkage_keys(some, std::span(keys).first(some.size()));
         for (std::size_t i = 0; i < some.size(); ++i) {
-          *bucket = static_cast<std::uint16_t>(keys[i] >> 32 >> (32 - bits));
+          *bucket = static_cast<std::uint16_t>(state.bucket_of(keys[i]));
           ++counts[*bucket++];
         }
         left = left.subspan(some.size());
       }
     }
   });
+  std::vector<std::uint64_t> start(buckets + 1, 0);
   for (std::size_t t = 0; t < tasks.size(); ++t) {
     for (std::size_t k = 0; k < buckets; ++k) places[t + 1][k] += places[t][k];
   }
+  for (std::size_t k = 0; k < buckets; ++k) start[k + 1] = start[k] + places.back()[k];
 
-  std::vector<CountedIdentity> different;
-  for (std::size_t first = 0; first < buckets;) {
-    // This round's buckets: [first, last).
-    std::vector<std::uint64_t> start{0};
-    std::size_t last = first;
-    do {
-      start.push_back(start.back() + places.back()[last++]);
-    } while (last < buckets && start.back() + places.back()[last] <= kRowsPerRound);
-    const bool all = last - first == buckets;
-    // Calls visit(row of of_row, place in the round) for the rows of a task, in their order.
-    const auto for_each_place = [&](std::size_t t, const auto& visit) {
-      std::vector<std::uint32_t> next(last - first);
-      for (std::size_t k = first; k < last; ++k) {
-        next[k - first] = static_cast<std::uint32_t>(start[k - first] + places[t][k]);
-      }
-      const std::uint16_t* const bucket = bucket_of_row.get() + tasks[t].first_row;
-      std::uint64_t row = 0;
-      for_each_identity(runs, tasks[t], [&](const Identity& identity) {
-        const std::size_t k = bucket[row];
-        if (all || (k >= first && k < last)) visit(identity, tasks[t].first_row + row, next[k - first]++);
-        ++row;
-      });
-    };
-
-    const auto sorted = room_for<Identity>(start.back());
-    const auto index = room_for<std::uint32_t>(start.back());
-    for_each_item(tasks.size(), [&](std::size_t t) {
-      for_each_place(t,
-                     [&](const Identity& identity, std::uint64_t, std::uint64_t place) { sorted[place] = identity; });
-    });
-    std::vector<std::vector<CountedIdentity>> found(last - first);
-    PerThread<BucketTable> tables;
-    for_each_item(found.size(), [&](std::size_t k) {
-      BucketTable& table = tables.local();
-      table.start(start[k + 1] - start[k]);
-      for (std::size_t t = 0; t < tasks.size(); ++t) {
-        const std::uint64_t begin = start[k] + places[t][first + k], end = start[k] + places[t + 1][first + k];
-        table.add({sorted.get() + begin, end - begin}, tasks[t].dataset, index.get() + begin);
-      }
-      found[k] = table.different();
-    });
-    std::vector<std::uint32_t> base;
-    for (const auto& bucket : found) {
-      base.push_back(static_cast<std::uint32_t>(different.size()));
-      different.insert(different.end(), bucket.begin(), bucket.end());
+  // Where in their buckets' order the rows of a task go, as they come.
+  const auto cursors_of = [&](std::size_t t) {
+    std::vector<std::uint32_t> next(buckets);
+    for (std::size_t k = 0; k < buckets; ++k) next[k] = static_cast<std::uint32_t>(start[k] + places[t][k]);
+    return next;
+  };
+  const auto sorted = room_for<Identity>(of_row.size());
+  const auto index = room_for<std::uint32_t>(of_row.size());
+  for_each_item(tasks.size(), [&](std::size_t t) {
+    std::vector<std::uint32_t> next = cursors_of(t);
+    const std::uint16_t* bucket = bucket_of_row.get() + tasks[t].first_row;
+    for (std::size_t r = tasks[t].first_run; r < tasks[t].last_run; ++r) {
+      for (const Identity& identity : runs[r].identities) sorted[next[*bucket++]++] = identity;
     }
-    for_each_item(tasks.size(), [&](std::size_t t) {
-      const std::uint16_t* const bucket = bucket_of_row.get();
-      for_each_place(t, [&](const Identity&, std::uint64_t row, std::uint64_t place) {
-        of_row[row] = base[bucket[row] - first] + index[place];
-      });
-    });
-    first = last;
+  });
+  PerThread<BucketTable> tables;
+  std::atomic<bool> full{false};
+  for_each_item(buckets, [&](std::size_t k) {
+    if (start[k] == start[k + 1]) return;
+    BucketTable& table = tables.local();
+    Bucket& bucket = state.buckets[k];
+    table.start(bucket, start[k + 1] - start[k]);
+    for (std::size_t t = 0; t < tasks.size(); ++t) {
+      const std::uint64_t begin = start[k] + places[t][k], end = start[k] + places[t + 1][k];
+      table.add({sorted.get() + begin, end - begin}, tasks[t].dataset, bucket, state.pool, index.get() + begin);
+    }
+    if (bucket.size() > std::uint32_t{1} << state.place_bits()) full = true;
+  });
+  if (full) throw Error("one rank has read about 2^32 different identities: run the job on more ranks");
+  for_each_item(tasks.size(), [&](std::size_t t) {
+    std::vector<std::uint32_t> next = cursors_of(t);
+    const std::uint64_t last_row = t + 1 < tasks.size() ? tasks[t + 1].first_row : of_row.size();
+    for (std::uint64_t row = tasks[t].first_row; row < last_row; ++row) {
+      const std::uint32_t k = bucket_of_row[row];
+      of_row[row] = k << state.place_bits() | index[next[k]++];
+    }
+  });
+}
+
+std::vector<CountedIdentity> Collapser::finish(std::span<const CountedIdentity> others,
+                                               std::span<std::uint32_t> of_other) {
+  State& state = *state_;
+  std::vector<std::uint64_t> start(state.buckets.size() + 1, 0);
+  const auto bucket_of = [&](std::size_t other) { return state.bucket_of(linkage_key(others[other].identity)); };
+  for (std::size_t i = 0; i < others.size(); ++i) ++start[bucket_of(i) + 1];
+  for (std::size_t k = 0; k < state.buckets.size(); ++k) start[k + 1] += start[k] + state.buckets[k].size();
+  if (start.back() > std::numeric_limits<std::uint32_t>::max()) {
+    throw Error("one rank has read about 2^32 different identities: run the job on more ranks");
   }
+  std::vector<CountedIdentity> different(start.back());
+  state.first.assign(start.begin(), start.end() - 1);
+  for_blocks(state.buckets.size(), 64, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t k = begin; k < end; ++k) {
+      for (std::uint32_t i = 0; i < state.buckets[k].size(); ++i) different[start[k] + i] = state.buckets[k][i];
+    }
+  });
+  std::vector<std::uint32_t> next(state.buckets.size());
+  for (std::size_t k = 0; k < next.size(); ++k) next[k] = state.first[k] + state.buckets[k].size();
+  for (std::size_t i = 0; i < others.size(); ++i) {
+    of_other[i] = next[bucket_of(i)]++;
+    different[of_other[i]] = others[i];
+  }
+  release(state.buckets);
+  state.pool.clear();
+  return different;
+}
+
+void Collapser::resolve(std::span<std::uint32_t> of_row) const {
+  const unsigned place_bits = state_->place_bits();
+  const std::uint32_t place_mask = (std::uint32_t{1} << place_bits) - 1;
+  for_blocks(of_row.size(), kRowsPerTask, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t row = begin; row < end; ++row) {
+      of_row[row] = state_->first[of_row[row] >> place_bits] + (of_row[row] & place_mask);
+    }
+  });
+}
+
+std::vector<CountedIdentity> collapse(std::span<const IdentityRun> runs, std::span<std::uint32_t> of_row) {
+  Collapser collapser(of_row.size());
+  collapser.add(runs, of_row);
+  std::vector<CountedIdentity> different = collapser.finish();
+  collapser.resolve(of_row);
   return different;
 }
 

@@ -1,12 +1,14 @@
 // Collapse: many identities to the different ones among them, with what their rows add up to and the way back.
 //
-// Sixteen bytes a row move once, to a bucket that fits in cache: the top bits of the linkage key, so that buckets are
-// runs of shards.  There a small hash table tells equal from different, and the way back is the same partition read in
-// the order in which it was written, so that nothing is ever gathered from memory at large.  The method is that of
-// partitioned hash joins: Manegold, Boncz and Kersten, Optimizing Main-Memory Join on Modern Hardware, TKDE 2002.
+// Rows come in batches.  Sixteen bytes a row move once, to a bucket that fits in cache: the top bits of the linkage
+// key, so that buckets are runs of shards.  There a small hash table tells equal from different, and the way back is
+// the same partition read in the order in which it was written, so that nothing is ever gathered from memory at large.
+// The method is that of partitioned hash joins: Manegold, Boncz and Kersten, Optimizing Main-Memory Join on Modern
+// Hardware, TKDE 2002.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -29,9 +31,32 @@ struct IdentityRun {
   std::uint32_t dataset = 0;  // below 32
 };
 
-// The different identities of all runs, in an order of content and first sight that does not depend on threads.
-// of_row: one entry a row, runs back to back; gets the index of the row's identity in the result.
-// REQUIRES: fewer than 2^32 rows.  Memory: 2 bytes a row, and 20 for each of at most 2^25 rows at a time.
+// Collapses rows batch by batch, so that no more than a batch of them is ever held.
+class Collapser {
+ public:
+  // expected_rows: about how many will come; the buckets are cut to it.
+  explicit Collapser(std::uint64_t expected_rows);
+  ~Collapser();
+  Collapser(const Collapser&) = delete;
+  Collapser& operator=(const Collapser&) = delete;
+
+  // of_row: one entry a row, runs back to back; gets what resolve() later makes the index of the row's identity.
+  // Memory: 38 bytes a row of the batch, 24 a different identity.  Throws Error if there are about 2^32 of these.
+  void add(std::span<const IdentityRun> runs, std::span<std::uint32_t> of_row);
+
+  // The different identities of all batches in order of the top 12 bits of their linkage keys, so by shard; else in an
+  // order of content and first sight that does not depend on threads.  others: entries that are put among them and
+  // joined with none; of_other gets the index of each.  Nothing can be added afterwards.
+  std::vector<CountedIdentity> finish(std::span<const CountedIdentity> others, std::span<std::uint32_t> of_other);
+  std::vector<CountedIdentity> finish() { return finish({}, {}); }
+  void resolve(std::span<std::uint32_t> of_row) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// All of one batch.  REQUIRES: fewer than 2^32 rows.
 std::vector<CountedIdentity> collapse(std::span<const IdentityRun> runs, std::span<std::uint32_t> of_row);
 
 // The plain reference: sorted, equal neighbours made one.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/release.hpp"
 #include "engine/union_find.hpp"
 
 namespace ligature {
@@ -60,7 +61,7 @@ std::vector<Edge> EdgeReducer::take(Weight threshold) {
       edges.push_back({item.edge.a, item.nhs_b, item.edge.weight, EdgeKind::rival});
     }
   }
-  items_ = {};
+  release(items_);
   std::sort(edges.begin(), edges.end(), heavier);
   return edges;
 }

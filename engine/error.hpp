@@ -12,6 +12,7 @@ inline constexpr int kExitDone = 0;
 inline constexpr int kExitFailed = 1;
 inline constexpr int kExitWrongUse = 2;
 inline constexpr int kExitLimit = 3;
+inline constexpr int kExitStopped = 4;  // by a signal: the run can be resumed
 
 // The job failed: a disk, a file that vanished, a broken checkpoint.  Exit code 1; the roots below refine it.
 class Error : public std::runtime_error {

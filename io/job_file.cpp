@@ -355,7 +355,27 @@ void read_limits(TableReader table, JobFile& job) {
   table.report_unknown_keys();
 }
 
+void read_durability(TableReader table, JobFile& job) {
+  if (const auto level = table.text("checkpoint")) {
+    if (const auto known = parse_checkpoint_level(*level)) {
+      job.checkpoint = *known;
+    } else {
+      table.mistake_at("checkpoint", R"('checkpoint' in [durability] must be one of "none" "stages" "shards")");
+    }
+  }
+  if (const auto seconds = table.integer("grace", 0, 86'400)) job.grace_seconds = static_cast<std::uint64_t>(*seconds);
+  job.scrub = table.boolean("scrub").value_or(job.scrub);
+  table.report_unknown_keys();
+}
+
 }  // namespace
+
+std::optional<CheckpointLevel> parse_checkpoint_level(std::string_view name) noexcept {
+  if (name == "none") return CheckpointLevel::none;
+  if (name == "stages") return CheckpointLevel::stages;
+  if (name == "shards") return CheckpointLevel::shards;
+  return std::nullopt;
+}
 
 std::string_view column_type_name(ColumnType type) noexcept {
   return kColumnTypes[static_cast<std::size_t>(type)];
@@ -394,8 +414,10 @@ JobFile parse_job_file(std::string_view text, const fs::path& path, const std::v
   read_publish(section("publish"), job);
   read_release(section("release"), paths, job);
   read_limits(section("limits"), job);
+  read_durability(section("durability"), job);
   root.report_unknown_keys();
   mistakes.throw_if_any();
+  job.stated = stated_values(document);
   return job;
 }
 

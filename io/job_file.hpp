@@ -47,6 +47,11 @@ struct Extract {
   std::vector<ScreenRule> screens;  // the same in all extracts of a dataset
 };
 
+// What of a run is kept on the disk while it runs, so that another can go on from it.
+enum class CheckpointLevel : std::uint8_t { none, stages, shards };
+// The level of that name; std::nullopt for any other.
+std::optional<CheckpointLevel> parse_checkpoint_level(std::string_view name) noexcept;
+
 enum class EventDatePolicy : std::uint8_t { day, month, year };  // month and year: first day of it
 enum class AreaPolicy : std::uint8_t { outward, none };
 
@@ -80,6 +85,12 @@ struct JobFile {
   double max_quarantined_share = 1.0;          // of the rows read, per dataset; beyond it the job ends with exit code 3
   std::uint64_t max_record_bytes = 64 * 1024;  // a longer row is quarantined
   std::uint64_t max_categories = 1U << 22;     // different values of one category column; beyond it exit code 3
+  // [durability]
+  CheckpointLevel checkpoint = CheckpointLevel::stages;
+  std::uint64_t grace_seconds = 30;  // from a signal to stop until the job ends, wherever it is
+  bool scrub = false;                // scratch files are overwritten before they are removed
+  // All that the file and the overrides say, key by key.
+  std::vector<std::pair<std::string, std::string>> stated;
 };
 
 // Reads and checks a job file.  overrides: "key=value" texts of --set; a key is the dotted path (job.name=x,

@@ -430,15 +430,7 @@ void check_references(const Manifest& manifest) {
 Manifest read_manifest_file(const std::filesystem::path& path) {
   const std::string text = read_small_file(path, kLargestManifest);
   try {
-    const Json json = Json::parse(text);
-    Manifest manifest;
-    Reader reader(json, "");
-    fields(reader, manifest);
-    check_references(manifest);
-    return manifest;
-  } catch (const Json::parse_error& error) {
-    // The library's own message quotes the text around the mistake.
-    throw Error(path.string() + ": not JSON, at byte " + std::to_string(error.byte));
+    return manifest_of_json(text);
   } catch (const Error& error) {
     throw Error(path.string() + ": " + error.what());
   }
@@ -460,6 +452,20 @@ std::filesystem::path moved(const std::filesystem::path& here, const std::string
 }
 
 }  // namespace
+
+Manifest manifest_of_json(std::string_view text) {
+  try {
+    const Json json = Json::parse(text);
+    Manifest manifest;
+    Reader reader(json, "");
+    fields(reader, manifest);
+    check_references(manifest);
+    return manifest;
+  } catch (const Json::parse_error& error) {
+    // The library's own message quotes the text around the mistake.
+    throw Error("not JSON, at byte " + std::to_string(error.byte));
+  }
+}
 
 std::string to_json(const Manifest& manifest) {
   Json json = Json::object();

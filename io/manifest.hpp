@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -140,6 +141,8 @@ inline constexpr std::size_t kIdTypes = 6;
 void write_manifest(const Manifest& manifest);
 Manifest read_manifest(const std::filesystem::path& publish);
 std::string to_json(const Manifest& manifest);
+// Throws Error that names the place in the text which is wrong.
+Manifest manifest_of_json(std::string_view text);
 
 // The secure folder of a run that was found in a publish folder: where the manifest says, or, if the run was moved as a
 // whole, where it lies from there.

@@ -280,6 +280,8 @@ void RowParser::leave_out_objectors(const Source& source) {
     numbers_[kept++] = number;
   }
   rows_.resize(kept);
+  extracted_.resize(kept);
+  numbers_.resize(kept);
 }
 
 // Rows that state a preference by a code.  Hardly any does, so the rest of them is read only then.

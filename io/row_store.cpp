@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "engine/error.hpp"
+#include "engine/release.hpp"
+#include "io/front_coding.hpp"
 
 namespace ligature {
 
@@ -29,7 +31,8 @@ RowStore::RowStore(const Inputs& inputs, std::filesystem::path scratch, std::uin
 }
 
 void RowStore::restart() {
-  rows_ = 0;
+  rows_ = waiting_rows_ = collapsed_blocks_ = 0;
+  collapser_.reset();
   blocks_.clear();
   dictionaries_.clear();
   providers_.assign(inputs_.datasets.size(), {});
@@ -79,9 +82,11 @@ void RowStore::add(RowBlock&& block) {
   const bool has_local_keys = rows > 0 && !block.local_keys.empty();
   if (has_local_keys) local_keys_.append(std::as_bytes(std::span(block.local_keys)));
 
-  const std::vector<std::uint32_t>& positions = schema.has_row_id ? block.row_id_end : block.row_line;
-  row_ids_.append(std::as_bytes(std::span(positions)));
-  if (schema.has_row_id) row_ids_.append(std::as_bytes(std::span(block.row_ids)));
+  if (schema.has_row_id) {
+    append_row_ids(block);
+  } else {
+    row_ids_.append(std::as_bytes(std::span(block.row_line)));
+  }
 
   for (const QuarantinedRow& row : block.quarantined) {
     Quarantined record{};
@@ -105,8 +110,73 @@ void RowStore::add(RowBlock&& block) {
                      rows,
                      has_local_keys,
                      std::vector<Identity>(block.identities.begin(), block.identities.end()),
+                     {},
                      {}});
   rows_ += rows;
+  waiting_rows_ += rows;
+  // Each batch goes over what is known already: batches that grow with it cost no more than a share of the whole.
+  const std::uint64_t batch = std::clamp(rows_ / 4, std::min(least_batch_rows_, kMostBatchRows), kMostBatchRows);
+  if (least_batch_rows_ > 0 && waiting_rows_ >= batch) collapse_waiting();
+}
+
+// Their length, then the row ids, each as what it adds to the one before it.
+void RowStore::append_row_ids(const RowBlock& block) {
+  if (block.row_id_end.empty()) return;
+  packed_ids_.clear();
+  std::string before;
+  std::uint32_t begin = 0;
+  for (const std::uint32_t end : block.row_id_end) {
+    put_text(packed_ids_, std::string_view(block.row_ids.data() + begin, end - begin), before);
+    begin = end;
+  }
+  const std::uint64_t bytes = packed_ids_.size();
+  row_ids_.append(std::as_bytes(std::span(&bytes, 1)));
+  row_ids_.append(packed_ids_);
+}
+
+void RowStore::collapse_as_added(std::uint64_t expected_rows, std::uint64_t least_batch_rows) {
+  least_batch_rows_ = least_batch_rows;
+  expected_rows_ = expected_rows;
+}
+
+void RowStore::collapse_waiting() {
+  if (!collapser_) collapser_ = std::make_unique<Collapser>(std::max(rows_, expected_rows_));
+  while (collapsed_blocks_ < blocks_.size()) {
+    const auto batch = blocks_.begin() + static_cast<std::ptrdiff_t>(collapsed_blocks_);
+    std::vector<IdentityRun> runs;
+    std::uint64_t rows = 0;
+    for (auto block = batch; block != blocks_.end() && rows < kMostBatchRows; ++block) {
+      runs.push_back({block->identities, block->dataset});
+      rows += block->identities.size();
+    }
+    std::vector<std::uint32_t> of_row(rows);
+    collapser_->add(runs, of_row);
+    auto from = of_row.cbegin();
+    for (std::size_t b = 0; b < runs.size(); ++b) {
+      StoredBlock& block = batch[static_cast<std::ptrdiff_t>(b)];
+      const auto to = from + static_cast<std::ptrdiff_t>(block.identities.size());
+      block.local.assign(from, to);
+      from = to;
+      release(block.identities);
+    }
+    collapsed_blocks_ += runs.size();
+  }
+  waiting_rows_ = 0;
+}
+
+std::vector<CountedIdentity> RowStore::collapse(std::span<const CountedIdentity> others,
+                                                std::span<std::uint32_t> of_other,
+                                                std::vector<std::uint32_t>& local_of_row) {
+  collapse_waiting();
+  std::vector<CountedIdentity> different = collapser_->finish(others, of_other);
+  local_of_row.reserve(rows_);
+  for (StoredBlock& block : blocks_) {
+    local_of_row.insert(local_of_row.end(), block.local.begin(), block.local.end());
+    release(block.local);
+  }
+  collapser_->resolve(local_of_row);
+  collapser_.reset();
+  return different;
 }
 
 template <typename T>
@@ -164,6 +234,7 @@ void RowStore::for_each_coded(std::uint64_t lines_before_first_file,
 }
 
 void RowStore::drop(std::span<const std::uint32_t> rows) {
+  if (collapser_ && !rows.empty()) throw Error("rows cannot be dropped before all are collapsed");
   auto next = rows.begin();
   std::uint64_t first_row = 0;
   for (StoredBlock& block : blocks_) {
@@ -240,13 +311,11 @@ void RowStore::for_each_row_id(std::uint64_t lines_before_first_file,
                                const std::function<void(std::uint64_t, std::uint32_t, std::string_view)>& visit) {
   const std::vector<std::uint64_t> first_line = first_lines(lines_before_first_file);
   row_ids_.rewind();
-  std::vector<std::uint32_t> positions;
-  std::vector<char> text;
+  std::vector<std::uint32_t> lines;
+  std::string id;
   for (std::size_t b = 0; b < blocks_.size(); ++b) {
     const StoredBlock& block = blocks_[b];
     if (block.stored() == 0) continue;
-    positions.resize(block.stored());
-    row_ids_.read(std::as_writable_bytes(std::span(positions)));
     std::uint64_t row = block.first_row;
     auto dropped = block.dropped.begin();
     const auto is_dropped = [&](std::uint32_t stored) {
@@ -255,19 +324,23 @@ void RowStore::for_each_row_id(std::uint64_t lines_before_first_file,
       return true;
     };
     if (inputs_.datasets[block.dataset].has_row_id) {
-      text.resize(positions.back());
-      row_ids_.read(std::as_writable_bytes(std::span(text)));
-      std::uint32_t begin = 0;
-      for (std::uint32_t stored = 0; stored < positions.size(); ++stored) {
-        const std::string_view id(text.data() + begin, positions[stored] - begin);
-        begin = positions[stored];
+      std::uint64_t bytes = 0;
+      row_ids_.read(std::as_writable_bytes(std::span(&bytes, 1)));
+      packed_ids_.resize(bytes);
+      row_ids_.read(packed_ids_);
+      std::span<const std::byte> left = packed_ids_;
+      id.clear();
+      for (std::uint32_t stored = 0; stored < block.stored(); ++stored) {
+        if (!take_text(left, id)) throw Error("scratch data has changed on its disk");
         if (!is_dropped(stored)) visit(row++, block.dataset, id);
       }
     } else {
+      lines.resize(block.stored());
+      row_ids_.read(std::as_writable_bytes(std::span(lines)));
       const std::string prefix = std::filesystem::path(inputs_.files[block.file].path).filename().string() + ":";
-      for (std::uint32_t stored = 0; stored < positions.size(); ++stored) {
+      for (std::uint32_t stored = 0; stored < lines.size(); ++stored) {
         if (is_dropped(stored)) continue;
-        visit(row++, block.dataset, prefix + std::to_string(first_line[b] + positions[stored]));
+        visit(row++, block.dataset, prefix + std::to_string(first_line[b] + lines[stored]));
       }
     }
   }

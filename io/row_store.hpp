@@ -1,5 +1,5 @@
-// The rows of this rank between intake and publication: identities in memory, all else (payload, local keys, row ids)
-// in spools.
+// The rows of this rank between intake and publication: identities in memory, collapsed as they come or later, all else
+// (payload, local keys, row ids) in spools.
 //
 // Blocks are kept in input order, so everything is read back in the order in which it was read.
 #pragma once
@@ -7,11 +7,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "engine/collapse.hpp"
 #include "io/intake.hpp"
 #include "io/spool.hpp"
 
@@ -40,7 +42,8 @@ struct StoredBlock {
   std::uint64_t first_row = 0;  // on this rank
   std::uint64_t rows = 0;
   bool has_local_keys = false;
-  std::vector<Identity> identities;  // emptied once they are collapsed
+  std::vector<Identity> identities;  // until they are collapsed
+  std::vector<std::uint32_t> local;  // then, until all are: what Collapser::resolve takes, by row
   // Rows that were dropped, by their place among all that the block was stored with; ascending.
   std::vector<std::uint32_t> dropped;
   [[nodiscard]] std::uint64_t stored() const noexcept { return rows + dropped.size(); }
@@ -55,8 +58,19 @@ struct CodedPlace {
 
 class RowStore {
  public:
+  // Rows that are collapsed together: 40 bytes each while that lasts.
+  static constexpr std::uint64_t kLeastBatchRows = std::uint64_t{1} << 22, kMostBatchRows = std::uint64_t{1} << 24;
+
   // memory: bytes that payload, local keys and row ids may take before they go to disk under scratch.
   RowStore(const Inputs& inputs, std::filesystem::path scratch, std::uint64_t memory, std::uint64_t max_categories);
+
+  // Collapses blocks as they come from here on, so that few identities are held at a time.  Rows cannot be dropped
+  // before all are.  expected_rows: about how many will come.  least_batch_rows: kLeastBatchRows but in tests.
+  void collapse_as_added(std::uint64_t expected_rows, std::uint64_t least_batch_rows = kLeastBatchRows);
+  // Collapses what is not yet, and says for each row which of the different identities it has.  others: as for
+  // Collapser::finish.
+  std::vector<CountedIdentity> collapse(std::span<const CountedIdentity> others, std::span<std::uint32_t> of_other,
+                                        std::vector<std::uint32_t>& local_of_row);
 
   void restart();              // forgets all rows
   void add(RowBlock&& block);  // throws LimitError when a category column has too many values
@@ -117,17 +131,24 @@ class RowStore {
   template <typename T>
   static void read_rows(Spool& spool, const StoredBlock& block, std::size_t items_a_row, std::vector<T>& items);
   void find_used_categories();
+  void collapse_waiting();
+  void append_row_ids(const RowBlock& block);
 
   const Inputs& inputs_;
   std::uint64_t max_categories_;
   SpoolBudget budget_;
   std::uint64_t rows_ = 0;
   std::vector<StoredBlock> blocks_;
+  std::unique_ptr<Collapser> collapser_;
+  std::uint64_t expected_rows_ = 0, waiting_rows_ = 0;  // rows not yet collapsed
+  std::size_t collapsed_blocks_ = 0;
+  std::uint64_t least_batch_rows_ = 0;  // 0: they are collapsed at the end
   std::vector<std::vector<LocalDictionary>> dictionaries_;
   std::vector<std::vector<ProviderCounts>> providers_;
-  std::vector<Spool> payload_;  // by dataset
-  Spool local_keys_;            // of the blocks that have them
-  Spool row_ids_;               // of every block: byte count, ends or lines, characters
+  std::vector<Spool> payload_;         // by dataset
+  Spool local_keys_;                   // of the blocks that have them
+  Spool row_ids_;                      // of every block: lines, or length and front-coded row ids
+  std::vector<std::byte> packed_ids_;  // of the block at hand
   Spool quarantined_;
   Spool extracted_;  // a day a row
   Spool coded_;

@@ -9,12 +9,14 @@
 #include <cstring>
 #include <limits>
 #include <optional>
+#include <string>
 
 #include <xxhash.h>
 
 #include "engine/error.hpp"
 #include "io/direct_writer.hpp"
 #include "io/files.hpp"
+#include "io/front_coding.hpp"
 #include "io/part_files.hpp"
 #include "partition/shard_map.hpp"
 
@@ -30,7 +32,7 @@ constexpr std::array<char, 8> kFooterMagic{'L', 'I', 'G', 'I', 'X', 'E', 'N', 'D
 
 struct PartHeader {
   std::array<char, 8> magic = kIndexMagic;
-  std::uint64_t version = 2;  // 2: rows name their identity
+  std::uint64_t version = 3;  // 3: rows name their person by its row in the dataset, and are packed
 };
 static_assert(sizeof(PartHeader) == 16);
 
@@ -39,14 +41,6 @@ struct BlockHeader {
   std::uint64_t bytes = 0;
   std::uint64_t checksum = 0;  // XXH3-64 of the rows' bytes
 };
-
-struct RowHeader {
-  Pseudonym person;
-  IdentityId identity = 0;
-  std::uint32_t dataset = 0;
-  std::uint32_t id_bytes = 0;  // of the row id that follows
-};
-static_assert(sizeof(RowHeader) == 32);
 
 // The end of a part; before it lie the offsets of its blocks.
 struct IndexFooter {
@@ -102,6 +96,7 @@ struct SecureIndexWriter::State {
   std::optional<DirectWriter> writes;
   std::vector<std::byte> block = std::vector<std::byte>(sizeof(BlockHeader));  // room for the header, then rows
   std::vector<std::uint64_t> offsets;
+  std::string last_id;  // of the block at hand
   std::uint64_t end = 0, block_rows = 0, rows = 0;
   bool finished = false;
 
@@ -119,6 +114,7 @@ struct SecureIndexWriter::State {
     rows += block_rows;
     block_rows = 0;
     block.resize(sizeof(BlockHeader));
+    last_id.clear();
   }
 };
 
@@ -139,11 +135,9 @@ SecureIndexWriter::~SecureIndexWriter() {
 }
 
 void SecureIndexWriter::add(const IndexRow& row) {
-  if (row.row_id.size() > std::numeric_limits<std::uint32_t>::max()) throw Error("a row id is longer than 4 GiB");
-  const RowHeader header{row.person, row.identity, row.dataset, static_cast<std::uint32_t>(row.row_id.size())};
-  const auto header_bytes = bytes_of(header), id = std::as_bytes(std::span(row.row_id));
-  state_->block.insert(state_->block.end(), header_bytes.begin(), header_bytes.end());
-  state_->block.insert(state_->block.end(), id.begin(), id.end());
+  std::vector<std::byte>& block = state_->block;
+  for (const std::uint64_t number : {std::uint64_t{row.dataset}, row.person, row.identity}) put_number(block, number);
+  put_text(block, row.row_id, state_->last_id);
   ++state_->block_rows;
   if (state_->block.size() >= sizeof(BlockHeader) + kBlockBytes) state_->flush();
 }
@@ -223,19 +217,18 @@ void visit_block(const IndexPart& part, std::uint64_t offset, std::uint64_t end,
   bytes.resize(header.bytes);
   part.file.read_exactly_at(offset + sizeof header, bytes);
   if (XXH3_64bits(bytes.data(), bytes.size()) != header.checksum) damaged(path, "wrong checksum of a block");
-  std::uint64_t at = 0;
+  std::span<const std::byte> left = bytes;
+  std::string id;
   for (std::uint64_t r = 0; r < header.rows; ++r) {
-    RowHeader row;
-    if (bytes.size() - at < sizeof row) damaged(path, "a block ends within a row");
-    std::memcpy(&row, bytes.data() + at, sizeof row);
-    at += sizeof row;
-    if (bytes.size() - at < row.id_bytes) damaged(path, "a block ends within a row id");
-    std::string_view id;
-    if (row.id_bytes > 0) id = {reinterpret_cast<const char*>(bytes.data() + at), row.id_bytes};
-    at += row.id_bytes;
-    visit({row.dataset, id, row.person, row.identity});
+    std::uint64_t dataset = 0, person = 0, identity = 0;
+    if (!take_number(left, dataset) || !take_number(left, person) || !take_number(left, identity)) {
+      damaged(path, "a block ends within a row");
+    }
+    if (!take_text(left, id)) damaged(path, "a block ends within a row id");
+    if (dataset > std::numeric_limits<std::uint32_t>::max()) damaged(path, "impossible dataset");
+    visit({static_cast<std::uint32_t>(dataset), id, person, identity});
   }
-  if (at != bytes.size()) damaged(path, "a block has more bytes than rows");
+  if (!left.empty()) damaged(path, "a block has more bytes than rows");
 }
 
 }  // namespace

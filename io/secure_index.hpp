@@ -12,7 +12,6 @@
 #include <string_view>
 
 #include "engine/provenance.hpp"
-#include "engine/pseudonym.hpp"
 #include "partition/communicator.hpp"
 
 namespace ligature {
@@ -20,8 +19,8 @@ namespace ligature {
 struct IndexRow {
   std::uint32_t dataset = 0;  // index into the manifest's datasets
   std::string_view row_id;    // of the extract, or "file:line" where it names none
-  Pseudonym person;
-  IdentityId identity = 0;  // number of the row's identity (identity_records.hpp)
+  std::uint64_t person = 0;   // row of its person in /persons of the dataset
+  IdentityId identity = 0;    // number of the row's identity (identity_records.hpp)
 };
 
 class SecureIndexWriter {

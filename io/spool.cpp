@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "engine/error.hpp"
+#include "engine/release.hpp"
 
 namespace ligature {
 
@@ -81,8 +82,8 @@ void Spool::read(std::span<std::byte> bytes) {
 
 void Spool::clear() {
   budget_->give_back(pages_.size() * kPageBytes);
-  pages_ = {};
-  tail_ = {};
+  release(pages_);
+  release(tail_);
   file_.reset();
   file_bytes_ = size_ = position_ = 0;
 }

@@ -151,6 +151,40 @@ ConfigNode* step_into(ConfigNode& node, std::string_view step, std::string_view 
   return &*node.children.insert(after, std::move(child));
 }
 
+std::string value_text(const ConfigNode& node) {
+  using Kind = ConfigNode::Kind;
+  switch (node.kind) {
+    case Kind::integer:
+      return std::to_string(node.integer);
+    case Kind::number:
+      return fmt::format("{}", node.number);
+    case Kind::boolean:
+      return node.boolean ? "true" : "false";
+    case Kind::date:
+      return fmt::format("{:04}-{:02}-{:02}", node.date.year, node.date.month, node.date.day);
+    case Kind::table:
+    case Kind::array:
+    case Kind::other:
+      return {};
+    case Kind::text:
+      break;
+  }
+  return fmt::format("\"{}\"", node.text);
+}
+
+void add_stated_values(const ConfigNode& node, const std::string& path,
+                       std::vector<std::pair<std::string, std::string>>& values) {
+  if (node.kind != ConfigNode::Kind::table && node.kind != ConfigNode::Kind::array) {
+    values.emplace_back(path, value_text(node));
+    return;
+  }
+  for (std::size_t i = 0; i < node.children.size(); ++i) {
+    const ConfigNode& child = node.children[i];
+    const std::string step = node.kind == ConfigNode::Kind::table ? child.key : std::to_string(i);
+    add_stated_values(child, path.empty() ? step : path + "." + step, values);
+  }
+}
+
 }  // namespace
 
 std::string_view kind_name(ConfigNode::Kind kind) noexcept {
@@ -214,6 +248,12 @@ ConfigNode parse_toml(std::string_view text, Mistakes& mistakes) {
     mistakes.add({}, error.what());
   }
   return {};
+}
+
+std::vector<std::pair<std::string, std::string>> stated_values(const ConfigNode& root) {
+  std::vector<std::pair<std::string, std::string>> values;
+  add_stated_values(root, "", values);
+  return values;
 }
 
 void apply_override(ConfigNode& root, const std::string& assignment, Mistakes& mistakes) {

@@ -62,6 +62,10 @@ class Mistakes {
 // Parses a document.  A syntax error is one mistake, and the result is then an empty table.
 ConfigNode parse_toml(std::string_view text, Mistakes& mistakes);
 
+// What a document says, key by key: each value that is no table, by its dotted path, as text; items of arrays by
+// number.
+std::vector<std::pair<std::string, std::string>> stated_values(const ConfigNode& root);
+
 // Applies "key=value" to the tree: key is a dotted path in which a number picks an item of an array; tables on the way
 // are made.  value is read as TOML; what TOML does not take is a bare text.
 void apply_override(ConfigNode& root, const std::string& assignment, Mistakes& mistakes);

@@ -2,9 +2,11 @@
 // Secure use only.
 //
 // Every rank formats its share of the index twice, first to know its size and so where its lines begin, then to write
-// them in place: nothing is gathered, and the lines are in input order whatever the number of ranks.  Why a row is
-// where it is, is kept by identity: every rank holds a range of them (16 bytes each) and answers for those.
+// them in place: nothing is gathered, and the lines are in input order whatever the number of ranks.  Pseudonyms are in
+// the dataset, and why a row is where it is, is kept by identity: every rank holds a range of either (32 and 16 bytes
+// each) and answers for those.
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <iterator>
 #include <optional>
@@ -14,9 +16,10 @@
 #include <vector>
 
 #include "engine/error.hpp"
-#include "engine/pseudonym.hpp"
 #include "io/audit_log.hpp"
 #include "io/csv_field.hpp"
+#include "io/dataset.hpp"
+#include "io/dataset_reader.hpp"
 #include "io/file_digest.hpp"
 #include "io/files.hpp"
 #include "io/identity_records.hpp"
@@ -26,6 +29,7 @@
 #include "jobs/jobs.hpp"
 #include "jobs/provenance_text.hpp"
 #include "jobs/secure_output.hpp"
+#include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
 
 namespace ligature {
@@ -98,6 +102,42 @@ class ProvenanceTable {
   IdentityId first_ = 0;
 };
 
+using PseudonymText = std::array<char, 32>;
+
+// Every rank's share of the pseudonyms, and the way to ask for any.
+class PseudonymTable {
+ public:
+  // Collective.
+  PseudonymTable(const Communicator& comm, const std::filesystem::path& publish) {
+    agreed_step(comm, [&] {
+      const DatasetReader dataset(publish / kDatasetFile);
+      const std::size_t column = dataset.column("/persons/pseudonym");
+      total_ = dataset.columns()[column].rows;
+      const Range share = share_of(total_, comm.rank(), comm.size());
+      first_ = share.begin;
+      own_.resize(share.size());
+      dataset.read(column, first_, std::as_writable_bytes(std::span(own_)));
+    });
+  }
+
+  [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
+
+  // Collective.  Of rows of /persons, all below total(); consumed.
+  [[nodiscard]] std::vector<PseudonymText> ask(const Communicator& comm, std::vector<std::uint64_t>&& rows) const {
+    ReturnRoute route;
+    const Received<std::uint64_t> asked = shuffle(
+        comm, std::move(rows), [&](std::uint64_t row) { return owner_in_shares(row, total_, comm.size()); }, route);
+    std::vector<PseudonymText> answers;
+    answers.reserve(asked.items.size());
+    for (const std::uint64_t row : asked.items) answers.push_back(own_[row - first_]);
+    return route.reply<PseudonymText>(comm, answers);
+  }
+
+ private:
+  std::vector<PseudonymText> own_;
+  std::uint64_t total_ = 0, first_ = 0;
+};
+
 void append_provenance(std::string& line, const RowProvenance& row) {
   line += ',';
   line += link_kind_name(row.kind);
@@ -120,7 +160,7 @@ struct Batch {
   std::string row_ids;
   std::vector<std::size_t> row_id_end;
   std::vector<std::uint32_t> datasets;
-  std::vector<Pseudonym> persons;
+  std::vector<std::uint64_t> persons;
   std::vector<IdentityId> identities;
 
   void clear() {
@@ -130,7 +170,7 @@ struct Batch {
     persons.clear();
     identities.clear();
   }
-  [[nodiscard]] std::size_t size() const noexcept { return persons.size(); }
+  [[nodiscard]] std::size_t size() const noexcept { return datasets.size(); }
   void add(const IndexRow& row) {
     row_ids += row.row_id;
     row_id_end.push_back(row_ids.size());
@@ -146,7 +186,8 @@ struct Batch {
 
 // Collective.  Calls visit(line) for every row of this rank's share; all ranks fail together.
 void for_each_line(const Communicator& comm, const std::filesystem::path& secure, const Manifest& manifest,
-                   const ProvenanceTable* provenance, const std::function<void(const std::string&)>& visit) {
+                   const PseudonymTable& pseudonyms, const ProvenanceTable* provenance,
+                   const std::function<void(const std::string&)>& visit) {
   std::optional<SecureIndexReader> reader;
   agreed_step(comm, [&] { reader.emplace(secure, comm.rank(), comm.size()); });
   Batch batch;
@@ -158,6 +199,7 @@ void for_each_line(const Communicator& comm, const std::filesystem::path& secure
         if (row.dataset >= manifest.datasets.size()) {
           throw Error("the secure index names a dataset that the run has not");
         }
+        if (row.person >= pseudonyms.total()) throw Error("the secure index names a person that the run has not");
         if (provenance != nullptr && row.identity >= provenance->total()) {
           throw Error("the secure index names an identity that the run has not");
         }
@@ -167,6 +209,7 @@ void for_each_line(const Communicator& comm, const std::filesystem::path& secure
       }
     });
     if (!comm.any(batch.size() > 0)) return;
+    const std::vector<PseudonymText> names = pseudonyms.ask(comm, std::move(batch.persons));
     std::vector<RowProvenance> answers;
     if (provenance != nullptr) answers = provenance->ask(comm, std::move(batch.identities));
     agreed_step(comm, [&] {
@@ -176,7 +219,7 @@ void for_each_line(const Communicator& comm, const std::filesystem::path& secure
         line += ',';
         append_csv_field(line, batch.row_id(row));
         line += ',';
-        line += hex(batch.persons[row]);
+        line.append(names[row].data(), names[row].size());
         if (provenance != nullptr) append_provenance(line, answers[row]);
         line += '\n';
         visit(line);
@@ -193,6 +236,7 @@ int export_index(const Communicator& comm, const ExportArguments& arguments) {
   const std::filesystem::path secure = secure_folder(manifest, publish);
   const std::filesystem::path target = secure_output_path(publish, arguments.index, "--index");
 
+  const PseudonymTable pseudonyms(comm, publish);
   std::optional<ProvenanceTable> table;
   if (arguments.provenance) table.emplace(comm, secure);
   const ProvenanceTable* const provenance = table ? &*table : nullptr;
@@ -202,7 +246,7 @@ int export_index(const Communicator& comm, const ExportArguments& arguments) {
 
   const std::filesystem::path partial = target.string() + ".partial";
   std::uint64_t bytes = 0;
-  for_each_line(comm, secure, manifest, provenance, [&](const std::string& line) { bytes += line.size(); });
+  for_each_line(comm, secure, manifest, pseudonyms, provenance, [&](const std::string& line) { bytes += line.size(); });
   std::uint64_t offset = header.size() + comm.exclusive_sum(bytes);
   agreed_step(comm, [&] {
     if (comm.is_root()) File::create(partial, 0600).write_at(0, std::as_bytes(std::span(header)));
@@ -215,7 +259,7 @@ int export_index(const Communicator& comm, const ExportArguments& arguments) {
     offset += piece.size();
     piece.clear();
   };
-  for_each_line(comm, secure, manifest, provenance, [&](const std::string& line) {
+  for_each_line(comm, secure, manifest, pseudonyms, provenance, [&](const std::string& line) {
     piece += line;
     if (piece.size() >= kPieceBytes) write_piece();
   });

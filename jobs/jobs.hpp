@@ -15,8 +15,9 @@
 
 namespace ligature {
 
-// How a run is watched: nothing here changes its answer or its run id.
+// How a run is watched, and where it begins: nothing here changes its answer or its run id.
 struct RebuildOptions {
+  bool resume = false;                          // go on after the last whole checkpoint
   bool results = false;                         // a line "RESULT key=value ..." a stage
   std::optional<std::filesystem::path> trace;   // write a timeline here
   std::optional<std::filesystem::path> bounds;  // what the machine can do at best

@@ -36,7 +36,7 @@ constexpr std::chrono::milliseconds kPatience{1000};
 
 constexpr std::string_view kExitCodes =
     "Exit codes: 0 done; 1 the job failed; 2 the command or the job file is wrong; 3 the input breaks a limit that the "
-    "job file sets.";
+    "job file sets; 4 stopped by a signal.";
 
 // Everything the command line can say.
 struct CommandLine {
@@ -46,6 +46,8 @@ struct CommandLine {
   std::string index;
   std::vector<std::string> truth;
   std::string json;
+  bool resume = false;
+  std::string checkpoint;
   bool results = false;
   std::string trace, bounds, measured;
   bool provenance = false;
@@ -117,6 +119,10 @@ void add_jobs(CLI::App& app, CommandLine& command) {
 
   CLI::App* const rebuild = add_job(app, "rebuild", "Links the extracts and writes the pseudonymised dataset");
   add_job_file_options(*rebuild, command);
+  rebuild->add_flag("--resume", command.resume, "Goes on after the last whole checkpoint of a run that ended early");
+  rebuild->add_option("--checkpoint", command.checkpoint, "What is kept to resume from (docs/durability.md)")
+      ->check(CLI::IsMember({"none", "stages", "shards"}))
+      ->type_name("none|stages|shards");
   rebuild->add_flag("--results", command.results, "Also prints a line 'RESULT key=value ...' a stage");
   rebuild->add_option("--trace", command.trace, "Writes a timeline of all ranks and threads, for ui.perfetto.dev")
       ->type_name("FILE");
@@ -126,8 +132,10 @@ void add_jobs(CLI::App& app, CommandLine& command) {
       ->type_name("FILE");
   rebuild->callback([&command] {
     command.job = [&](const Communicator& world) {
-      return ligature::rebuild(world, load_on_all_ranks(world, command),
-                               {command.results, path_if_given(command.trace), path_if_given(command.bounds)});
+      ligature::JobFile job = load_on_all_ranks(world, command);
+      if (const auto level = ligature::parse_checkpoint_level(command.checkpoint)) job.checkpoint = *level;
+      return ligature::rebuild(
+          world, job, {command.resume, command.results, path_if_given(command.trace), path_if_given(command.bounds)});
     };
   });
 

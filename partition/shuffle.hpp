@@ -43,7 +43,8 @@ Received<T> exchange(const Communicator& comm, std::span<const T> items, std::sp
 
 // Collective.  Sends each item to rank destination(item); items of one source keep their order.  Items are consumed.
 // destination: a pure function, called from several threads and more than once an item.
-// Memory: the input and one copy sorted by destination; then that copy and what is received.
+// Memory: the input and one copy sorted by destination; then that copy and what is received.  With a route, items that
+// come in the order of their destinations are sent from where they are.
 template <typename T, typename Destination>
 Received<T> shuffle(const Communicator& comm, std::vector<T>&& items, const Destination& destination);
 
@@ -64,7 +65,8 @@ class ReturnRoute {
   template <typename T, typename Destination>
   friend Received<T> shuffle(const Communicator&, std::vector<T>&&, const Destination&, ReturnRoute&);
   std::vector<std::uint64_t> received_first_;  // by source, in items
-  std::vector<std::uint32_t> sent_to_;         // destination rank of each item given to shuffle
+  std::uint64_t sent_ = 0;                     // items given to shuffle
+  std::vector<std::uint32_t> sent_to_;         // destination rank of each; none if they were in the order of ranks
 };
 
 // Collective.  A stream of batches: each round every rank offers a batch (empty when it has no more), the round's items

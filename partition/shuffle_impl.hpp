@@ -2,12 +2,14 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <utility>
 
 #include "engine/counting_sort.hpp"
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
+#include "engine/release.hpp"
 #include "partition/shuffle.hpp"
 
 namespace ligature {
@@ -57,13 +59,31 @@ template <typename T, typename Destination>
 Received<T> shuffle(const Communicator& comm, std::vector<T>&& items, const Destination& destination,
                     ReturnRoute& route) {
   std::vector<T> mine = std::move(items);
-  route.sent_to_.resize(mine.size());
-  for_blocks(mine.size(), std::size_t{1} << 14, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) {
-      route.sent_to_[i] = static_cast<std::uint32_t>(destination(std::as_const(mine[i])));
+  route.sent_ = mine.size();
+  route.sent_to_ = {};
+  if (comm.size() > 1) {
+    route.sent_to_.resize(mine.size());
+    for_blocks(mine.size(), std::size_t{1} << 14, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) {
+        route.sent_to_[i] = static_cast<std::uint32_t>(destination(std::as_const(mine[i])));
+      }
+    });
+  }
+  Received<T> received;
+  if (std::is_sorted(route.sent_to_.begin(), route.sent_to_.end()) && comm.size() > 1) {
+    // Nothing has to move here, nor to be put in order when answers come.
+    std::vector<std::uint64_t> first;
+    for (int rank = 0; rank <= comm.size(); ++rank) {
+      const auto begin =
+          std::lower_bound(route.sent_to_.begin(), route.sent_to_.end(), rank, std::less<std::int64_t>());
+      first.push_back(static_cast<std::uint64_t>(begin - route.sent_to_.begin()));
     }
-  });
-  Received<T> received = shuffle_detail::send_sorted(comm, mine, [&](std::size_t i) { return route.sent_to_[i]; });
+    if (first.back() != mine.size()) throw Error("shuffle: the destination of an item does not exist");
+    release(route.sent_to_);
+    received = exchange(comm, std::span<const T>(mine), first);
+  } else {
+    received = shuffle_detail::send_sorted(comm, mine, [&](std::size_t i) { return route.sent_to_[i]; });
+  }
   route.received_first_ = received.first;
   return received;
 }
@@ -74,7 +94,8 @@ std::vector<R> ReturnRoute::reply(const Communicator& comm, std::span<const R> r
     throw Error("shuffle: the number of replies is not the number of items received");
   }
   Received<R> returned = exchange(comm, replies, received_first_);
-  if (comm.size() == 1) return std::move(returned.items);
+  if (returned.items.size() != sent_) throw Error("shuffle: the number of answers is not the number of items sent");
+  if (sent_to_.empty()) return std::move(returned.items);
   // Replies lie by destination, in each by the order of the items: the places of the counting sort, read backwards.
   SortPlan plan =
       plan_sort(sent_to_.size(), static_cast<std::size_t>(comm.size()), [&](std::size_t i) { return sent_to_[i]; });

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 
 namespace ligature {
@@ -59,6 +60,33 @@ TEST(Collapse, gives_what_sorting_gives_for_any_number_of_rows_and_of_different_
       SCOPED_TRACE(count);
       expect_same(make_rows(count, different, seed++));
     }
+  }
+}
+
+TEST(Collapse, in_batches_is_what_it_is_at_once_and_others_are_joined_with_none) {
+  const Rows rows = make_rows(60'000, 20'000, 5);
+  std::vector<std::uint32_t> expected_of_row(rows.size);
+  const std::vector<CountedIdentity> expected = collapse(rows.runs, expected_of_row);
+  const std::vector<CountedIdentity> others{{expected.front().identity, 3, 0}, {expected.back().identity, 4, 0}};
+  for (const std::size_t blocks_a_batch : {1U, 3U, 1'000U}) {
+    Collapser collapser(rows.size);
+    std::vector<std::uint32_t> of_row(rows.size), of_other(others.size());
+    std::size_t row = 0;
+    for (std::size_t b = 0; b < rows.runs.size(); b += blocks_a_batch) {
+      const auto batch = std::span(rows.runs).subspan(b, std::min(blocks_a_batch, rows.runs.size() - b));
+      std::size_t count = 0;
+      for (const IdentityRun& run : batch) count += run.identities.size();
+      collapser.add(batch, std::span(of_row).subspan(row, count));
+      row += count;
+    }
+    const std::vector<CountedIdentity> found = collapser.finish(others, of_other);
+    collapser.resolve(of_row);
+    ASSERT_EQ(found.size(), expected.size() + others.size());
+    for (std::size_t i = 0; i < rows.size; ++i) ASSERT_EQ(found[of_row[i]], expected[expected_of_row[i]]) << i;
+    for (std::size_t i = 0; i < others.size(); ++i) EXPECT_EQ(found[of_other[i]], others[i]);
+    EXPECT_TRUE(std::is_sorted(found.begin(), found.end(), [](const CountedIdentity& a, const CountedIdentity& b) {
+      return shard_of(linkage_key(a.identity)) < shard_of(linkage_key(b.identity));
+    }));
   }
 }
 

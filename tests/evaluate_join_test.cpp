@@ -191,16 +191,18 @@ TEST(Truth, wrong_files_are_refused_with_their_name) {
 struct Row {
   std::uint32_t dataset;
   std::string id;
-  Pseudonym person;
+  std::uint64_t person;
   std::string truth;  // empty: not in the truth
   std::string errors;
 };
+
+constexpr std::uint64_t kPersons = 201;
 
 std::vector<Row> example_rows() {
   std::vector<Row> rows;
   for (std::uint64_t i = 0; i < 600; ++i) {
     const std::uint64_t person = i % 50 == 49 ? i / 3 + 1 : i / 3;
-    rows.push_back({static_cast<std::uint32_t>(i % 2), numbered("r", i / 2), Pseudonym{linkage_key(person), person},
+    rows.push_back({static_cast<std::uint32_t>(i % 2), numbered("r", i / 2), person,
                     i % 100 == 7 ? "" : numbered("P", i / 3),
                     i % 10 == 0   ? "moved"
                     : i % 25 == 0 ? "moved|missing"
@@ -242,7 +244,8 @@ TEST(JoinWithTruth, gives_the_same_rows_for_any_ranks_and_any_number_of_passes) 
   const TruthFiles truth = find_truth({folder.write("truth.csv", example_truth(rows, datasets))});
   EXPECT_TRUE(truth.has_dataset);
   for (const std::uint64_t items_at_once : {1'000'000U, 100U, 37U}) {
-    const JoinedRows joined = join_with_truth(world, folder.path() / "secure", datasets, truth, items_at_once);
+    const JoinedRows joined =
+        join_with_truth(world, folder.path() / "secure", datasets, kPersons, truth, items_at_once);
     EXPECT_EQ(joined.error_kinds, (std::vector<std::string>{"missing", "moved"}));
     const JoinCounts expected{600, 595, 594, 6, 1, 0, 0, 0};
     EXPECT_EQ(joined.counts, expected);
@@ -254,7 +257,7 @@ TEST(JoinWithTruth, gives_the_same_rows_for_any_ranks_and_any_number_of_passes) 
     for (const Row& row : rows) {
       if (row.truth.empty()) continue;
       const std::uint32_t errors = row.errors == "moved" ? 2U : row.errors.empty() ? 0U : 3U;
-      ++expected_of_person[{row.person.high, row.dataset * 4U + errors}];
+      ++expected_of_person[{row.person, row.dataset * 4U + errors}];
     }
     EXPECT_EQ(of_person, expected_of_person);
   }
@@ -270,7 +273,7 @@ TEST(JoinWithTruth, knows_the_combinations_of_groups_that_occur_on_any_rank) {
             (i % 100 == 0 ? "B1" : "") + "\n";
   }
   const TruthFiles truth = find_truth({folder.write("truth.csv", text)});
-  const JoinedRows joined = join_with_truth(world, folder.path() / "secure", {"gp", "ae"}, truth);
+  const JoinedRows joined = join_with_truth(world, folder.path() / "secure", {"gp", "ae"}, kPersons, truth);
   EXPECT_EQ(joined.groups.names, (std::vector<std::string>{"group_sex", "group_ward"}));
   const std::vector<std::vector<std::string>> expected = {{"", "w0"},  {"", "w1"},  {"", "w2"},
                                                           {"F", "w0"}, {"F", "w1"}, {"F", "w2"}};
@@ -294,7 +297,7 @@ TEST(JoinWithTruth, refuses_more_combinations_of_groups_than_a_report_can_use) {
   std::string text = "record_id,person_id,group_x\n";
   for (std::uint64_t i = 0; i <= kMaxCombinations; ++i) text += numbered("r", i) + ",P," + std::to_string(i) + "\n";
   const TruthFiles truth = find_truth({folder.write("truth.csv", text)});
-  EXPECT_THROW(join_with_truth(world, folder.path() / "secure", {"gp", "ae"}, truth), Error);
+  EXPECT_THROW(join_with_truth(world, folder.path() / "secure", {"gp", "ae"}, kPersons, truth), Error);
 }
 
 TEST(JoinWithTruth, refuses_more_kinds_of_error_than_it_can_tell_apart) {
@@ -305,7 +308,7 @@ TEST(JoinWithTruth, refuses_more_kinds_of_error_than_it_can_tell_apart) {
   for (std::uint64_t i = 0; i < 40; ++i) text += numbered("r", i) + ",P," + numbered("kind", i) + "\n";
   const TruthFiles truth = find_truth({folder.write("truth.csv", text)});
   try {
-    join_with_truth(world, folder.path() / "secure", {"gp", "ae"}, truth);
+    join_with_truth(world, folder.path() / "secure", {"gp", "ae"}, kPersons, truth);
     ADD_FAILURE() << "nothing was thrown";
   } catch (const Error& error) {  // the same on every rank
     EXPECT_EQ(error.exit_code(), kExitWrongUse);
@@ -319,7 +322,7 @@ TEST(JoinWithTruth, a_broken_row_of_the_truth_stops_all_ranks) {
   write_index(world, folder.path() / "secure", example_rows());
   const TruthFiles truth = find_truth({folder.write("truth.csv", "record_id,person_id\nr1,P1\nr2\n")});
   try {
-    join_with_truth(world, folder.path() / "secure", {"gp", "ae"}, truth);
+    join_with_truth(world, folder.path() / "secure", {"gp", "ae"}, kPersons, truth);
     ADD_FAILURE() << "nothing was thrown";
   } catch (const Error& error) {  // the same on every rank
     EXPECT_EQ(error.exit_code(), kExitWrongUse);

@@ -182,7 +182,7 @@ TEST(Evaluate, an_index_that_names_a_person_unknown_to_the_dataset_is_an_error) 
   TinyRun run(folder.path(), 50);
   std::vector<Row> rows = rows_of(run);
   for (Row& row : rows) row.truth = "P";
-  run.first_row_person = Pseudonym{0x123456789, 1};
+  run.first_row_person = run.persons.size();
   run.write(world);
   const std::string truth = folder.write("truth.csv", truth_text(run, rows));
   EXPECT_THROW(evaluate(world, {run.publish, {truth}, std::nullopt}), Error);

@@ -9,8 +9,10 @@
 
 #include <gtest/gtest.h>
 
+#include "io/dataset_reader.hpp"
 #include "io/files.hpp"
 #include "io/secure_index.hpp"
+#include "jobs/explain/explanation.hpp"
 #include "jobs/jobs.hpp"
 #include "partition/shard_map.hpp"
 #include "tests/shared_folder.hpp"
@@ -56,7 +58,7 @@ class Collected : public testing::Test {
       const std::uint64_t identities = people[p].second == 17 ? kIdentitiesOfLargest : 1;
       for (std::uint64_t i = 0; i < identities; ++i) {
         if ((p + i) % static_cast<std::uint64_t>(world_.size()) == static_cast<std::uint64_t>(world_.rank())) {
-          persons_.of_owned.push_back({p, people[p].first.pseudonym});
+          persons_.of_owned.push_back(p);
         }
       }
     }
@@ -202,8 +204,9 @@ until = "left"
       of_person[outcome.list.substr(at, 32)].insert(outcome.list.substr(at + 33, end - at - 33));
       at = end + 1;
     }
+    const DatasetReader dataset(job.publish / kDatasetFile);
     read_secure_index(job.secure, 0, 1, [&](const IndexRow& row) {
-      outcome.of_row[std::string(row.row_id)] = of_person[hex(row.person)];
+      outcome.of_row[std::string(row.row_id)] = of_person[pseudonym_text(dataset, row.person)];
     });
     return outcome;
   }

@@ -120,7 +120,7 @@ class Explain : public testing::Test {
     add_row(0, "again", kElsewhere);
     add_row(0, "again", kElsewhere);
     add_row(0, "either", kEither);
-    rows_.back().person = run_.persons[8].pseudonym;
+    rows_.back().person = 8;
     add_row(1, "r0", kTwin);
     add_row(1, "gp:r1", kTwin);
     SecureIndexWriter index(run_.secure, world_.rank());
@@ -131,7 +131,7 @@ class Explain : public testing::Test {
 
   void add_row(std::uint32_t dataset, const std::string& row_id, IdentityId identity) {
     row_ids_.push_back(std::make_unique<std::string>(row_id));
-    rows_.push_back({dataset, *row_ids_.back(), identities_[identity].record.person, identity});
+    rows_.push_back({dataset, *row_ids_.back(), identities_[identity].person, identity});
   }
 
   // Collective.  What the job prints and writes; the text is empty but on rank 0.

@@ -25,13 +25,13 @@ std::string nhs(std::size_t person) {
 
 // What a rebuild said of each row, by row id.
 struct Outcome {
-  std::map<std::string, Pseudonym> person;
+  std::map<std::string, std::uint64_t> person;
   std::map<std::string, LinkKind> kind;
   Manifest manifest;
 
   [[nodiscard]] bool together(const std::string& a, const std::string& b) const { return person.at(a) == person.at(b); }
   [[nodiscard]] std::size_t persons() const {
-    std::set<Pseudonym> all;
+    std::set<std::uint64_t> all;
     for (const auto& [row, pseudonym] : person) all.insert(pseudonym);
     return all.size();
   }

@@ -75,6 +75,28 @@ class StoredRows : public testing::Test {
   IntakeReport intake_;
 };
 
+TEST_F(StoredRows, collapse_as_they_come_to_what_they_collapse_to_at_the_end) {
+  for (const std::uint64_t rows_a_batch : {1U, 4U, 1'000U}) {
+    RowStore rows(inputs_, folder_.path(), 1 << 20, 100);
+    rows.collapse_as_added(9, rows_a_batch);
+    add(rows, "abc", {1, 2, 1}, {10, 20, 30}, {"x"});
+    add(rows, "def", {2, 3, 1}, {40, 50, 60}, {"x"});
+    add(rows, "ghi", {4, 4, 4}, {40, 50, 60}, {"x"});
+    if (rows_a_batch == 1) EXPECT_TRUE(rows.blocks()[2].identities.empty());
+    std::vector<std::uint32_t> of_row;
+    const std::vector<CountedIdentity> different = rows.collapse({}, {}, of_row);
+    ASSERT_EQ(different.size(), 4U);
+    std::vector<std::uint64_t> numbers, counts;
+    for (const std::uint32_t local : of_row) {
+      numbers.push_back(different[local].identity.valid_nhs());
+      counts.push_back(different[local].rows);
+    }
+    EXPECT_EQ(numbers, (std::vector<std::uint64_t>{1, 2, 1, 2, 3, 1, 4, 4, 4}));
+    EXPECT_EQ(counts, (std::vector<std::uint64_t>{3, 2, 3, 2, 1, 3, 3, 3, 3}));
+    EXPECT_EQ(ids_of(rows), "abcdefghi");
+  }
+}
+
 TEST_F(StoredRows, are_gone_from_everything_once_they_are_dropped) {
   RowStore rows(inputs_, folder_.path(), 1 << 20, 100);
   add(rows, "abc", {1, 2, 3}, {10, 20, 30}, {"x", "y", "z"});

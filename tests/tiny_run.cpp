@@ -301,7 +301,7 @@ void TinyRun::write(const Communicator& comm) {
   std::vector<IndexRow> rows;
   for (std::uint32_t d = 0; d < datasets.size(); ++d) {
     for (const TinyEvent& event : datasets[d].events) {
-      rows.push_back({d, event.row_id, persons[event.person].pseudonym, event.person});
+      rows.push_back({d, event.row_id, event.person, event.person});
     }
   }
   rows.resize(rows.size() - indexed_less);

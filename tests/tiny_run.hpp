@@ -57,8 +57,8 @@ struct TinyRun {
   std::vector<TinyDataset> datasets;
   Manifest manifest;  // name, digests and counts are filled in by write()
   std::uint64_t quarantined = 3, opted_out = 2;
-  std::uint64_t indexed_less = 0;             // rows left out of the secure index, at its end
-  std::optional<Pseudonym> first_row_person;  // whom the first row of the index names, if not whom it should
+  std::uint64_t indexed_less = 0;                 // rows left out of the secure index, at its end
+  std::optional<std::uint64_t> first_row_person;  // whom the first row of the index names, if not whom it should
 
   // Collective.  The columns as they are laid out.
   [[nodiscard]] std::vector<ColumnSpec> columns() const;

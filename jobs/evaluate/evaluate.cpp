@@ -56,7 +56,7 @@ Scores tally_rows(const Communicator& comm, const std::filesystem::path& publish
   std::optional<Scores> scores;
   agreed_step(comm, [&] {
     const DatasetReader dataset(publish / kDatasetFile);
-    PublishedPersons persons(dataset, ShardMap(comm.size()).shards_of(comm.rank()));
+    PublishedPersons persons(dataset);
     scores.emplace(datasets.size(), joined.error_kinds.size(),
                    make_groupings(persons.areas(), datasets, joined.groups));
     tally_found(
@@ -81,7 +81,7 @@ int evaluate(const Communicator& comm, const EvaluateArguments& arguments) {
   for (const DatasetReport& dataset : manifest.datasets) datasets.push_back(dataset.name);
   if (datasets.size() > kMaxDatasets) throw Error("the manifest names more datasets than a run can have");
   const TruthFiles truth = find_truth(arguments.truth);
-  JoinedRows joined = join_with_truth(comm, secure_folder(manifest, publish), datasets, truth);
+  JoinedRows joined = join_with_truth(comm, secure_folder(manifest, publish), datasets, manifest.persons, truth);
   if (joined.counts.joined == 0 && joined.counts.index_rows > 0) {
     throw UsageError(truth.has_dataset
                          ? "no row of the run is in the truth: are its record_id and dataset those of the job?"

@@ -139,10 +139,11 @@ struct Pass {
 class Join {
  public:
   Join(const Communicator& comm, const std::filesystem::path& secure, const std::vector<std::string>& datasets,
-       const TruthFiles& truth, const std::vector<TruthBlock>& blocks, const TruthSurvey& survey)
+       std::uint64_t persons, const TruthFiles& truth, const std::vector<TruthBlock>& blocks, const TruthSurvey& survey)
       : comm_(comm),
         secure_(secure),
         datasets_(datasets),
+        persons_(persons),
         truth_(truth),
         blocks_(blocks),
         error_kinds_(survey.kinds.begin(), survey.kinds.end()),
@@ -157,8 +158,9 @@ class Join {
     join_items(index, truth, joined, counts);
     std::vector<IndexItem>().swap(index);
     std::vector<TruthItem>().swap(truth);
-    const Received<LabelledRow> mine =
-        shuffle(comm_, std::move(joined), [&](const LabelledRow& row) { return shards_.owner(shard_of(row.found)); });
+    const Received<LabelledRow> mine = shuffle(comm_, std::move(joined), [&](const LabelledRow& row) {
+      return owner_in_shares(row.found, persons_, comm_.size());
+    });
     rows.insert(rows.end(), mine.items.begin(), mine.items.end());
   }
 
@@ -172,8 +174,9 @@ class Join {
       while (more && batch.size() < kBatch) {
         more = reader.next_block([&](const IndexRow& row) {
           if (row.dataset >= datasets_.size()) throw Error("the secure index names a dataset that the run has not");
+          if (row.person >= persons_) throw Error("the secure index names a person that the run has not");
           const std::string_view dataset = truth_.has_dataset ? datasets_[row.dataset] : std::string_view();
-          const IndexItem item{record_key(dataset, row.row_id), row.person.high, row.dataset};
+          const IndexItem item{record_key(dataset, row.row_id), row.person, row.dataset};
           if (pass.takes(item.key)) batch.push_back(item);
         });
       }
@@ -237,6 +240,7 @@ class Join {
   const Communicator& comm_;
   const std::filesystem::path& secure_;
   const std::vector<std::string>& datasets_;
+  std::uint64_t persons_;
   const TruthFiles& truth_;
   const std::vector<TruthBlock>& blocks_;
   std::vector<std::string> error_kinds_, combinations_;  // in byte order
@@ -317,7 +321,7 @@ void join_items(std::vector<IndexItem>& index, std::vector<TruthItem>& truth, st
 }
 
 JoinedRows join_with_truth(const Communicator& comm, const std::filesystem::path& secure,
-                           const std::vector<std::string>& datasets, const TruthFiles& truth,
+                           const std::vector<std::string>& datasets, std::uint64_t persons, const TruthFiles& truth,
                            std::uint64_t items_at_once) {
   const std::vector<TruthBlock> blocks = truth_blocks(truth, comm.rank(), comm.size());
   const TruthSurvey found = survey(comm, truth, blocks);
@@ -334,7 +338,7 @@ JoinedRows join_with_truth(const Communicator& comm, const std::filesystem::path
   const std::uint64_t most = std::max(comm.sum(index_rows), found.rows);
   const std::uint64_t room = items_at_once * static_cast<std::uint64_t>(comm.size());
   const std::uint64_t passes = std::max<std::uint64_t>(1, (most + room - 1) / room);
-  Join join(comm, secure, datasets, truth, blocks, found);
+  Join join(comm, secure, datasets, persons, truth, blocks, found);
   for (std::uint64_t pass = 0; pass < passes; ++pass) join.run({pass, passes}, result.rows, counts);
   std::array<std::uint64_t, kJoinCounters> sums = {0,
                                                    0,

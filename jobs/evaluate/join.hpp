@@ -21,7 +21,7 @@ namespace ligature {
 
 struct IndexItem {
   Digest key;
-  std::uint64_t found = 0;
+  std::uint64_t found = 0;  // LabelledRow::found
   std::uint64_t dataset = 0;
 };
 
@@ -60,11 +60,11 @@ struct JoinedRows {
   TruthGroups groups;                    // what LabelledRow::truth_groups means
 };
 
-// Collective.  datasets: names by the index's dataset numbers.  items_at_once: of either side, a rank; tests make it
-// small. Throws UsageError for a truth that cannot be read, or has more than 32 kinds of error or 4,096 combinations of
-// groups.
+// Collective.  datasets: names by the index's dataset numbers.  persons: how many the run has; those that a rank owns
+// are its share of them.  items_at_once: of either side, a rank; tests make it small.  Throws UsageError for a truth
+// that cannot be read, or has more than 32 kinds of error or 4,096 combinations of groups.
 JoinedRows join_with_truth(const Communicator& comm, const std::filesystem::path& secure,
-                           const std::vector<std::string>& datasets, const TruthFiles& truth,
+                           const std::vector<std::string>& datasets, std::uint64_t persons, const TruthFiles& truth,
                            std::uint64_t items_at_once = 16U << 20);
 
 }  // namespace ligature

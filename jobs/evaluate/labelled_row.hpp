@@ -16,9 +16,9 @@ struct Published {
   std::uint8_t gender = 0;
 };
 
-// Persons are told apart by 64 bits of a hash of theirs: the chance that two of 10^8 persons share them is 3 in 10,000.
+// True persons are told apart by 64 bits of a hash: the chance that two of 10^8 share them is 3 in 10,000.
 struct LabelledRow {
-  std::uint64_t found = 0;
+  std::uint64_t found = 0;  // row of /persons
   std::uint64_t truth = 0;
   std::uint32_t errors = 0;        // bit k: error kind k
   std::uint32_t birth_group = 0;   // of a hash of the truth's birth_group: not 0 for a person of a multiple birth

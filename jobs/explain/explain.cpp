@@ -45,15 +45,12 @@ int explain(const Communicator& comm, const ExplainArguments& arguments) {
 
   std::vector<FoundRow> rows = find_rows(comm, secure, manifest.datasets, arguments.rows);
   std::string persons;
-  for (const FoundRow& row : rows) {
-    if (!persons.empty()) persons += ' ';
-    persons += hex(row.person);
-  }
-  Explanation explanation;  // of rank 0
+  Explanation explanation;  // of rank 0, as all else that is read of persons
   agreed_step(comm, [&] {
     if (!comm.is_root()) return;
     const DatasetReader dataset(publish / kDatasetFile);
     explanation = explain_rows(manifest, secure, dataset, std::move(rows));
+    for (const ExplainedRow& row : explanation.rows) persons += (persons.empty() ? "" : " ") + row.person;
   });
   name_links(comm, secure, manifest, explanation);
   // Accounted for before anything is shown; of whom, by pseudonym.

@@ -25,29 +25,10 @@ Identity counted(const IdentityRecord& record) noexcept {
   return is_one_time(record.identity) ? record.identity : weighed(record.identity, record.evidence);
 }
 
-// The kind of person that a pseudonym names, from /persons.
-IdType id_type_of(const DatasetReader& dataset, const Pseudonym& person) {
-  const std::size_t column = dataset.column("/persons/pseudonym");
-  const std::string wanted = hex(person);
-  std::array<char, 32> text{};
-  const auto at = [&](std::uint64_t row) {
-    dataset.read(column, row, std::as_writable_bytes(std::span(text)));
-    return std::string_view(text.data(), text.size());
-  };
-  std::uint64_t first = 0, last = dataset.columns()[column].rows;
-  while (first < last) {
-    const std::uint64_t middle = first + (last - first) / 2;
-    if (at(middle) < wanted) {
-      first = middle + 1;
-    } else {
-      last = middle;
-    }
-  }
-  if (first == dataset.columns()[column].rows || at(first) != wanted) {
-    throw Error("a row of the secure index is of no person in /persons: verify the run");
-  }
+// The kind of a person, from /persons.
+IdType id_type_of(const DatasetReader& dataset, std::uint64_t person) {
   std::vector<std::uint64_t> type;
-  dataset.read_unsigned(dataset.column("/persons/id_type"), {first, first + 1}, type);
+  dataset.read_unsigned(dataset.column("/persons/id_type"), {person, person + 1}, type);
   return static_cast<IdType>(type.front());
 }
 
@@ -373,6 +354,16 @@ std::string_view reason_name(Reason reason) noexcept {
   return "";
 }
 
+std::string pseudonym_text(const DatasetReader& dataset, std::uint64_t person) {
+  const std::size_t column = dataset.column("/persons/pseudonym");
+  if (person >= dataset.columns()[column].rows) {
+    throw Error("a row of the secure index is of no person in /persons: verify the run");
+  }
+  std::string text(32, '0');
+  dataset.read(column, person, std::as_writable_bytes(std::span(text)));
+  return text;
+}
+
 Explanation explain_rows(const Manifest& manifest, const std::filesystem::path& secure, const DatasetReader& dataset,
                          std::vector<FoundRow> rows) {
   Explanation result;
@@ -386,11 +377,12 @@ Explanation explain_rows(const Manifest& manifest, const std::filesystem::path& 
     const IdentityRecord& record = records[row.identity];
     // Rows of one ambiguous identity are persons of their own (jobs/rebuild/ambiguous_rows.hpp).
     const bool stands_alone = record.provenance.kind == LinkKind::apart && record.rows > 1;
-    if (record.person != row.person && !stands_alone) {
+    std::string person = pseudonym_text(dataset, row.person);
+    if (hex(record.person) != person && !stands_alone) {
       throw Error("the secure index and the identity records differ: verify the run");
     }
     const IdType type = id_type_of(dataset, row.person);
-    result.rows.push_back({std::move(row), record, type});
+    result.rows.push_back({std::move(row), std::move(person), record, type});
   }
   if (result.rows.size() == 1) {
     explain_one(records, model, result);

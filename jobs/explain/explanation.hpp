@@ -21,6 +21,7 @@ namespace ligature {
 // A row of the question, with its identity's record.
 struct ExplainedRow {
   FoundRow row;
+  std::string person;  // its pseudonym, 32 hexadecimal digits
   IdentityRecord record;
   IdType id_type = IdType::other;
 };
@@ -80,6 +81,9 @@ struct Explanation {
   Weight threshold = 0, margin = 0;
   double elsewhere = 1;  // of the model: what a link by moves is believed against (engine/moves.hpp)
 };
+
+// The pseudonym of a row of /persons, 32 hexadecimal digits.  Throws Error if there is no such row.
+std::string pseudonym_text(const DatasetReader& dataset, std::uint64_t person);
 
 // rows: one or two.
 Explanation explain_rows(const Manifest& manifest, const std::filesystem::path& secure, const DatasetReader& dataset,

@@ -27,7 +27,7 @@ Json row_json(const Explanation& explanation, const ExplainedRow& row, bool valu
   Json json;
   json["dataset"] = explanation.manifest.datasets[row.row.dataset].name;
   json["row_id"] = row.row.row_id;
-  json["person"] = hex(row.row.person);
+  json["person"] = row.person;
   json["id_type"] = id_type_name(row.id_type);
   json["identity"] = row.row.identity;
   json["rows_of_identity"] = record.rows;

@@ -68,7 +68,7 @@ std::string rows_text(const Explanation& explanation, bool values) {
     const std::vector<std::string> column{
         r == 0 ? "A" : "B",
         row_name(explanation, row.row),
-        hex(row.row.person),
+        row.person,
         std::string(id_type_name(row.id_type)),
         with_commas(row.row.identity),
         with_commas(row.record.rows) + " in " + dataset_names(explanation, row.record.datasets),

@@ -22,7 +22,7 @@ struct Match {
   std::uint32_t qualified = 0;  // it names the dataset too
   std::uint64_t dataset = 0;
   IdentityId identity = 0;
-  Pseudonym person;
+  std::uint64_t person = 0;
   friend auto operator<=>(const Match&, const Match&) = default;
 };
 

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "engine/provenance.hpp"
-#include "engine/pseudonym.hpp"
 #include "io/manifest.hpp"
 #include "partition/communicator.hpp"
 
@@ -18,7 +17,7 @@ struct FoundRow {
   std::uint32_t dataset = 0;
   std::string row_id;
   IdentityId identity = 0;
-  Pseudonym person;
+  std::uint64_t person = 0;  // row of /persons
 };
 
 // Collective.  The rows that these texts name: each "dataset:row_id" with a dataset of the run, or a row id alone.

@@ -128,17 +128,21 @@ AmbiguousRows::AmbiguousRows(const Communicator& comm, const Inputs& inputs, Row
   }
 }
 
-void AmbiguousRows::lead(const Communicator& comm, std::span<const PersonPlace> of_draft,
+void AmbiguousRows::lead(const Communicator& comm, std::span<const std::uint64_t> of_draft,
                          std::vector<std::uint32_t>& local_of_row, Persons& persons) const {
   if (!any_) return;
-  std::vector<PersonPlace> places;
+  std::vector<std::uint64_t> places;
   places.reserve(draft_of_received_.size());
   for (const std::uint64_t draft : draft_of_received_) {
-    places.push_back(draft == kOwnPerson ? PersonPlace{kOwnPerson, {}} : of_draft[draft]);
+    places.push_back(draft == kOwnPerson ? kOwnPerson : of_draft[draft]);
   }
-  const std::vector<PersonPlace> of_row = route_.reply<PersonPlace>(comm, places);
+  const std::vector<std::uint64_t> of_row = route_.reply<std::uint64_t>(comm, places);
+  const auto apart = static_cast<std::size_t>(
+      std::count_if(of_row.begin(), of_row.end(), [](std::uint64_t person) { return person != kOwnPerson; }));
+  persons.of_local.reserve(persons.of_local.size() + apart);
+  persons.id_of_local.reserve(persons.id_of_local.size() + apart);
   for (std::size_t i = 0; i < rows_.size(); ++i) {
-    if (of_row[i].row == kOwnPerson) continue;
+    if (of_row[i] == kOwnPerson) continue;
     if (persons.of_local.size() >= std::numeric_limits<std::uint32_t>::max()) {
       throw Error("one rank has 2^32 identities and ambiguous rows or more: run the job on more ranks");
     }

@@ -32,7 +32,7 @@ class AmbiguousRows {
 
   // Collective.  Leads the rows that were taken apart to their persons.  of_draft: where each draft's person is.
   // Adds entries to of_local and id_of_local, which local_of_row (Identities) then names.
-  void lead(const Communicator& comm, std::span<const PersonPlace> of_draft, std::vector<std::uint32_t>& local_of_row,
+  void lead(const Communicator& comm, std::span<const std::uint64_t> of_draft, std::vector<std::uint32_t>& local_of_row,
             Persons& persons) const;
 
   // Persons that were made, over all ranks.

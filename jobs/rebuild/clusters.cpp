@@ -8,6 +8,7 @@
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
+#include "engine/release.hpp"
 #include "jobs/rebuild/component.hpp"
 #include "jobs/rebuild/objector_search.hpp"
 #include "partition/components.hpp"
@@ -112,8 +113,8 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
     task_drafts[task] = std::move(resolver.drafts);
     task_counts[task] = resolver.counts;
   });
-  nodes = {};
-  component_edges = {};
+  release(nodes);
+  release(component_edges);
 
   if (search != nullptr) {
     PersonDrafts& drafts = task_drafts.emplace_back();

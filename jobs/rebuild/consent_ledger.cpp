@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/error.hpp"
+#include "engine/release.hpp"
 #include "io/files.hpp"
 #include "io/progress.hpp"
 #include "jobs/rebuild/objector_search.hpp"
@@ -105,7 +106,7 @@ void ConsentLedger::complete(const Communicator& comm, const JobFile& job, const
   }
   reconcile_objections(comm, job, entries_, ledger_, report);
   entries_ = {};
-  problems_ = {};
+  release(problems_);
 }
 
 }  // namespace ligature

@@ -8,6 +8,7 @@
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
+#include "engine/release.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
 
@@ -136,7 +137,7 @@ class EventSource {
 
   [[nodiscard]] Address address_of(std::uint64_t row) const {
     const std::uint32_t local = identities_.local_of_row[row];
-    const std::uint64_t person = persons_.row_of_local[local];
+    const std::uint64_t person = persons_.of_local[local];
     const auto rank = static_cast<std::uint32_t>(persons_.owner(person));
     return {rank, static_cast<std::uint32_t>(person - persons_.first_row_of_rank[rank]), local};
   }
@@ -396,9 +397,9 @@ void publish_events(const Communicator& comm, const JobFile& job, const Inputs& 
           std::span(by_bucket).subspan(plan.first[b] * stride, (plan.first[b + 1] - plan.first[b]) * stride));
     }
   }
-  send = {};
-  received = {};
-  by_bucket = {};
+  release(send);
+  release(received);
+  release(by_bucket);
 
   std::uint64_t local_rows = 0;
   for (const Spool& spool : spools) local_rows += spool.size() / stride;

@@ -8,94 +8,109 @@
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
+#include "engine/release.hpp"
 #include "partition/shard_map.hpp"
 
 namespace ligature {
 
 namespace {
 
-// Collapses this rank's rows; fills local_of_row.
-std::vector<CountedIdentity> collapse_local(RowStore& store, std::vector<std::uint32_t>& local_of_row) {
-  std::vector<IdentityRun> runs;
-  for (const StoredBlock& block : store.blocks()) runs.push_back({block.identities, block.dataset});
-  local_of_row.resize(store.rows());
-  std::vector<CountedIdentity> different = collapse(runs, local_of_row);
-  for (StoredBlock& block : store.blocks()) block.identities = {};
-  return different;
-}
-
-// Adds the identities of barred rows to the different ones of this rank, without datasets.
-void add_suppressed(std::vector<BarredRow>&& barred, std::vector<CountedIdentity>& local,
-                    std::vector<SuppressedKey>& keys) {
+// The different identities of barred rows, without datasets.  keys: of local ids; their local is its place among these.
+std::vector<CountedIdentity> suppressed_identities(std::vector<BarredRow>&& barred, std::vector<SuppressedKey>& keys) {
   sort_items(barred.begin(), barred.end(), [](const BarredRow& a, const BarredRow& b) {
     return a.identity != b.identity ? a.identity < b.identity : a.local_key < b.local_key;
   });
+  std::vector<CountedIdentity> suppressed;
   for (std::size_t i = 0; i < barred.size(); ++i) {
     const bool is_new = i == 0 || barred[i].identity != barred[i - 1].identity;
-    if (is_new) local.push_back({barred[i].identity, 0, 0});
-    if (local.back().rows < std::numeric_limits<std::uint32_t>::max()) ++local.back().rows;
+    if (is_new) suppressed.push_back({barred[i].identity, 0, 0});
+    if (suppressed.back().rows < std::numeric_limits<std::uint32_t>::max()) ++suppressed.back().rows;
     const bool is_new_key = is_new || barred[i].local_key != barred[i - 1].local_key;
     if (barred[i].local_key != 0 && is_new_key) {
-      keys.push_back({barred[i].local_key, static_cast<std::uint32_t>(local.size() - 1), 0});
+      keys.push_back({barred[i].local_key, static_cast<std::uint32_t>(suppressed.size() - 1), 0});
     }
   }
-  barred = {};
+  release(barred);
+  return suppressed;
 }
 
-// A received identity in its shard, with where its number has to be put.
+// Collapses this rank's rows, barred ones apart, in order of shards; fills local_of_row and suppressed_keys.
+std::vector<CountedIdentity> collapse_local(RowStore& rows, Identities& result) {
+  const std::vector<CountedIdentity> suppressed =
+      suppressed_identities(std::move(rows.barred()), result.suppressed_keys);
+  std::vector<std::uint32_t> of_suppressed(suppressed.size());
+  std::vector<CountedIdentity> local = rows.collapse(suppressed, of_suppressed, result.local_of_row);
+  for (SuppressedKey& key : result.suppressed_keys) key.local = of_suppressed[key.local];
+  return local;
+}
+
+// A received identity, with where its number has to be put.
 struct ReceivedIdentity {
   CountedIdentity counted;
   std::uint64_t received = 0;
 };
-static_assert(sizeof(ReceivedIdentity) == 32);
 
-// Sorts what a rank received by shard and content and collapses equal identities of different ranks.
-void number_received(const std::vector<CountedIdentity>& received, Range shards, Identities& result) {
-  const std::uint64_t shard_count = shards.size();
-  std::vector<std::uint64_t> start(shard_count + 1, 0);
-  for (const CountedIdentity& item : received) {
-    ++start[shard_of(linkage_key(item.identity)) - shards.begin + 1];
-  }
-  for (std::uint64_t s = 0; s < shard_count; ++s) start[s + 1] += start[s];
-  std::vector<ReceivedIdentity> sorted(received.size());
-  {
-    std::vector<std::uint64_t> next(start.begin(), start.end() - 1);
-    for (std::uint64_t i = 0; i < received.size(); ++i) {
-      sorted[next[shard_of(linkage_key(received[i].identity)) - shards.begin]++] = {received[i], i};
+// Collapses what a rank received, numbered by shard and content: equal identities of different ranks become one.
+// Each source's are in order of shards, so a shard is one run of each.
+void number_received(const Received<CountedIdentity>& received, Range shards, Identities& result) {
+  constexpr std::size_t kShardsAtOnce = 64;
+  const std::size_t sources = received.first.size() - 1, shard_count = shards.size();
+  // run_end[source][shard]: where the source's run of that shard ends.
+  std::vector<std::vector<std::uint64_t>> run_end(sources, std::vector<std::uint64_t>(shard_count));
+  for_each_item(sources, [&](std::size_t source) {
+    std::uint64_t i = received.first[source];
+    const std::uint64_t end = received.first[source + 1];
+    for (std::size_t s = 0; s < shard_count; ++s) {
+      while (i < end && shard_of(linkage_key(received.items[i].identity)) == shards.begin + s) ++i;
+      run_end[source][s] = i;
     }
-  }
-  std::vector<std::uint64_t> different(shard_count + 1, 0);
-  for_each_item(shard_count, [&](std::size_t s) {
-    const auto begin = sorted.begin() + static_cast<std::ptrdiff_t>(start[s]);
-    const auto end = sorted.begin() + static_cast<std::ptrdiff_t>(start[s + 1]);
-    std::sort(begin, end, [](const ReceivedIdentity& a, const ReceivedIdentity& b) {
-      if (a.counted.identity != b.counted.identity) return a.counted.identity < b.counted.identity;
-      if (is_suppressed(a.counted) != is_suppressed(b.counted)) return is_suppressed(b.counted);
-      return a.received < b.received;
-    });
-    for (auto item = begin; item != end; ++item) {
-      different[s + 1] += item == begin || item->counted.identity != (item - 1)->counted.identity;
-    }
+    if (i != end) throw Error("identities did not come in the order of their shards");
   });
-  for (std::uint64_t s = 0; s < shard_count; ++s) different[s + 1] += different[s];
 
-  result.owned.resize(different.back());
-  result.owned_of_received.resize(received.size());
+  result.owned_of_received.resize(received.items.size());
+  result.owned.reserve(received.items.size());  // more than are different, but of these pages only as many are touched
   std::atomic<bool> too_many{false};
-  for_each_item(shard_count, [&](std::size_t s) {
-    std::uint64_t index = different[s];
-    for (std::uint64_t i = start[s]; i < start[s + 1]; ++i) {
-      const CountedIdentity& item = sorted[i].counted;
-      if (i == start[s] || item.identity != sorted[i - 1].counted.identity) {
-        result.owned[index++] = item;
-      } else if (CountedIdentity& entry = result.owned[index - 1]; is_suppressed(entry) == is_suppressed(item)) {
-        if (entry.rows > std::numeric_limits<std::uint32_t>::max() - item.rows) too_many = true;
-        entry.rows += item.rows;
-        entry.datasets |= item.datasets;
+  std::vector<std::vector<ReceivedIdentity>> sorted(kShardsAtOnce);
+  std::vector<std::uint64_t> first(kShardsAtOnce + 1);
+  for (std::size_t begin = 0; begin < shard_count; begin += kShardsAtOnce) {
+    const std::size_t count = std::min(kShardsAtOnce, shard_count - begin);
+    for_each_item(count, [&](std::size_t s) {
+      std::vector<ReceivedIdentity>& here = sorted[s];
+      here.clear();
+      for (std::size_t source = 0; source < sources; ++source) {
+        const std::size_t shard = begin + s;
+        std::uint64_t i = shard == 0 ? received.first[source] : run_end[source][shard - 1];
+        for (; i < run_end[source][shard]; ++i) here.push_back({received.items[i], i});
       }
-      result.owned_of_received[sorted[i].received] = static_cast<std::uint32_t>(index - 1);
-    }
-  });
+      std::sort(here.begin(), here.end(), [](const ReceivedIdentity& a, const ReceivedIdentity& b) {
+        if (a.counted.identity != b.counted.identity) return a.counted.identity < b.counted.identity;
+        if (is_suppressed(a.counted) != is_suppressed(b.counted)) return is_suppressed(b.counted);
+        return a.received < b.received;
+      });
+      first[s + 1] = 0;
+      for (std::size_t i = 0; i < here.size(); ++i) {
+        first[s + 1] += i == 0 || here[i].counted.identity != here[i - 1].counted.identity;
+      }
+    });
+    first[0] = result.owned.size();
+    for (std::size_t s = 0; s < count; ++s) first[s + 1] += first[s];
+    result.owned.resize(first[count]);
+    for_each_item(count, [&](std::size_t s) {
+      std::uint64_t index = first[s];
+      const std::vector<ReceivedIdentity>& here = sorted[s];
+      for (std::size_t i = 0; i < here.size(); ++i) {
+        const CountedIdentity& item = here[i].counted;
+        if (i == 0 || item.identity != here[i - 1].counted.identity) {
+          result.owned[index++] = item;
+        } else if (CountedIdentity& entry = result.owned[index - 1]; is_suppressed(entry) == is_suppressed(item)) {
+          if (entry.rows > std::numeric_limits<std::uint32_t>::max() - item.rows) too_many = true;
+          entry.rows += item.rows;
+          entry.datasets |= item.datasets;
+        }
+        result.owned_of_received[here[i].received] = static_cast<std::uint32_t>(index - 1);
+      }
+    });
+  }
   if (too_many) throw Error("more than 4,294,967,295 rows have one and the same identifiers");
 }
 
@@ -107,9 +122,9 @@ int Identities::owner(IdentityId id) const noexcept {
 }
 
 void Identities::release_identities() {
-  owned = {};
+  release(owned);
   route = {};
-  owned_of_received = {};
+  release(owned_of_received);
 }
 
 Identities collapse_identities(const Communicator& comm, RowStore& rows) {
@@ -117,8 +132,7 @@ Identities collapse_identities(const Communicator& comm, RowStore& rows) {
   if (rows.rows() >= kMost) throw Error("one rank has read 2^32 rows or more: run the job on more ranks");
 
   Identities result;
-  std::vector<CountedIdentity> local = collapse_local(rows, result.local_of_row);
-  add_suppressed(std::move(rows.barred()), local, result.suppressed_keys);
+  std::vector<CountedIdentity> local = collapse_local(rows, result);
   const ShardMap shard_map(comm.size());
   {
     const Received<CountedIdentity> received = shuffle(
@@ -126,7 +140,7 @@ Identities collapse_identities(const Communicator& comm, RowStore& rows) {
         [&](const CountedIdentity& item) { return shard_map.owner(shard_of(linkage_key(item.identity))); },
         result.route);
     if (received.items.size() >= kMost) throw Error("one rank owns 2^32 identities or more: run the job on more ranks");
-    number_received(received.items, shard_map.shards_of(comm.rank()), result);
+    number_received(received, shard_map.shards_of(comm.rank()), result);
   }
   const std::vector<std::uint64_t> counts = comm.all_gather(std::uint64_t{result.owned.size()});
   result.first_id_of_rank.assign(1, 0);

@@ -10,6 +10,7 @@
 #include "engine/local_id.hpp"
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
+#include "engine/release.hpp"
 #include "jobs/rebuild/rounds.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
@@ -93,7 +94,7 @@ std::vector<KeyedIdentity> bring_keys_together(const Communicator& comm, std::ve
       items[i] = {keyed[i].key, of_local[keyed[i].local] << 1 | keyed[i].is_barred};
     }
   });
-  keyed = {};
+  release(keyed);
   const ShardMap shard_map(comm.size());
   items = shuffle(comm, std::move(items), [&](const KeyedIdentity& item) {
             return shard_map.owner(shard_of(item.key));

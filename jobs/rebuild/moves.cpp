@@ -13,6 +13,7 @@
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
 #include "jobs/rebuild/rounds.hpp"
+#include "jobs/rebuild/survey.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
 #include "partition/tiles.hpp"
@@ -113,8 +114,10 @@ void tell_moves(std::span<const Address> addresses, std::vector<Address>& distin
 }
 
 // Collective.  The moves of the numbers that this rank has met, and the numbers, in order.
-Addresses find_moves(const Communicator& comm, const Identities& identities, const Survey& survey, MoveCounts& counts) {
+Addresses find_moves(const Communicator& comm, const Identities& identities, std::span<const Evidence> evidence,
+                     MoveCounts& counts) {
   Addresses result;
+  const bool one_dataset = is_one_dataset(comm, identities);
   const std::uint64_t rounds = rounds_for(comm, identities);
   for (std::uint64_t round = 0; round < rounds; ++round) {
     const std::vector<Address> addresses = bring_together<Address>(
@@ -122,12 +125,12 @@ Addresses find_moves(const Communicator& comm, const Identities& identities, con
         [&](std::uint64_t i, const auto& add) {
           const CountedIdentity& counted = identities.owned[i];
           if (counted.identity.nhs_status() == NhsStatus::one_time || is_suppressed(counted)) return;
-          const Identity identity = weighed(counted.identity, survey.evidence[i]);
+          const Identity identity = weighed(counted.identity, evidence[i]);
           if (!identity.has_valid_nhs() || identity.postcode() == 0) return;
           const std::uint64_t key = linkage_key(identity.nhs());
           add(key, [&] {
             return Address{key, identity.nhs(), identity.postcode(),
-                           static_cast<std::uint32_t>(survey.records_of(counted)), postcode_rarity(identity)};
+                           static_cast<std::uint32_t>(records_of(counted, one_dataset)), postcode_rarity(identity)};
           });
         },
         [](const Address& a, const Address& b) {
@@ -307,12 +310,11 @@ std::vector<PassItem> bring_seekers(const Communicator& comm, const Identities& 
 
 }  // namespace
 
-PassResult link_moves(const Communicator& comm, const Identities& identities, const Survey& survey,
+PassResult link_moves(const Communicator& comm, const Identities& identities, std::span<const Evidence> evidence,
                       const LinkageModel& model, MoveCounts& counts, ModelParameters& parameters) {
   PassResult result;
   result.report.name = "moves";
-  const std::vector<Evidence>& evidence = survey.evidence;
-  Addresses addresses = find_moves(comm, identities, survey, counts);
+  Addresses addresses = find_moves(comm, identities, evidence, counts);
   const std::vector<Companion> companions = find_companions(comm, std::move(addresses.moves), counts);
   for (auto& of_class : counts.alone) comm.sum(of_class);
   comm.sum(counts.persons);

@@ -4,19 +4,21 @@
 // records without a number that look for their person; and what has one date of birth at one companion postcode.
 #pragma once
 
+#include <span>
+
+#include "engine/evidence.hpp"
 #include "engine/model.hpp"
 #include "engine/moves.hpp"
 #include "jobs/rebuild/identities.hpp"
 #include "jobs/rebuild/passes.hpp"
-#include "jobs/rebuild/survey.hpp"
 #include "partition/communicator.hpp"
 
 namespace ligature {
 
 // Collective.  Edges between identities without a number and with one, of the same date of birth and of postcodes that
-// others have been at both.  The survey's evidence must have the numbers settled.  counts: over all ranks.  parameters:
-// what was learnt is noted there (elsewhere).
-PassResult link_moves(const Communicator& comm, const Identities& identities, const Survey& survey,
+// others have been at both.  evidence: by owned identity, with the numbers settled.  counts: over all ranks.
+// parameters: what was learnt is noted there (elsewhere).
+PassResult link_moves(const Communicator& comm, const Identities& identities, std::span<const Evidence> evidence,
                       const LinkageModel& model, MoveCounts& counts, ModelParameters& parameters);
 
 }  // namespace ligature

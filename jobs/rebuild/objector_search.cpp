@@ -85,9 +85,8 @@ void count_dropped(const Communicator& comm, const RowStore& rows, std::span<con
 
 }  // namespace
 
-ObjectorSearch::ObjectorSearch(const ObjectionLedger& ledger, AfterOptOut policy, RowStore& rows, IntakeReport& intake,
-                               std::vector<Edge>&& suppressed)
-    : ledger_(ledger), policy_(policy), rows_(rows), intake_(intake), suppressed_(std::move(suppressed)) {}
+ObjectorSearch::ObjectorSearch(const ObjectionLedger& ledger, AfterOptOut policy, RowStore& rows, IntakeReport& intake)
+    : ledger_(ledger), policy_(policy), rows_(rows), intake_(intake) {}
 
 void ObjectorSearch::add_pairs(std::vector<NodePair>& pairs) const {
   for (const Edge& edge : suppressed_) {
@@ -275,7 +274,7 @@ std::vector<ObjectorSearch::Left> ObjectorSearch::drop_rows(const Communicator& 
   const Received<Claimed> received = shuffle(
       comm, std::move(claimed), [&](const Claimed& claim) { return identities.owner(claim.id); }, route);
   std::vector<IdentityId> id_of_local;
-  const std::vector<std::uint32_t> dropped = barred_rows(comm, identities, received.items, id_of_local);
+  dropped_ = barred_rows(comm, identities, received.items, id_of_local);
 
   // What is left of the identities that were claimed.
   struct Part {
@@ -295,13 +294,13 @@ std::vector<ObjectorSearch::Left> ObjectorSearch::drop_rows(const Communicator& 
       const StoredBlock& block = blocks[b];
       for (std::uint64_t row = block.first_row; row < block.first_row + block.rows; ++row) {
         const std::uint32_t part = part_of[identities.local_of_row[row]];
-        if (part >= parts.size() || std::binary_search(dropped.begin(), dropped.end(), row)) continue;
+        if (part >= parts.size() || std::binary_search(dropped_.begin(), dropped_.end(), row)) continue;
         std::atomic_ref(parts[part].left.rows).fetch_add(1, std::memory_order_relaxed);
         std::atomic_ref(parts[part].left.datasets).fetch_or(1U << block.dataset, std::memory_order_relaxed);
       }
     });
   }
-  forget(comm, identities, dropped);
+  forget(comm, identities);
 
   const Received<Part> counted =
       shuffle(comm, std::move(parts), [&](const Part& part) { return identities.owner(part.id); });
@@ -371,20 +370,28 @@ std::vector<std::uint32_t> ObjectorSearch::barred_rows(const Communicator& comm,
   return barred;
 }
 
-void ObjectorSearch::forget(const Communicator& comm, Identities& identities, std::span<const std::uint32_t> rows) {
-  report_.rows = comm.sum(std::uint64_t{rows.size()});
-  count_dropped(comm, rows_, rows, true, intake_);
-  auto next = rows.begin();
+void ObjectorSearch::drop_again(const Communicator& comm, Identities& identities, std::vector<std::uint32_t>&& rows,
+                                const ObjectorReport& report) {
+  dropped_ = std::move(rows);
+  if (report.rows > 0) forget(comm, identities);
+  report_ = report;
+  rows_.release_extracted();
+}
+
+void ObjectorSearch::forget(const Communicator& comm, Identities& identities) {
+  report_.rows = comm.sum(std::uint64_t{dropped_.size()});
+  count_dropped(comm, rows_, dropped_, true, intake_);
+  auto next = dropped_.begin();
   std::size_t kept = 0;
   for (std::uint32_t row = 0; row < identities.local_of_row.size(); ++row) {
-    if (next != rows.end() && *next == row) {
+    if (next != dropped_.end() && *next == row) {
       ++next;
     } else {
       identities.local_of_row[kept++] = identities.local_of_row[row];
     }
   }
   identities.local_of_row.resize(kept);
-  rows_.drop(rows);
+  rows_.drop(dropped_);
 }
 
 void bar_rows(const Communicator& comm, const ObjectionLedger& ledger, AfterOptOut policy, RowStore& rows,

@@ -15,6 +15,7 @@
 #include <functional>
 #include <mutex>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "engine/consent.hpp"
@@ -37,10 +38,10 @@ struct ObjectorReport {
 
 class ObjectorSearch {
  public:
-  // Keeps references to ledger, rows and intake, whose counts it corrects.  suppressed: this rank's edges with a
-  // suppressed identity at an end.
-  ObjectorSearch(const ObjectionLedger& ledger, AfterOptOut policy, RowStore& rows, IntakeReport& intake,
-                 std::vector<Edge>&& suppressed);
+  // Keeps references to ledger, rows and intake, whose counts it corrects.
+  ObjectorSearch(const ObjectionLedger& ledger, AfterOptOut policy, RowStore& rows, IntakeReport& intake);
+  // This rank's edges with a suppressed identity at an end.
+  void take_edges(std::vector<Edge>&& suppressed) { suppressed_ = std::move(suppressed); }
 
   // In this order, called by resolve_clusters:
   void add_pairs(std::vector<NodePair>& pairs) const;
@@ -54,7 +55,14 @@ class ObjectorSearch {
   void settle(const Communicator& comm, Identities& identities, const LinkageModel& model, ClusterCounts& counts,
               PersonDrafts& drafts);
 
+  // Collective.  Instead of all of the above, on a run that goes on after it: drops these rows of this rank (ascending)
+  // from the store and from local_of_row.  What is left of identities is the caller's to restore.
+  void drop_again(const Communicator& comm, Identities& identities, std::vector<std::uint32_t>&& rows,
+                  const ObjectorReport& report);
+
   [[nodiscard]] const ObjectorReport& report() const noexcept { return report_; }
+  // This rank's rows that were dropped, ascending, by their place before it.
+  [[nodiscard]] const std::vector<std::uint32_t>& dropped_rows() const noexcept { return dropped_; }
 
  private:
   struct Component {
@@ -77,7 +85,7 @@ class ObjectorSearch {
   std::vector<Left> drop_rows(const Communicator& comm, Identities& identities, std::vector<Claimed>&& claimed);
   std::vector<std::uint32_t> barred_rows(const Communicator& comm, const Identities& identities,
                                          std::span<const Claimed> received, std::vector<IdentityId>& id_of_local) const;
-  void forget(const Communicator& comm, Identities& identities, std::span<const std::uint32_t> rows);
+  void forget(const Communicator& comm, Identities& identities);
 
   const ObjectionLedger& ledger_;
   AfterOptOut policy_;
@@ -86,6 +94,7 @@ class ObjectorSearch {
   std::vector<Edge> suppressed_;
   std::vector<ComponentEdge> component_edges_;  // sorted by component
   std::vector<Component> components_;
+  std::vector<std::uint32_t> dropped_;
   std::mutex mutex_;
   ObjectorReport report_;
 };

@@ -42,9 +42,9 @@ std::vector<LargePerson> largest_persons(const Communicator& comm, const Persons
   for (std::size_t i = 0; i < largest.size(); ++i) by_place.emplace_back(largest[i].place, i);
   std::sort(by_place.begin(), by_place.end());
   std::vector<std::uint64_t> identities(largest.size(), 0);
-  for (const PersonPlace& place : persons.of_owned) {
-    const auto found = std::lower_bound(by_place.begin(), by_place.end(), std::pair(place.row, std::size_t{0}));
-    if (found != by_place.end() && found->first == place.row) ++identities[found->second];
+  for (const std::uint64_t person : persons.of_owned) {
+    const auto found = std::lower_bound(by_place.begin(), by_place.end(), std::pair(person, std::size_t{0}));
+    if (found != by_place.end() && found->first == person) ++identities[found->second];
   }
   comm.sum(identities);
   std::vector<LargePerson> result;

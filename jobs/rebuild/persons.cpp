@@ -9,6 +9,7 @@
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
+#include "engine/release.hpp"
 #include "jobs/rebuild/ambiguous_rows.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
@@ -49,7 +50,7 @@ std::uint64_t number_of(const PersonDraft& draft) noexcept {
 
 struct MemberPlace {
   IdentityId id = 0;
-  PersonPlace place;
+  std::uint64_t person = 0;
   Provenance provenance;
 };
 
@@ -264,7 +265,7 @@ void lead_identities(const Communicator& comm, const Identities& identities, std
       [&](const MemberPlace& member) { return identities.owner(member.id); },
       [&](std::span<const MemberPlace> received, int) {
         for (const MemberPlace& member : received) {
-          result.of_owned[member.id - identities.first_id] = member.place;
+          result.of_owned[member.id - identities.first_id] = member.person;
           result.provenance[member.id - identities.first_id] = member.provenance;
         }
       });
@@ -283,12 +284,19 @@ int Persons::owner(std::uint64_t row) const noexcept {
   return static_cast<int>(rank);
 }
 
+std::vector<Pseudonym> Persons::pseudonyms(const Communicator& comm, std::vector<std::uint64_t>&& rows) const {
+  ReturnRoute route;
+  const Received<std::uint64_t> asked = shuffle(
+      comm, std::move(rows), [&](std::uint64_t row) { return owner(row); }, route);
+  std::vector<Pseudonym> answers;
+  answers.reserve(asked.items.size());
+  for (const std::uint64_t row : asked.items) answers.push_back(owned[row - first_row].pseudonym);
+  return route.reply<Pseudonym>(comm, answers);
+}
+
 void Persons::release_identities() {
-  row_of_local.reserve(of_local.size());
-  for (const PersonPlace& place : of_local) row_of_local.push_back(place.row);
-  of_local = {};
-  of_owned = {};
-  provenance = {};
+  release(of_owned);
+  release(provenance);
 }
 
 Persons name_persons(const Communicator& comm, Identities& identities, std::span<const Evidence> evidence,
@@ -335,23 +343,27 @@ Persons name_persons(const Communicator& comm, Identities& identities, std::span
   const ShardMap shard_map(comm.size());
   const auto place_of = [&](std::size_t person) {
     const auto rank = static_cast<std::size_t>(shard_map.owner(person_shard(pseudonyms[person])));
-    return PersonPlace{result.first_row_of_rank[rank] + place[person], pseudonyms[person]};
+    return result.first_row_of_rank[rank] + place[person];
   };
   lead_identities(comm, identities, evidence, drafts, place_of, result);
-  std::vector<PersonPlace> place_of_draft(drafts.drafts.size());
+  std::vector<std::uint64_t> place_of_draft(drafts.drafts.size());
   for (std::size_t d = 0; d < place_of_draft.size(); ++d) place_of_draft[d] = place_of(d);
   drafts = {};
-  pseudonyms = {};
+  release(pseudonyms);
   {
-    std::vector<PersonPlace> of_received;
+    std::vector<std::uint64_t> of_received;
     of_received.reserve(identities.owned_of_received.size());
     for (const std::uint32_t index : identities.owned_of_received) of_received.push_back(result.of_owned[index]);
-    result.of_local = identities.route.reply<PersonPlace>(comm, of_received);
+    result.of_local = identities.route.reply<std::uint64_t>(comm, of_received);
   }
-  std::vector<IdentityId> id_of_received;
-  id_of_received.reserve(identities.owned_of_received.size());
-  for (const std::uint32_t index : identities.owned_of_received) id_of_received.push_back(identities.first_id + index);
-  result.id_of_local = identities.route.reply<IdentityId>(comm, id_of_received);
+  {
+    std::vector<IdentityId> id_of_received;
+    id_of_received.reserve(identities.owned_of_received.size());
+    for (const std::uint32_t index : identities.owned_of_received) {
+      id_of_received.push_back(identities.first_id + index);
+    }
+    result.id_of_local = identities.route.reply<IdentityId>(comm, id_of_received);
+  }
   apart.lead(comm, place_of_draft, identities.local_of_row, result);
   return result;
 }

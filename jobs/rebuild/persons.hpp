@@ -29,21 +29,15 @@ struct Person {
   IdType id_type = IdType::other;
 };
 
-// Where a row's person is.
-struct PersonPlace {
-  std::uint64_t row = 0;  // in /persons
-  Pseudonym pseudonym;
-};
-
 struct Persons {
   // Persons this rank owns, by pseudonym: whole shards (top kShardBits of the pseudonym), the first at row first_row.
   std::vector<Person> owned;
   std::uint64_t first_row = 0;
-  std::vector<std::uint64_t> first_row_of_rank;      // ranks + 1 entries; the last is the number of persons
-  std::vector<PersonPlace> of_local;                 // by different identity of this rank (Identities::local_of_row)
-  std::vector<std::uint64_t> row_of_local;           // likewise: the place alone, once identities are released
+  std::vector<std::uint64_t> first_row_of_rank;  // ranks + 1 entries; the last is the number of persons
+  // Where persons are in /persons, and the numbers of identities.
+  std::vector<std::uint64_t> of_local;               // by different identity of this rank (Identities::local_of_row)
   std::vector<IdentityId> id_of_local;               // likewise: the identity's number
-  std::vector<PersonPlace> of_owned;                 // by owned identity
+  std::vector<std::uint64_t> of_owned;               // by owned identity
   std::vector<Provenance> provenance;                // by owned identity
   std::vector<LargePerson> largest;                  // those with the most rows, over all ranks
   std::array<std::uint64_t, kIdTypes> by_id_type{};  // over all ranks
@@ -51,7 +45,9 @@ struct Persons {
 
   [[nodiscard]] std::uint64_t total() const noexcept { return first_row_of_rank.back(); }
   [[nodiscard]] int owner(std::uint64_t row) const noexcept;
-  // Leaves of the way back what leads rows to persons, and frees the rest: of_local, of_owned, provenance.
+  // Collective.  The pseudonyms of persons anywhere, by their rows.
+  [[nodiscard]] std::vector<Pseudonym> pseudonyms(const Communicator& comm, std::vector<std::uint64_t>&& rows) const;
+  // Leaves of the way back what leads rows to persons, and frees the rest: of_owned, provenance.
   void release_identities();
 };
 

@@ -1,9 +1,11 @@
 #include "jobs/rebuild/secure_files.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "io/files.hpp"
@@ -28,31 +30,37 @@ void write_row_index(const Communicator& comm, const JobFile& job, const IntakeR
   rows.for_each_row_id(intake.lines_before_first_file,
                        [&](std::uint64_t row, std::uint32_t dataset, std::string_view row_id) {
                          const std::uint32_t local = identities.local_of_row[row];
-                         index.add({dataset, row_id, persons.of_local[local].pseudonym, persons.id_of_local[local]});
+                         index.add({dataset, row_id, persons.of_local[local], persons.id_of_local[local]});
                        });
   index.finish(comm);
 }
 
 void write_identity_records(const Communicator& comm, const JobFile& job, const Identities& identities,
                             std::span<const Evidence> evidence, const Persons& persons) {
-  constexpr std::size_t kRecordsAtOnce = std::size_t{1} << 12;
+  constexpr std::size_t kRecordsAtOnce = std::size_t{1} << 18;  // 18 MiB of them
   IdentityRecordWriter writer(job.secure, comm.rank(), identities.first_id);
+  const std::size_t count = identities.owned.size();
   std::vector<IdentityRecord> records;
-  records.reserve(kRecordsAtOnce);
-  const auto write_records = [&] {
-    writer.add(records);
+  for (std::size_t begin = 0; comm.any(begin < count);) {
+    const std::size_t end = std::min(count, begin + kRecordsAtOnce);
+    std::vector<std::uint64_t> rows;
+    rows.reserve(end - begin);
+    for (std::size_t i = begin; i < end; ++i) {
+      if (!is_suppressed(identities.owned[i])) rows.push_back(persons.of_owned[i]);
+    }
+    const std::vector<Pseudonym> pseudonyms = persons.pseudonyms(comm, std::move(rows));
+    auto pseudonym = pseudonyms.begin();
     records.clear();
-  };
-  for (std::size_t i = 0; i < identities.owned.size(); ++i) {
-    const CountedIdentity& counted = identities.owned[i];
-    // Of an identity whose rows were all left out, nothing is kept but its place in the numbering.
-    records.push_back(is_suppressed(counted)
-                          ? IdentityRecord{}
-                          : IdentityRecord{counted.identity, evidence[i], counted.rows, counted.datasets, 0,
-                                           persons.of_owned[i].pseudonym, persons.provenance[i]});
-    if (records.size() == kRecordsAtOnce) write_records();
+    for (; begin < end; ++begin) {
+      const CountedIdentity& counted = identities.owned[begin];
+      // Of an identity whose rows were all left out, nothing is kept but its place in the numbering.
+      records.push_back(is_suppressed(counted)
+                            ? IdentityRecord{}
+                            : IdentityRecord{counted.identity, evidence[begin], counted.rows, counted.datasets, 0,
+                                             *pseudonym++, persons.provenance[begin]});
+    }
+    writer.add(records);
   }
-  write_records();
   writer.finish(comm);
 }
 

@@ -1,14 +1,10 @@
 // Verify: the secure index and the dataset tell the same story, person by person and dataset by dataset.
 //
-// Every rank holds the persons of its shards and a count for each of their datasets; the rows of the index travel to
+// Every rank holds, of its share of the persons, a count for each of their datasets; the rows of the index travel to
 // the rank of their person.
 #include <algorithm>
-#include <array>
 #include <atomic>
-#include <charconv>
-#include <limits>
 #include <optional>
-#include <string_view>
 
 #include "engine/error.hpp"
 #include "io/content_digest.hpp"
@@ -26,51 +22,34 @@ constexpr std::size_t kRowsPerTask = std::size_t{1} << 14;
 
 // A row of the index, without its id.
 struct IndexEntry {
-  Pseudonym person;
+  std::uint64_t person = 0;
   std::uint64_t dataset = 0;
 };
 
-Pseudonym parse(std::string_view text) {
-  // What is not hexadecimal is no row's person: the greatest of all, which check_persons has already refused.
-  constexpr std::uint64_t kNone = std::numeric_limits<std::uint64_t>::max();
-  Pseudonym pseudonym{kNone, kNone};
-  const auto word = [](std::string_view digits, std::uint64_t& value) {
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
-    return error == std::errc() && end == digits.data() + digits.size();
-  };
-  std::uint64_t high = 0, low = 0;
-  if (word(text.substr(0, 16), high) && word(text.substr(16), low)) pseudonym = {high, low};
-  return pseudonym;
-}
-
-// The persons of this rank's shards, and how many rows of the index each has in each dataset.
+// This rank's share of the persons, and how many rows of the index each has in each dataset.
 class RowsOfPersons {
  public:
-  RowsOfPersons(const Communicator& comm, const RunFiles& run) : run_(run), datasets_(run.events.size()) {
-    const std::vector<Range> shards = persons_by_shard(run.dataset, ShardMap(comm.size()).shards_of(comm.rank()));
-    if (!shards.empty()) rows_ = {shards.front().begin, shards.back().end};
-    persons_.resize(rows_.size());
-    const std::size_t column = run.dataset.column("/persons/pseudonym");
-    for_pieces(rows_, kPiecePersons, [&](Range piece) {
-      std::vector<std::array<char, 32>> texts(piece.size());
-      run.dataset.read(column, piece.begin, std::as_writable_bytes(std::span(texts)));
-      for (std::size_t i = 0; i < texts.size(); ++i) {
-        persons_[piece.begin - rows_.begin + i] = parse(std::string_view(texts[i].data(), texts[i].size()));
-      }
-    });
-    counts_.assign(persons_.size() * datasets_, 0);
+  RowsOfPersons(const Communicator& comm, const RunFiles& run)
+      : run_(run),
+        datasets_(run.events.size()),
+        persons_(run.dataset.columns()[run.dataset.column("/persons/pseudonym")].rows),
+        rows_(share_of(persons_, comm.rank(), comm.size())),
+        counts_(rows_.size() * datasets_, 0) {}
+
+  // The rank that counts a person's rows; the last counts those of none.
+  [[nodiscard]] int owner(std::uint64_t person, int ranks) const noexcept {
+    return person < persons_ ? owner_in_shares(person, persons_, ranks) : ranks - 1;
   }
 
   void count(std::span<const IndexEntry> entries) {
     for_blocks(entries.size(), kRowsPerTask, [&](std::size_t begin, std::size_t end) {
       std::uint64_t strangers = 0;
       for (const IndexEntry& entry : entries.subspan(begin, end - begin)) {
-        const auto found = std::lower_bound(persons_.begin(), persons_.end(), entry.person);
-        if (found == persons_.end() || *found != entry.person || entry.dataset >= datasets_) {
+        if (entry.person >= persons_ || entry.dataset >= datasets_) {
           ++strangers;
           continue;
         }
-        std::uint32_t& rows = counts_[static_cast<std::size_t>(found - persons_.begin()) * datasets_ + entry.dataset];
+        std::uint32_t& rows = counts_[(entry.person - rows_.begin) * datasets_ + entry.dataset];
         std::atomic_ref(rows).fetch_add(1, std::memory_order_relaxed);
       }
       known_.add(end - begin, strangers);
@@ -98,8 +77,8 @@ class RowsOfPersons {
  private:
   const RunFiles& run_;
   std::size_t datasets_;
-  Range rows_;  // of /persons
-  std::vector<Pseudonym> persons_;
+  std::uint64_t persons_;
+  Range rows_;                         // of /persons
   std::vector<std::uint32_t> counts_;  // by person, then dataset
   Tally known_;
 };
@@ -133,9 +112,8 @@ void check_index(const Communicator& comm, const RunFiles& run, CheckTable& tabl
     }
     return batch;
   };
-  const ShardMap owners(comm.size());
   shuffle_stream<IndexEntry>(
-      comm, next, [&](const IndexEntry& entry) { return owners.owner(shard_of(entry.person)); },
+      comm, next, [&](const IndexEntry& entry) { return rows.owner(entry.person, comm.size()); },
       [&](std::span<const IndexEntry> entries, int) { rows.count(entries); });
 
   table.add("secure index is whole", problem.empty() ? 1 : 0, problem.empty() ? 0 : 1, problem);

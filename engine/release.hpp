@@ -1,0 +1,14 @@
+// Gives a vector's memory back at once.  Assigning {} would empty it and keep the memory: braces choose the assignment
+// of a list, which has no reason to shrink.
+#pragma once
+
+#include <vector>
+
+namespace ligature {
+
+template <typename T>
+void release(std::vector<T>& items) noexcept {
+  std::vector<T>().swap(items);
+}
+
+}  // namespace ligature

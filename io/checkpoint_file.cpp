@@ -1,0 +1,125 @@
+#include "io/checkpoint_file.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+namespace ligature {
+
+namespace {
+
+constexpr std::size_t kHeaderBytes = CheckpointFileWriter::kHeaderBytes;
+constexpr std::size_t kWriteBytes = std::size_t{4} << 20;
+constexpr std::array<char, 8> kMagic{'L', 'I', 'G', 'C', 'H', 'E', 'C', 'K'};
+constexpr std::uint64_t kFormat = 1;
+
+struct Header {
+  std::array<char, 8> magic{};
+  std::uint64_t format = 0;
+  std::uint64_t pieces = 0;
+  std::uint64_t body_bytes = 0;
+  Digest table;
+};
+
+using HeaderPage = std::array<std::byte, kHeaderBytes>;
+
+// The digest of all that stands before it, at the end of the page.
+Digest page_digest(const HeaderPage& page) {
+  return digest(std::span(page).first(kHeaderBytes - sizeof(Digest)));
+}
+
+HeaderPage page_of(const Header& header) {
+  HeaderPage page{};
+  std::memcpy(page.data(), &header, sizeof header);
+  const Digest digest = page_digest(page);
+  std::memcpy(page.data() + kHeaderBytes - sizeof digest, &digest, sizeof digest);
+  return page;
+}
+
+}  // namespace
+
+CheckpointFileWriter::CheckpointFileWriter(std::filesystem::path path) : path_(std::move(path)) {
+  restart();
+}
+
+void CheckpointFileWriter::restart() {
+  writer_.reset();
+  file_ = File::create(path_, 0600);
+  writer_ = std::make_unique<DirectWriter>(file_, write_strategy());
+  pieces_.clear();
+  tail_.clear();
+  written_ = kHeaderBytes;
+}
+
+void CheckpointFileWriter::add(std::uint64_t kind, std::uint64_t items, std::span<const std::byte> bytes) {
+  pieces_.push_back({kind, items, bytes.size(), 0, digest(bytes)});
+  write(bytes);
+}
+
+void CheckpointFileWriter::write(std::span<const std::byte> bytes) {
+  tail_.insert(tail_.end(), bytes.begin(), bytes.end());
+  if (tail_.size() < kWriteBytes) return;
+  const std::size_t whole = tail_.size() / DirectWriter::kBlockBytes * DirectWriter::kBlockBytes;
+  writer_->write_at(written_, std::span(tail_).first(whole));
+  tail_.erase(tail_.begin(), tail_.begin() + static_cast<std::ptrdiff_t>(whole));
+  written_ += whole;
+}
+
+CheckpointFileId CheckpointFileWriter::finish() {
+  Header header{kMagic, kFormat, pieces_.size(), bytes() - kHeaderBytes, {}};
+  const auto table = std::as_bytes(std::span(pieces_));
+  header.table = digest(table);
+  write(table);
+  writer_->write_at(written_, tail_);
+  const CheckpointFileId id{bytes(), 0, digest(page_of(header))};
+  writer_->write_at(0, page_of(header));
+  writer_->finish();
+  writer_.reset();
+  file_.sync();
+  file_.close();
+  tail_ = {};
+  return id;
+}
+
+CheckpointFileReader::CheckpointFileReader(const std::filesystem::path& path, const std::optional<CheckpointFileId>& id)
+    : file_(File::open_read(path)) {
+  HeaderPage page{};
+  const std::uint64_t bytes = file_.size();
+  if (bytes < kHeaderBytes || file_.read_at(0, page) != kHeaderBytes) damaged("it ends early");
+  Header header;
+  std::memcpy(&header, page.data(), sizeof header);
+  Digest stated;
+  std::memcpy(&stated, page.data() + kHeaderBytes - sizeof stated, sizeof stated);
+  if (header.magic != kMagic || stated != page_digest(page)) damaged("its header is not whole");
+  if (header.format != kFormat) damaged("it has another format");
+  if (id && id->digest != digest(page)) damaged("it is of another run");
+  const std::uint64_t rest = bytes - kHeaderBytes;
+  if (header.body_bytes > rest || header.pieces != (rest - header.body_bytes) / sizeof(CheckpointPiece) ||
+      (rest - header.body_bytes) % sizeof(CheckpointPiece) != 0) {
+    damaged("it is not as long as it says");
+  }
+  pieces_.resize(header.pieces);
+  const auto table = std::as_writable_bytes(std::span(pieces_));
+  file_.read_exactly_at(kHeaderBytes + header.body_bytes, table);
+  if (digest(table) != header.table) damaged("its table is not whole");
+  std::uint64_t offset = kHeaderBytes;
+  for (const CheckpointPiece& piece : pieces_) {
+    if (piece.bytes > kHeaderBytes + header.body_bytes - offset) damaged("its table is wrong");
+    offsets_.push_back(offset);
+    offset += piece.bytes;
+  }
+  if (offset != kHeaderBytes + header.body_bytes) damaged("its table is wrong");
+}
+
+void CheckpointFileReader::read(std::size_t piece, std::vector<std::byte>& bytes) const {
+  bytes.resize(pieces_[piece].bytes);
+  if (file_.read_at(offsets_[piece], bytes) != bytes.size()) damaged("it ends early");
+  if (digest(bytes) != pieces_[piece].digest) damaged("a piece of it is not as it was written");
+}
+
+void CheckpointFileReader::damaged(const char* how) const {
+  throw DamagedCheckpoint(file_.path().string() + ": " + how);
+}
+
+}  // namespace ligature

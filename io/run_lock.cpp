@@ -1,0 +1,39 @@
+#include "io/run_lock.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <span>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/error.hpp"
+
+namespace ligature {
+
+RunLock::RunLock(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "run.lock";
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+  if (descriptor < 0) throw Error("cannot open the lock " + path.string() + ": " + std::strerror(errno));
+  file_ = File::adopt(descriptor, path);
+  while (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EINTR) continue;
+    if (errno == EWOULDBLOCK) {
+      throw Error("another run is at work in " + folder.string() + " (" + read_small_file(path) +
+                  "); the lock ends with it, and needs no removing");
+    }
+    if (errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS) return;
+    throw Error("cannot lock " + path.string() + ": " + std::strerror(errno));
+  }
+  held_ = true;
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  const std::string owner = "process " + std::to_string(::getpid()) + " on host " + host.data();
+  if (::ftruncate(descriptor, 0) != 0) throw Error("cannot write " + path.string() + ": " + std::strerror(errno));
+  file_.write_at(0, std::as_bytes(std::span(owner)));
+}
+
+}  // namespace ligature

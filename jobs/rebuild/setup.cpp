@@ -1,0 +1,133 @@
+#include "jobs/rebuild/setup.hpp"
+
+#include <algorithm>
+#include <ctime>
+#include <filesystem>
+#include <span>
+#include <vector>
+
+#include <unistd.h>
+
+#include "engine/error.hpp"
+#include "engine/linkage_key.hpp"
+#include "engine/parallel.hpp"
+#include "engine/trace.hpp"
+#include "io/direct_writer.hpp"
+#include "io/files.hpp"
+#include "io/key_file.hpp"
+#include "io/part_files.hpp"
+#include "io/progress.hpp"
+
+namespace ligature {
+
+namespace {
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+}  // namespace
+
+DayNumber today() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  return day_number({utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday}).value_or(kMissingDay);
+}
+
+SecretBytes load_key(const Communicator& comm, const JobFile& job) {
+  SecretBytes key;
+  std::optional<std::string> problem;
+  try {
+    key = load_key_file(job.key);
+  } catch (const Error& error) {
+    problem = error.what();
+  }
+  comm.agree(problem, kExitWrongUse);
+  return key;
+}
+
+std::optional<RunLock> take_folders(const Communicator& comm, const JobFile& job) {
+  std::optional<RunLock> lock;
+  agreed_step(comm, [&] {
+    if (!comm.is_root()) return;
+    make_private_directory(job.secure);
+    lock.emplace(job.secure);
+    make_private_directory(job.secure / "scratch");
+    std::filesystem::create_directories(job.publish);
+  });
+  if (comm.is_root() && !lock->is_held()) {
+    log_warning(comm, "the file system of " + job.secure.string() +
+                          " keeps no locks: nothing stops another run from working in this folder");
+  }
+  return lock;
+}
+
+std::uint64_t memory_of_rank(const Communicator& comm, const JobFile& job) {
+  std::uint64_t bytes = job.memory;
+  if (bytes == 0) {
+    bytes =
+        static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 2;
+  }
+  char host[256] = {};
+  ::gethostname(host, sizeof host - 1);
+  const std::uint64_t here = linkage_key(std::as_bytes(std::span(host)));
+  const std::vector<std::uint64_t> hosts = comm.all_gather(here);
+  return bytes / static_cast<std::uint64_t>(std::count(hosts.begin(), hosts.end(), here));
+}
+
+void check_environment(const Communicator& comm) {
+  std::optional<std::string> problem;
+  try {
+    static_cast<void>(write_strategy());
+  } catch (const UsageError& error) {
+    problem = error.what();
+  }
+  comm.agree(problem, kExitWrongUse);
+}
+
+std::optional<Bounds> load_bounds(const Communicator& comm, const RebuildOptions& options) {
+  std::optional<Bounds> bounds;
+  std::optional<std::string> problem;
+  if (comm.is_root()) {
+    try {
+      if (options.bounds) bounds = read_bounds(*options.bounds);
+      if (options.trace) File::create(*options.trace, 0600).close();
+    } catch (const Error& error) {
+      problem = error.what();
+    }
+  }
+  comm.agree(problem, kExitWrongUse);
+  return bounds;
+}
+
+Manifest new_manifest(const Communicator& comm, const JobFile& job, const Inputs& inputs, DayNumber as_at) {
+  Manifest manifest;
+  manifest.software_version = LIGATURE_VERSION;
+  manifest.job_name = job.name;
+  manifest.job_file = job.path.string();
+  manifest.started_utc = utc_now();
+  manifest.secure = job.secure.string();
+  manifest.publish = job.publish.string();
+  manifest.as_at = iso_date(as_at);
+  manifest.ranks = comm.size();
+  manifest.threads_per_rank = num_threads();
+  manifest.files = inputs.files;
+  manifest.file_reports.resize(inputs.files.size());
+  for (const DatasetSchema& dataset : inputs.datasets) manifest.datasets.push_back({dataset.name, 0});
+  return manifest;
+}
+
+void report_reference(const Communicator& comm, const std::string& name, const ReferenceCounts& counts) {
+  if (counts.rows > 0) log_info(comm, name + ": " + with_commas(counts.rows) + " rows");
+  if (counts.malformed > 0) {
+    log_warning(comm, name + ": " + with_commas(counts.malformed) + " rows are malformed and have no effect");
+  }
+}
+
+}  // namespace ligature
