@@ -40,6 +40,8 @@ enum class EdgeKind : std::int32_t {
   conflict,
   // Both carry one NHS number and have equal claims to it: at most one of the two may go to another person.
   tie,
+  // One has no number; others have moved between the postcodes of the two (moves.hpp).  A link in all other respects.
+  moved,
 };
 
 struct Edge {

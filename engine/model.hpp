@@ -54,8 +54,10 @@ struct ModelParameters {
   // persons).
   double conflict_of_two = 1, conflict_different_gender = 0.5;
   double neighbours_twins = 0;  // P(the same date of birth | two of one postcode with NHS numbers issued together)
-  double threshold_bits = 0;    // a pair links at or above this weight
-  double margin_bits = 0;       // how far the best candidate must lead the next (see clustering.hpp)
+  // P(a record's person cannot be found by date of birth and postcode, nor by who moved with him): moves.hpp.
+  double elsewhere = 1;
+  double threshold_bits = 0;  // a pair links at or above this weight
+  double margin_bits = 0;     // how far the best candidate must lead the next (see clustering.hpp)
 };
 
 // What the file itself says before any model: exact integer counts, the same on every rank.

@@ -16,6 +16,8 @@ std::string_view link_kind_name(LinkKind kind) noexcept {
       return "local_id";
     case LinkKind::apart:
       return "apart";
+    case LinkKind::moved:
+      return "moved";
     case LinkKind::one_time:
       return "one_time";
   }

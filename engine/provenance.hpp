@@ -19,6 +19,7 @@ enum class LinkKind : std::uint8_t {
   local_id,           // the local patient id of one provider
   apart,              // linked to several persons, of which none leads: kept apart
   one_time,           // its identifiers cannot tell people apart: a single row
+  moved,              // others who moved between its address and the person's
 };
 std::string_view link_kind_name(LinkKind kind) noexcept;
 

@@ -22,6 +22,8 @@ std::string_view weight_part_name(WeightPart part) noexcept {
       return "postcode";
     case WeightPart::postcode_rarity:
       return "postcode_rarity";
+    case WeightPart::company:
+      return "company";
     case WeightPart::gender:
       return "gender";
     case WeightPart::together:

@@ -20,6 +20,7 @@ enum class WeightPart : std::uint8_t {
   birth_rarity,     // the same date: how much rarer than the average it is
   postcode,         // its level, for a postcode as common as the average
   postcode_rarity,  // the same postcode: how much rarer than the average it is
+  company,          // who else moved between the two postcodes (moves.hpp); no part of a pair's own weight
   gender,
   together,  // what two identifiers say together beyond what each says: the same date of birth and postcode (twins, or
              // many at one address), or postcode and gender where the number is the same (a household)

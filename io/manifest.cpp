@@ -82,6 +82,21 @@ void fields(Archive& archive, LocalIdReport& local_ids) {
 }
 
 template <typename Archive>
+void fields(Archive& archive, MoveCounts& moves) {
+  constexpr std::array<std::string_view, kAddressClasses> kPostcodes = {"one_postcode", "two_postcodes",
+                                                                        "more_postcodes"};
+  archive("held_out", moves.held_out);
+  for (std::size_t k = 0; k < kAddressClasses; ++k) {
+    archive.group(kPostcodes[k], [&](auto& counts) {
+      counts("persons", moves.persons[k]);
+      counts("alone", moves.alone[k][0]);
+      counts("with_one", moves.alone[k][1]);
+      counts("with_several", moves.alone[k][2]);
+    });
+  }
+}
+
+template <typename Archive>
 void fields(Archive& archive, DependenceReport& dependence) {
   archive("first", dependence.first);
   archive("second", dependence.second);
@@ -231,6 +246,7 @@ void fields(Archive& archive, ModelParameters& model) {
   archive("conflict_prior", model.conflict_prior);
   archive("conflict_of_two", model.conflict_of_two);
   archive("conflict_different_gender", model.conflict_different_gender);
+  archive("elsewhere", model.elsewhere);
   archive("threshold_bits", model.threshold_bits);
   archive("margin_bits", model.margin_bits);
 }
@@ -258,6 +274,7 @@ void fields(Archive& archive, Manifest& manifest) {
   archive("distinct_nhs", manifest.distinct_nhs);
   archive("numbers", manifest.numbers);
   archive("local_ids", manifest.local_ids);
+  archive("moves", manifest.moves);
   archive("passes", manifest.passes);
   archive("model", manifest.model);
   archive("estimation", manifest.estimation);

@@ -13,6 +13,7 @@
 
 #include "engine/clustering.hpp"
 #include "engine/model.hpp"
+#include "engine/moves.hpp"
 #include "io/intake.hpp"
 #include "io/manifest_screens.hpp"
 
@@ -106,6 +107,7 @@ struct Manifest {
   std::uint64_t identities = 0, linkable_identities = 0, distinct_nhs = 0;
   NumberReport numbers;
   LocalIdReport local_ids;
+  MoveCounts moves;  // what the evidence of moves was learnt from
   std::vector<PassReport> passes;
   ModelParameters model;
   ModelReport estimation;

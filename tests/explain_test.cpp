@@ -38,6 +38,9 @@ enum : IdentityId {
   kKnown,      // 1: cannot tell people apart, but carries a local id of kTwin's
   kFaint,      // 6: of kRoot's date of birth, and nothing else
   kDoubtful,   // 7: as kRoot, but for a number that nothing else has
+  kTwinned,    // 9: a number, and a twin who has one of the same batch
+  kOfTwins,    // 10: no number; fits kTwinned, and the twin as well
+  kFollowed,   // 1: no number, at a postcode that others came to from kTwin's
   kIdentities
 };
 
@@ -86,6 +89,10 @@ std::vector<TestIdentity> identities() {
   set(kFaint, 6, identity_of({}, kBirth, 900, kFemale), LinkKind::alone, kFaint, 0);
   set(kDoubtful, 7, identity_of(40, kBirth, 3, kMale), LinkKind::alone, kDoubtful, 0);
   all[kDoubtful].record.evidence.flags = Evidence::number_thin;
+  set(kTwinned, 9, identity_of(60, kOtherBirth, 4, kMale), LinkKind::alone, kTwinned, 0);
+  all[kTwinned].record.evidence.flags = Evidence::twin_male;
+  set(kOfTwins, 10, identity_of({}, kOtherBirth, 4, kMale), LinkKind::alone, kOfTwins, 0);
+  set(kFollowed, 1, identity_of({}, kBirth, 900, kMale), LinkKind::moved, kTwin, 4);
   nothing.postcode.packed = tiny_postcode(2000);
   set(kKnown, 1, one_time_identity(nothing, 54321), LinkKind::local_id, kTwin, 6);
   return all;
@@ -261,6 +268,32 @@ TEST_F(Explain, link_by_local_id_is_weighed_as_a_shared_number) {
   EXPECT_EQ(told["comparisons"][0]["levels"]["postcode"], "area");
   EXPECT_EQ(told["comparisons"][0]["total_bits"].get<double>() * kWeightPerBit,
             LinkageModel(run_.manifest.model).weight(pattern_of(levels)));
+}
+
+TEST_F(Explain, link_by_those_who_moved_shows_what_they_add) {
+  const Json told = told_of(kFollowed, kTwin).json;
+  EXPECT_EQ(told["reasons"].get<Names>(), Names{"linked"});
+  EXPECT_EQ(told["path"][0]["pass"], "moved");
+  ASSERT_EQ(told["comparisons"].size(), 2U);
+  const Json& comparison = told["comparisons"][1];
+  EXPECT_EQ(comparison["stage"], "by_moves");
+  EXPECT_EQ(comparison["total_bits"], 4.0);
+  double sum = 0;
+  Names names;
+  for (const Json& part : comparison["parts"]) {
+    sum += part["bits"].get<double>();
+    names.push_back(part["part"]);
+  }
+  EXPECT_EQ(sum, 4.0);
+  EXPECT_EQ(names.back(), "company");
+  EXPECT_EQ(std::count(names.begin(), names.end(), "postcode"), 0);
+}
+
+TEST_F(Explain, what_fits_a_twin_fits_the_other) {
+  const Told told = told_of(kOfTwins, kTwinned);
+  EXPECT_GE(told.json["comparisons"][0]["total_bits"].get<double>(), 1.5);
+  EXPECT_EQ(told.json["reasons"].get<Names>(), Names{"known_twin"});
+  EXPECT_EQ(told.text.find("has a twin in the file") != std::string::npos, world_.is_root());
 }
 
 TEST_F(Explain, one_row_is_explained_by_the_link_that_put_it_there) {

@@ -97,6 +97,22 @@ Comparison by_local_id(const LinkageModel& model, const IdentityRecord& a, const
   return compared(model, fields_of(a), fields_of(b), Comparison::Stage::by_local_id);
 }
 
+// What the people who moved between their postcodes say of two: all that the link weighs beyond date and gender.
+Comparison by_moves(const LinkageModel& model, const IdentityRecord& a, const IdentityRecord& b, Weight weight) {
+  const Identity as = counted(a), bs = counted(b);
+  Comparison result;
+  result.stage = Comparison::Stage::by_moves;
+  result.levels = levels_of(compare(as, bs));
+  Levels others = result.levels;
+  others.postcode = PostcodeLevel::missing;
+  result.parts = weight_parts(model, pattern_of(others), as, bs);
+  Weight rest = weight;
+  for (const PartOfWeight& part : result.parts) rest -= part.weight;
+  result.parts.push_back({WeightPart::company, rest});
+  result.total = weight;
+  return result;
+}
+
 // A number that fails the check, and a valid one that it may have been.
 bool is_misspelling(const Identity& a, const Identity& b) noexcept {
   return a.nhs() != 0 && b.nhs() != 0 && a.has_valid_nhs() != b.has_valid_nhs() &&
@@ -145,8 +161,8 @@ PathLink link_up(Records& records, IdentityId child) {
   link.to = from.provenance.linked_to;
   link.kind = from.provenance.kind;
   link.weight = from.provenance.weight;
-  link.pass =
-      link.kind == LinkKind::local_id ? link_kind_name(link.kind) : pass_of(counted(from), counted(records[link.to]));
+  const bool by_kind = link.kind == LinkKind::local_id || link.kind == LinkKind::moved;
+  link.pass = by_kind ? link_kind_name(link.kind) : pass_of(counted(from), counted(records[link.to]));
   if (link.pass.empty() || link.kind == LinkKind::same_number || link.kind == LinkKind::returned) {
     link.pass = pass_of(from.identity, records[link.to].identity);
   }
@@ -175,8 +191,10 @@ std::uint64_t number_of_person(Records& records, IdentityId id) {
   return own != 0 ? own : counted(records[way_up(records, id).back()]).valid_nhs();
 }
 
-// Whether the clustering would put the two together if there were nobody else.
-bool join_in_isolation(const IdentityRecord& a, const IdentityRecord& b, const LinkageModel& model, Weight weight) {
+// Whether the clustering would put the two together if there were nobody else; with_twins: but the twins that the file
+// knows of.
+bool join_in_isolation(const IdentityRecord& a, const IdentityRecord& b, const LinkageModel& model, Weight weight,
+                       bool with_twins) {
   std::vector<ClusterNode> nodes(2);
   const std::array<const IdentityRecord*, 2> records{&a, &b};
   for (std::size_t n = 0; n < nodes.size(); ++n) {
@@ -188,6 +206,8 @@ bool join_in_isolation(const IdentityRecord& a, const IdentityRecord& b, const L
     }
     nodes[n].gender = identity.gender();
     nodes[n].thin = is_thin(identity);
+    if (with_twins) nodes[n].twins = twins_of(records[n]->evidence);
+    if (identity.nhs_status() == NhsStatus::invalid) nodes[n].invalid_nhs = identity.nhs();
   }
   Edge edge;
   if (have_two_numbers(counted(a), counted(b))) edge.kind = EdgeKind::conflict;
@@ -220,8 +240,13 @@ void find_reasons_apart(Records& records, const std::vector<ExplainedRow>& rows,
     result.reasons.push_back(Reason::below_threshold);
     return;
   }
-  if (!join_in_isolation(a, b, model, result.comparisons.back().total)) {
+  const Weight total = result.comparisons.back().total;
+  if (!join_in_isolation(a, b, model, total, false)) {
     if (!share_a_lost_number(a, b)) result.reasons.push_back(Reason::next_number);
+    return;
+  }
+  if (!join_in_isolation(a, b, model, total, true)) {
+    result.reasons.push_back(Reason::known_twin);
     return;
   }
   if (a.provenance.kind == LinkKind::apart || b.provenance.kind == LinkKind::apart) {
@@ -251,6 +276,9 @@ void explain_two(Records& records, const LinkageModel& model, Explanation& resul
   if (result.path.size() == 1 && result.path.front().kind == LinkKind::local_id) {
     result.comparisons.push_back(by_local_id(model, a.record, b.record));
   }
+  if (result.path.size() == 1 && result.path.front().kind == LinkKind::moved) {
+    result.comparisons.push_back(by_moves(model, a.record, b.record, result.path.front().weight));
+  }
   result.reasons.push_back(found ? Reason::linked : Reason::path_too_long);
 }
 
@@ -263,6 +291,9 @@ void explain_one(Records& records, const LinkageModel& model, Explanation& resul
     result.path.push_back(link_up(records, row.row.identity));
     if (from.kind == LinkKind::local_id) {
       result.comparisons.push_back(by_local_id(model, row.record, *result.linked_to));
+    }
+    if (from.kind == LinkKind::moved) {
+      result.comparisons.push_back(by_moves(model, row.record, *result.linked_to, from.weight));
     }
     result.reasons.push_back(Reason::linked_to_parent);
     return;
@@ -305,6 +336,8 @@ std::string_view reason_name(Reason reason) noexcept {
       return "below_threshold";
     case Reason::next_number:
       return "next_number";
+    case Reason::known_twin:
+      return "known_twin";
     case Reason::ambiguous:
       return "ambiguous";
     case Reason::persons_differ:
@@ -338,6 +371,7 @@ Explanation explain_rows(const Manifest& manifest, const std::filesystem::path& 
   const LinkageModel model(manifest.model);
   result.threshold = model.threshold();
   result.margin = model.margin();
+  result.elsewhere = model.parameters().elsewhere;
   Records records(secure);
   for (FoundRow& row : rows) {
     const IdentityRecord& record = records[row.identity];

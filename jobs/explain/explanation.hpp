@@ -30,7 +30,8 @@ struct ExplainedRow {
 struct Comparison {
   // as_weighed: what is not evidence counts as missing.  within_number: as they were compared inside the NHS number
   // that both carry, before it was decided whose it is.  by_local_id: as they were for having one local patient id.
-  enum class Stage { as_weighed, within_number, by_local_id };
+  // by_moves: by the people who moved between their postcodes, in place of the postcodes.
+  enum class Stage { as_weighed, within_number, by_local_id, by_moves };
   Stage stage = Stage::as_weighed;
   Levels levels;
   std::vector<PartOfWeight> parts;
@@ -58,6 +59,7 @@ enum class Reason {
   never_compared,    // nothing agrees
   below_threshold,   // too little evidence
   next_number,       // one carries a number next to the other's, as twins have, and does not own it
+  known_twin,        // what fits the one with a number fits a twin of that person's as well
   ambiguous,         // one is linked to several persons of whom none leads
   persons_differ,    // their persons have two valid NHS numbers
   no_joining_link,   // their evidence would do, but what they are linked to kept them apart
@@ -77,6 +79,7 @@ struct Explanation {
   std::vector<Reason> reasons;
   std::vector<PathLink> path;
   Weight threshold = 0, margin = 0;
+  double elsewhere = 1;  // of the model: what a link by moves is believed against (engine/moves.hpp)
 };
 
 // The pseudonym of a row of /persons, 32 hexadecimal digits.  Throws Error if there is no such row.

@@ -49,7 +49,8 @@ Json comparison_json(const Comparison& comparison) {
   Json json;
   json["stage"] = comparison.stage == Comparison::Stage::as_weighed      ? "as_weighed"
                   : comparison.stage == Comparison::Stage::within_number ? "within_number"
-                                                                         : "by_local_id";
+                  : comparison.stage == Comparison::Stage::by_local_id   ? "by_local_id"
+                                                                         : "by_moves";
   json["levels"]["nhs_number"] = level_name(comparison.levels.nhs);
   json["levels"]["date_of_birth"] = level_name(comparison.levels.birth);
   json["levels"]["postcode"] = level_name(comparison.levels.postcode);

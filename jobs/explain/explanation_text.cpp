@@ -1,5 +1,6 @@
 // An explanation as a person reads it: the rows, the waterfall of their weight, and the verdict.
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -131,6 +132,7 @@ std::string comparison_text(const Explanation& explanation, const Comparison& co
   add_if_there("  how common the date is", WeightPart::birth_rarity);
   add("postcode", a.postcode, b.postcode, level_name(comparison.levels.postcode), WeightPart::postcode);
   add_if_there("  how common the postcode is", WeightPart::postcode_rarity);
+  add_if_there("who moved between the two", WeightPart::company);
   add("gender", a.gender, b.gender, level_name(comparison.levels.gender), WeightPart::gender);
   add_if_there(same_number ? "postcode and gender together" : "date and postcode together", WeightPart::together);
   table.push_back({"total", "", "", "", bits(comparison.total)});
@@ -143,6 +145,9 @@ std::string comparison_text(const Explanation& explanation, const Comparison& co
     case Comparison::Stage::by_local_id:
       text = "By the local patient id that both carry:\n";
       break;
+    case Comparison::Stage::by_moves:
+      text = "By the people who moved between the two postcodes, in place of the postcodes:\n";
+      break;
     case Comparison::Stage::as_weighed:
       if (explanation.comparisons.front().stage == Comparison::Stage::within_number) {
         text = "Without it, since it is no evidence for at least one of them:\n";
@@ -152,6 +157,11 @@ std::string comparison_text(const Explanation& explanation, const Comparison& co
   text += text_table(table, true);
   if (comparison.vetoed) {
     return text + "They were not weighed in the run: two valid numbers, neither of which is in doubt, are a veto.\n";
+  }
+  if (comparison.stage == Comparison::Stage::by_moves) {
+    const auto others = static_cast<Weight>(std::lround(std::log2(explanation.elsewhere) * kWeightPerBit));
+    return text + fmt::format("posterior {:.2f} %, {:.2f} % among the people of the file\n",
+                              100 * posterior(comparison.total), 100 * posterior(comparison.total - others));
   }
   text += fmt::format("posterior {:.2f} %, threshold {} bits\n", 100 * posterior(comparison.total),
                       bits(explanation.threshold));
@@ -189,6 +199,10 @@ std::string reason_text(const Explanation& explanation, Reason reason) {
     case Reason::below_threshold:
       return fmt::format("The evidence is too weak: {} bits, and {} are needed.", bits(total),
                          bits(explanation.threshold));
+    case Reason::known_twin:
+      return "The one with a number has a twin in the file, of the same birthday and with a number of the same batch: "
+             "what "
+             "fits one of them fits the other.";
     case Reason::next_number:
       return "One of them carries an NHS number that it does not own, and the other's is next to it, as twins' are: "
              "such "

@@ -30,6 +30,7 @@ LinkKind link_kind(const ClusterResult& result, const ComponentNode& node, const
   if (result.returned) return LinkKind::returned;
   const bool is_numbered_root = node.id == linked_to.id && node.counted.identity.nhs() != 0;
   if (result.kind == EdgeKind::local_id && !is_numbered_root) return LinkKind::local_id;
+  if (result.kind == EdgeKind::moved && !is_numbered_root) return LinkKind::moved;
   const std::uint64_t number = node.counted.identity.nhs();
   const bool same_number = number != 0 && number == linked_to.counted.identity.nhs();
   return same_number ? LinkKind::same_number : LinkKind::other_identifiers;

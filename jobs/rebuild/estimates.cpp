@@ -77,6 +77,11 @@ ExpectedErrors expected_errors(const Provenance& provenance, bool owns_number, c
       errors.wrong = 1 - posterior(provenance.weight);
       if (provenance.lead != kNoRival) errors.wrong = std::max(errors.wrong, 1 - posterior(provenance.lead));
       break;
+    case LinkKind::moved:
+      errors.wrong = 1 - posterior(provenance.weight -
+                                   static_cast<Weight>(std::lround(std::log2(model.elsewhere) * kWeightPerBit)));
+      if (provenance.lead != kNoRival) errors.wrong = std::max(errors.wrong, 1 - posterior(provenance.lead));
+      break;
     case LinkKind::apart:
       errors.missed = posterior(provenance.weight);
       break;

@@ -28,6 +28,10 @@ struct Findings {
   std::uint64_t largest = 0, groups = 0;
 };
 
+// A wrong number is written on one row, but a wrong date of birth on all that its system sends: half of a person's own
+// records with errors are of several rows, and hardly any of another's.
+constexpr Weight kOneRow = kWeightPerBit;
+
 // One number: its members' parts and owner, then the visitors that may mean it.
 class NumberSettler {
  public:
@@ -45,10 +49,13 @@ class NumberSettler {
       found.edges.push_back({members[link.a].id, members[link.b].id, link.weight, EdgeKind::link});
     }
     const bool valid = members.front().counted.identity.has_valid_nhs();
+    const auto is_one_row = [&](std::size_t m) {
+      return settlement.standing[m] == NumberStanding::disowned && members[m].counted.rows == 1;
+    };
     for (const NumberLink& link : settlement.returns) {
-      if (valid && settings_.returns) {
-        found.edges.push_back({members[link.a].id, members[link.b].id, link.weight, EdgeKind::ret});
-      }
+      if (!valid || !settings_.returns) continue;
+      const Weight less = is_one_row(link.a) || is_one_row(link.b) ? kOneRow : 0;
+      found.edges.push_back({members[link.a].id, members[link.b].id, link.weight - less, EdgeKind::ret});
     }
     for (const NumberLink& link : settlement.ties) {
       if (valid) found.edges.push_back({members[link.a].id, members[link.b].id, 0, EdgeKind::tie});

@@ -34,6 +34,7 @@
 #include "jobs/rebuild/identities.hpp"
 #include "jobs/rebuild/links.hpp"
 #include "jobs/rebuild/local_ids.hpp"
+#include "jobs/rebuild/moves.hpp"
 #include "jobs/rebuild/number_groups.hpp"
 #include "jobs/rebuild/numbers.hpp"
 #include "jobs/rebuild/objector_search.hpp"
@@ -199,6 +200,10 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
         take(run_pass(comm, pass, job.model.passes, identities, evidence, model, count));
         if (job.checkpoint == CheckpointLevel::shards) save_pairs(checkpoints, part, links, before, manifest);
       }
+      if (job.model.moves) {
+        clock.step("pairs by moves");
+        take(link_moves(comm, identities, evidence, model, manifest.moves, manifest.model));
+      }
       if (uses_local_ids(job)) {
         clock.step("pairs by local id");
         take(link_local_ids(comm, rows, identities, evidence, model, manifest.local_ids, count));
@@ -235,7 +240,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   begin("estimates");
   std::vector<std::string> dataset_names;
   for (const DatasetSchema& dataset : inputs.datasets) dataset_names.push_back(dataset.name);
-  manifest.estimated = estimate_quality(comm, identities, evidence, persons, model.parameters(), dataset_names);
+  manifest.estimated = estimate_quality(comm, identities, evidence, persons, manifest.model, dataset_names);
 
   persons.largest = largest_persons(comm, persons);
   clock.end(manifest.identities, "identities", owned, grouped(manifest.identities));  // by person

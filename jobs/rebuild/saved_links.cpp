@@ -193,6 +193,8 @@ bool restore_pairs(Checkpoints& checkpoints, std::string_view stage, const Ident
   }
   manifest.passes = std::move(account.passes);
   manifest.local_ids = account.local_ids;
+  manifest.moves = account.moves;
+  manifest.model.elsewhere = account.model.elsewhere;
   return true;
 }
 
@@ -263,6 +265,8 @@ bool restore_clusters(const Communicator& comm, Checkpoints& checkpoints, const 
   drafts = std::move(found);
   manifest.passes = std::move(account.passes);
   manifest.local_ids = account.local_ids;
+  manifest.moves = account.moves;
+  manifest.model.elsewhere = account.model.elsewhere;
   manifest.components = account.components;
   manifest.largest_component = account.largest_component;
   manifest.component_rounds = account.component_rounds;

@@ -113,7 +113,8 @@ void count_records(std::span<const NumberItem> members, const Survey& survey,
   }
 }
 
-// Collective.
+}  // namespace
+
 bool is_one_dataset(const Communicator& comm, const Identities& identities) {
   std::array<std::uint64_t, 32> seen{};
   for (const CountedIdentity& counted : identities.owned) {
@@ -125,11 +126,13 @@ bool is_one_dataset(const Communicator& comm, const Identities& identities) {
   return std::count_if(seen.begin(), seen.end(), [](std::uint64_t count) { return count > 0; }) <= 1;
 }
 
-}  // namespace
-
-std::uint64_t Survey::records_of(const CountedIdentity& counted) const noexcept {
+std::uint64_t records_of(const CountedIdentity& counted, bool one_dataset) noexcept {
   if (is_suppressed(counted)) return 0;
   return one_dataset ? std::min(counted.rows, 2U) : static_cast<std::uint64_t>(std::popcount(counted.datasets));
+}
+
+std::uint64_t Survey::records_of(const CountedIdentity& counted) const noexcept {
+  return ligature::records_of(counted, one_dataset);
 }
 
 void Survey::trust_thin_numbers() noexcept {

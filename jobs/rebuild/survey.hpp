@@ -19,6 +19,11 @@ namespace ligature {
 
 inline constexpr std::size_t kDays = 1U << 16;  // values of DayNumber
 
+// Collective.  True if all rows are of one dataset.
+bool is_one_dataset(const Communicator& comm, const Identities& identities);
+// How many records an identity counts as: one a dataset, or its rows, two at most, where there is one dataset.
+std::uint64_t records_of(const CountedIdentity& counted, bool one_dataset) noexcept;
+
 struct Survey {
   FileFrequencies file;
   PatternCounts same_number{};       // pairs of records that share a valid NHS number (anchored_estimate.hpp)

@@ -1,0 +1,72 @@
+// People who moved together: what it says of a record at a new address that others went to that address from the
+// candidate's.
+//
+// Households move as one.  A record without a number, at an address where its person has no other record, agrees with
+// some hundred people of the file on the date of birth alone; but if one of them lives where other people of the new
+// address used to live (or now live: the direction is not known), it is most likely his.  Two postcodes are companions
+// for a person if other NHS numbers have been recorded at both.
+//
+// The evidence is counted in the file itself, without truth: each record of a number is held out in turn, and it is
+// asked whether it alone is at its postcode, and whether that is a companion of those of the number's other records.
+//
+//   m(k, c)   P(the record is at a new postcode, and a companion by class c, and the rest has k postcodes | one person)
+//   s(k)      P(a person has k postcodes)
+//   u(c, P)   P(somebody lives at a companion of postcode P of class c), by how many live at each
+//
+// The weight is that of all other pairs (model.hpp), and is measured against other candidates as it is.  Whether it is
+// enough to link is another question.  The people of the file are rivals and not strangers: those who were recorded
+// where the record is have been compared, and the record that looks for its person has found none of them.  So the odds
+// are against its person having moved without company, being recorded under another date of birth, or never showing a
+// number.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "engine/model.hpp"
+
+namespace ligature {
+
+// How many others have been at both postcodes: none, one, several.
+inline constexpr std::size_t kCompanyClasses = 3;
+constexpr std::size_t company_class(std::uint64_t others) noexcept {
+  return others < 2 ? static_cast<std::size_t>(others) : 2;
+}
+// How many postcodes a person has been at: one, two, more.  Index 0 .. 2.
+inline constexpr std::size_t kAddressClasses = 3;
+constexpr std::size_t address_class(std::uint64_t postcodes) noexcept {
+  return postcodes < 3 ? static_cast<std::size_t>(postcodes) - 1 : 2;
+}
+// A person of more postcodes moves nobody; a postcode of more companions is one that people come to from everywhere.
+inline constexpr std::uint64_t kMostAddresses = 6, kMostCompanions = 128;
+
+// Exact counts over the whole file, the same on any number of ranks.
+struct MoveCounts {
+  std::uint64_t held_out = 0;  // records of numbers that have two or more
+  std::array<std::array<std::uint64_t, kCompanyClasses>, kAddressClasses> alone{};  // ... alone at a new postcode
+  std::array<std::uint64_t, kAddressClasses> persons{};  // numbers by how many postcodes they have
+};
+
+// What company adds to a pair of one without a number and one with, of the same date of birth, beyond that date and the
+// gender, and in place of the postcode.
+class MoveModel {
+ public:
+  MoveModel(const MoveCounts& counts, const ModelParameters& parameters);
+  // False where too few moves were seen to learn from: then nothing links by them.
+  [[nodiscard]] bool is_learnt() const noexcept { return learnt_; }
+  // others: 1 or more.  share: u(c, P).
+  [[nodiscard]] Weight weight(std::uint64_t postcodes, std::uint64_t others, double share) const noexcept;
+  // A pair links from here: where the odds against all that its person could be otherwise are those of the margin.
+  [[nodiscard]] Weight threshold() const noexcept { return threshold_; }
+  // P(a record's person cannot be found by date of birth and postcode, nor by company).
+  [[nodiscard]] double elsewhere() const noexcept { return elsewhere_; }
+
+ private:
+  bool learnt_ = false;
+  double elsewhere_ = 1;
+  std::array<std::array<double, kCompanyClasses>, kAddressClasses> bits_{};
+  Weight threshold_ = 0;
+};
+
+}  // namespace ligature

@@ -1,0 +1,24 @@
+// Records at a new address, put to their person by the people who moved with him (engine/moves.hpp).
+//
+// Three meetings: the records of a number, for its addresses; the numbers of a postcode, for its companions and for the
+// records without a number that look for their person; and what has one date of birth at one companion postcode.
+#pragma once
+
+#include <span>
+
+#include "engine/evidence.hpp"
+#include "engine/model.hpp"
+#include "engine/moves.hpp"
+#include "jobs/rebuild/identities.hpp"
+#include "jobs/rebuild/passes.hpp"
+#include "partition/communicator.hpp"
+
+namespace ligature {
+
+// Collective.  Edges between identities without a number and with one, of the same date of birth and of postcodes that
+// others have been at both.  evidence: by owned identity, with the numbers settled.  counts: over all ranks.
+// parameters: what was learnt is noted there (elsewhere).
+PassResult link_moves(const Communicator& comm, const Identities& identities, std::span<const Evidence> evidence,
+                      const LinkageModel& model, MoveCounts& counts, ModelParameters& parameters);
+
+}  // namespace ligature

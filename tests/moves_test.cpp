@@ -1,0 +1,175 @@
+// Records at a new address through a whole rebuild: whom the people who moved with them lead to, whom not, and that
+// ranks do not show.
+#include <map>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "engine/date.hpp"
+#include "engine/nhs_number.hpp"
+#include "engine/postcode.hpp"
+#include "io/files.hpp"
+#include "io/identity_records.hpp"
+#include "io/manifest.hpp"
+#include "io/secure_index.hpp"
+#include "jobs/jobs.hpp"
+#include "tests/shared_folder.hpp"
+#include "tests/tiny_run.hpp"
+
+namespace ligature {
+namespace {
+
+struct Outcome {
+  std::map<std::string, Pseudonym> person;
+  std::map<std::string, LinkKind> kind;
+  Manifest manifest;
+  [[nodiscard]] bool together(const std::string& a, const std::string& b) const { return person.at(a) == person.at(b); }
+};
+
+constexpr std::size_t kHouseholds = 150;
+
+// A valid NHS number, none of a batch with another.
+std::string number(std::size_t index) {
+  std::uint64_t nhs = 4'000'000'000 + 1'000 * index;
+  while (!nhs_check_digit_ok(nhs)) ++nhs;
+  return std::to_string(nhs);
+}
+
+// Household h is known at two postcodes.
+std::string home(std::size_t h) {
+  return postcode_text(tiny_postcode(h));
+}
+// In another area, so that the postcodes themselves have nothing in common.
+std::string new_home(std::size_t h) {
+  return "YO" + postcode_text(tiny_postcode(1000 + h)).substr(2);
+}
+// No two people of a household share a birthday, nor do those who are looked for.
+std::string birthday(std::size_t h, std::size_t member) {
+  return iso_date(static_cast<DayNumber>(12'000 + 97 * h + 13 * member));
+}
+
+class Moves : public testing::Test {
+ protected:
+  // Of each household one to four move and are seen at both addresses with their numbers; one more has a number at home
+  // alone.
+  Moves() {
+    for (std::size_t h = 0; h < kHouseholds; ++h) {
+      for (std::size_t member = 0; member <= h % 4; ++member) {
+        add("gp", h, member, true, home(h));
+        add("ip", h, member, true, new_home(h));
+      }
+      add("gp", h, 9, true, home(h));
+    }
+    // One of the birthdays that are looked for is another's as well, so that it says little by itself.
+    rows_["gp"] += "namesake," + number(80'001) + "," + birthday(7, 9) + ",M1 1AE,2\n";
+  }
+
+  static std::string name(const std::string& dataset, std::size_t h, std::size_t member) {
+    return dataset + std::to_string(h) + "-" + std::to_string(member);
+  }
+
+  void add(const std::string& dataset, std::size_t h, std::size_t member, bool with_number,
+           const std::string& postcode) {
+    const std::string nhs = with_number ? number(10 * h + member) : "";
+    rows_[dataset] += name(dataset, h, member) + "," + nhs + "," + birthday(h, member) + "," + postcode + "," +
+                      (h % 2 == 0 ? "1" : "2") + "\n";
+  }
+
+  // Collective.
+  Outcome rebuilt(const Communicator& comm, const std::vector<std::string>& overrides = {}) {
+    const SharedFolder folder(comm);
+    if (comm.is_root()) {
+      std::string job = "[job]\nsecure = \"secure\"\npublish = \"publish\"\nkey = \"test.key\"\nas_at = 2014-04-01\n";
+      for (const auto& [dataset, rows] : rows_) {
+        write_file_durably(folder.path() / (dataset + ".csv"), "id,nhs,birth,postcode,sex\n" + rows, 0600);
+        job += "[[extract]]\ndataset = \"" + dataset + "\"\nfiles = \"" + dataset +
+               ".csv\"\ncolumns = { row_id = \"id\", nhs_number = \"nhs\", date_of_birth = \"birth\", "
+               "postcode = \"postcode\", gender = \"sex\" }\n";
+      }
+      write_file_durably(folder.path() / "test.key", std::string(32, 'k'), 0600);
+      write_file_durably(folder.path() / "job.toml", job, 0600);
+    }
+    comm.barrier();
+    const JobFile job = load_job_file(folder.path() / "job.toml", overrides);
+    EXPECT_EQ(rebuild(comm, job), kExitDone);
+    Outcome outcome;
+    outcome.manifest = read_manifest(job.publish);
+    read_secure_index(job.secure, 0, 1, [&](const IndexRow& row) {
+      outcome.person.emplace(row.row_id, row.person);
+      outcome.kind.emplace(row.row_id, read_identity_record(job.secure, row.identity).provenance.kind);
+    });
+    comm.barrier();
+    return outcome;
+  }
+
+  const Communicator world_ = Communicator::world();
+  std::map<std::string, std::string> rows_;
+};
+
+TEST_F(Moves, record_without_a_number_follows_its_household) {
+  add("ip", 7, 9, false, new_home(7));
+  const Outcome with = rebuilt(world_);
+  EXPECT_TRUE(with.together("gp7-9", "ip7-9"));
+  EXPECT_EQ(with.kind.at("ip7-9"), LinkKind::moved);
+  EXPECT_EQ(with.kind.at("gp7-9"), LinkKind::same_number);
+  const Outcome without = rebuilt(world_, {"model.moves=false"});
+  EXPECT_FALSE(without.together("gp7-9", "ip7-9"));
+}
+
+TEST_F(Moves, nobody_follows_a_household_that_is_not_his) {
+  add("ip", 7, 9, false, new_home(11));
+  const Outcome outcome = rebuilt(world_);
+  EXPECT_FALSE(outcome.together("gp7-9", "ip7-9"));
+}
+
+TEST_F(Moves, who_is_found_where_he_is_recorded_looks_nowhere_else) {
+  // Another of that birthday lives where it was recorded.
+  rows_["gp"] += "other," + number(90'001) + "," + birthday(7, 9) + "," + new_home(7) + ",2\n";
+  add("ip", 7, 9, false, new_home(7));
+  const Outcome outcome = rebuilt(world_);
+  EXPECT_TRUE(outcome.together("ip7-9", "other"));
+  EXPECT_FALSE(outcome.together("ip7-9", "gp7-9"));
+}
+
+TEST_F(Moves, two_of_one_birthday_at_home_leave_it_open) {
+  rows_["gp"] += "other," + number(90'001) + "," + birthday(7, 9) + "," + home(7) + ",2\n";
+  add("ip", 7, 9, false, new_home(7));
+  const Outcome outcome = rebuilt(world_);
+  EXPECT_FALSE(outcome.together("ip7-9", "other"));
+  EXPECT_FALSE(outcome.together("ip7-9", "gp7-9"));
+  EXPECT_EQ(outcome.kind.at("ip7-9"), LinkKind::apart);
+}
+
+TEST_F(Moves, every_move_is_counted_once) {
+  const MoveCounts moves = rebuilt(world_).manifest.moves;
+  // Each household's numbers: 1 to 4 of two addresses and two records, and one of one address and one record.
+  std::uint64_t movers = 0, alone = 0, with_one = 0, with_several = 0;
+  for (std::size_t h = 0; h < kHouseholds; ++h) {
+    const std::uint64_t here = 1 + h % 4;
+    movers += here;
+    alone += here == 1 ? 2 : 0;
+    with_one += here == 2 ? 4 : 0;
+    with_several += here > 2 ? 2 * here : 0;
+  }
+  EXPECT_EQ(moves.held_out, 2 * movers);
+  EXPECT_EQ(moves.persons[0], kHouseholds + 1);
+  EXPECT_EQ(moves.persons[1], movers);
+  EXPECT_EQ(moves.persons[2], 0U);
+  EXPECT_EQ(moves.alone[0][0], alone);
+  EXPECT_EQ(moves.alone[0][1], with_one);
+  EXPECT_EQ(moves.alone[0][2], with_several);
+}
+
+TEST_F(Moves, ranks_do_not_show) {
+  for (std::size_t h = 0; h < kHouseholds; h += 5) add("ip", h, 9, false, new_home(h));
+  const Outcome together = rebuilt(world_);
+  EXPECT_GT(together.manifest.passes.back().edges, 20U);
+  const Communicator alone = world_.split(world_.rank());
+  const Outcome by_itself = rebuilt(alone);
+  EXPECT_EQ(together.manifest.content_digest, by_itself.manifest.content_digest);
+  EXPECT_EQ(together.kind, by_itself.kind);
+}
+
+}  // namespace
+}  // namespace ligature
