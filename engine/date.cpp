@@ -346,6 +346,14 @@ void parse_days(std::span<const std::string_view> texts, std::span<DayNumber> da
   }
 }
 
+DayNumber coarsened(DayNumber day, DatePrecision precision) noexcept {
+  if (day == kMissingDay || precision == DatePrecision::day) return day;
+  CivilDate date = civil_date(day);
+  date.day = 1;
+  if (precision == DatePrecision::year) date.month = 1;
+  return day_number(date).value_or(kMissingDay);
+}
+
 std::string iso_date(DayNumber day) {
   const CivilDate date = civil_date(day);
   std::string text(10, '-');

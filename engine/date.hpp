@@ -40,6 +40,10 @@ std::optional<CivilDate> parse_date(std::string_view text) noexcept;
 // The day numbers of a column of dates: day_number of parse_date, kMissingDay where either has none.
 void parse_days(std::span<const std::string_view> texts, std::span<DayNumber> days) noexcept;
 
+// How exactly a date is kept or given away: a month and a year are their first day.
+enum class DatePrecision : std::uint8_t { day, month, year };
+DayNumber coarsened(DayNumber day, DatePrecision precision) noexcept;
+
 // "YYYY-MM-DD".  REQUIRES: day != kMissingDay.
 std::string iso_date(DayNumber day);
 

@@ -5,6 +5,8 @@
 #include "engine/pseudonym.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 #include <string_view>
 
 #include <openssl/core_names.h>
@@ -19,7 +21,6 @@ namespace ligature {
 
 namespace {
 
-constexpr std::string_view kHexDigits = "0123456789abcdef";
 constexpr std::size_t kShortestKey = 32;
 constexpr std::size_t kDigestBytes = 32;
 
@@ -48,6 +49,28 @@ std::uint64_t big_endian(const unsigned char* bytes) noexcept {
   std::uint64_t value = 0;
   for (int i = 0; i < 8; ++i) value = value << 8 | bytes[i];
   return value;
+}
+
+// The eight hexadecimal digits of 32 bits, as they lie in memory, and back: all nibbles at once, a byte each.
+constexpr std::uint64_t kHalf = 0xFFFFFFFF;
+std::uint64_t in_memory_order(std::uint64_t bytes) noexcept {
+  if constexpr (std::endian::native == std::endian::big) return bytes;
+  return __builtin_bswap64(bytes);
+}
+std::uint64_t eight_digits(std::uint64_t value) noexcept {
+  std::uint64_t nibbles = (value << 16 | value) & 0x0000FFFF0000FFFF;
+  nibbles = (nibbles << 8 | nibbles) & 0x00FF00FF00FF00FF;
+  nibbles = (nibbles << 4 | nibbles) & 0x0F0F0F0F0F0F0F0F;
+  const std::uint64_t letters = (nibbles + 0x0606060606060606) >> 4 & 0x0101010101010101;
+  return in_memory_order(nibbles + 0x3030303030303030 + letters * ('a' - '0' - 10));
+}
+std::uint64_t value_of_digits(std::uint64_t digits) noexcept {
+  const std::uint64_t text = in_memory_order(digits);
+  std::uint64_t nibbles = (text & 0x0F0F0F0F0F0F0F0F) + (text >> 6 & 0x0101010101010101) * 9;
+  nibbles &= 0x0F0F0F0F0F0F0F0F;
+  nibbles = (nibbles >> 4 | nibbles) & 0x00FF00FF00FF00FF;
+  nibbles = (nibbles >> 8 | nibbles) & 0x0000FFFF0000FFFF;
+  return (nibbles >> 16 | nibbles) & kHalf;
 }
 
 void put_big_endian(std::uint64_t value, char* bytes) noexcept {
@@ -168,13 +191,21 @@ struct Pseudonymiser::State {
 };
 
 std::array<char, 32> hex_digits(const Pseudonym& pseudonym) noexcept {
-  std::array<char, 32> digits;
-  for (std::size_t i = 0; i < 16; ++i) {
-    const auto shift = static_cast<unsigned>(60 - 4 * i);
-    digits[i] = kHexDigits[pseudonym.high >> shift & 15];
-    digits[16 + i] = kHexDigits[pseudonym.low >> shift & 15];
+  const std::array<std::uint64_t, 4> words = {eight_digits(pseudonym.high >> 32), eight_digits(pseudonym.high & kHalf),
+                                              eight_digits(pseudonym.low >> 32), eight_digits(pseudonym.low & kHalf)};
+  return std::bit_cast<std::array<char, 32>>(words);
+}
+
+Pseudonym parse_pseudonym(const char* digits) {
+  std::array<std::uint64_t, 4> words;
+  std::memcpy(words.data(), digits, sizeof words);
+  const Pseudonym pseudonym{value_of_digits(words[0]) << 32 | value_of_digits(words[1]),
+                            value_of_digits(words[2]) << 32 | value_of_digits(words[3])};
+  // Whatever else the characters are, they are not what this pseudonym is written as.
+  if (hex_digits(pseudonym) != std::bit_cast<std::array<char, 32>>(words)) {
+    throw Error("a pseudonym of the dataset is not 32 hexadecimal digits");
   }
-  return digits;
+  return pseudonym;
 }
 
 std::string hex(const Pseudonym& pseudonym) {

@@ -26,6 +26,8 @@ struct Pseudonym {
 // 32 lower-case hexadecimal digits.
 std::array<char, 32> hex_digits(const Pseudonym& pseudonym) noexcept;
 std::string hex(const Pseudonym& pseudonym);
+// What hex_digits has written, read again.  Throws Error if the 32 characters at digits are not lower-case digits.
+Pseudonym parse_pseudonym(const char* digits);
 
 // A row of a dataset: whose it is, of which dataset (linkage_key of its name), and which of that person's rows there.
 struct DatasetRow {

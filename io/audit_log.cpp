@@ -4,7 +4,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <optional>
 #include <span>
 
@@ -18,6 +17,7 @@
 
 #include "engine/error.hpp"
 #include "engine/sha256.hpp"
+#include "io/clock.hpp"
 #include "io/files.hpp"
 #include "io/part_files.hpp"
 
@@ -39,15 +39,6 @@ std::string no_hash() {
 
 bool is_own(std::string_view name) {
   return std::find(kOwnMembers.begin(), kOwnMembers.end(), name) != kOwnMembers.end();
-}
-
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  ::gmtime_r(&now, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
 }
 
 // The name of a user, or of the number where the system knows none.

@@ -4,7 +4,9 @@
 // left; an empty file has no piece.  docs/release.md shows how a recipient computes it.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <span>
 
 #include "engine/sha256.hpp"
 #include "partition/communicator.hpp"
@@ -13,7 +15,14 @@ namespace ligature {
 
 inline constexpr std::size_t kDigestPieceBytes = std::size_t{4} << 20;
 
-// Collective.  The same on every rank.
-Sha256 file_digest(const Communicator& comm, const std::filesystem::path& path);
+// The digest of one piece, from who has just written it.
+struct PieceDigest {
+  std::uint64_t piece = 0;
+  Sha256 digest{};
+};
+
+// Collective.  The same on every rank.  known: pieces that need not be read again; each of one rank at most.
+Sha256 file_digest(const Communicator& comm, const std::filesystem::path& path,
+                   std::span<const PieceDigest> known = {});
 
 }  // namespace ligature

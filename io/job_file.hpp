@@ -52,7 +52,7 @@ enum class CheckpointLevel : std::uint8_t { none, stages, shards };
 // The level of that name; std::nullopt for any other.
 std::optional<CheckpointLevel> parse_checkpoint_level(std::string_view name) noexcept;
 
-enum class EventDatePolicy : std::uint8_t { day, month, year };  // month and year: first day of it
+using EventDatePolicy = DatePrecision;
 enum class AreaPolicy : std::uint8_t { outward, none };
 
 struct JobFile {

@@ -20,6 +20,7 @@ namespace ligature {
 namespace {
 
 constexpr std::uint64_t kPersonsAtOnce = std::uint64_t{1} << 15;
+constexpr std::size_t kRecordsAtOnce = std::size_t{1} << 13;
 
 using PseudonymText = std::array<char, 32>;
 
@@ -46,11 +47,17 @@ std::vector<Carrier> read_carriers(const Communicator& comm, const std::filesyst
   try {
     IdentityRecordReader reader(secure, comm.rank(), comm.size());
     for (auto piece = reader.next_piece(); !piece.empty(); piece = reader.next_piece()) {
-      for (const IdentityRecord& record : piece) {
-        const std::uint64_t nhs = record.identity.valid_nhs();
-        if (nhs == 0 || record.rows == 0 || !ledger.stands(nhs, kinds, on)) continue;
-        carriers.push_back({nhs, claim_of(record), record.person});
-      }
+      PerThread<std::vector<Carrier>> found;
+      for_blocks(piece.size(), kRecordsAtOnce, [&](std::size_t begin, std::size_t end) {
+        std::vector<Carrier>& mine = found.local();
+        for (std::size_t i = begin; i < end; ++i) {
+          const IdentityRecord& record = piece[i];
+          const std::uint64_t nhs = record.identity.valid_nhs();
+          if (nhs == 0 || record.rows == 0 || !ledger.stands(nhs, kinds, on)) continue;
+          mine.push_back({nhs, claim_of(record), record.person});
+        }
+      });
+      found.for_each([&](const std::vector<Carrier>& of) { carriers.insert(carriers.end(), of.begin(), of.end()); });
     }
   } catch (const Error& error) {
     problem = error.what();
@@ -121,10 +128,12 @@ Objectors find_objectors(const Communicator& comm, const std::filesystem::path& 
   for (std::uint64_t row = mine.begin; row < mine.end && next != here.end(); row += texts.size()) {
     texts.resize(std::min(kPersonsAtOnce, mine.end - row));
     dataset.read(column, row, std::as_writable_bytes(std::span(texts)));
-    for (std::size_t i = 0; i < texts.size() && next != here.end(); ++i) {
-      if (texts[i] != hex_digits(*next)) continue;
-      found.rows.push_back(row + i);
-      ++next;
+    // The persons are ascending, as those who are looked for.
+    for (auto from = texts.begin(); next != here.end(); ++next) {
+      const PseudonymText wanted = hex_digits(*next);
+      from = std::lower_bound(from, texts.end(), wanted);
+      if (from == texts.end() || *from != wanted) break;
+      found.rows.push_back(row + static_cast<std::uint64_t>(from - texts.begin()));
     }
   }
   if (comm.any(next != here.end())) throw Error("a person of the secure folder is not in the dataset: two runs");

@@ -207,7 +207,10 @@ std::vector<std::byte> Communicator::all_gather_bytes(std::span<const std::byte>
 
 std::vector<std::byte> Communicator::gather_bytes(std::span<const std::byte> bytes) const {
   const auto ranks = static_cast<std::size_t>(size_);
-  if (bytes.size() > kCollectiveBytes) throw Error("gather: more than a small record of each rank");
+  // A collective whose ranks disagree on sizes hangs or cuts short: it must not begin.
+  const std::uint64_t most = max(std::uint64_t{bytes.size()});
+  if (min(std::uint64_t{bytes.size()}) != most) throw Error("gather: ranks give records of different sizes");
+  if (most > kCollectiveBytes) throw Error("gather: more than a small record of each rank");
   std::vector<std::byte> all(is_root() ? ranks * bytes.size() : 0);
   const Collective waiting("MPI_Gather", *this, bytes.size(), all.size());
   check_mpi(MPI_Gather(bytes.data(), mpi_count(bytes.size()), MPI_BYTE, all.data(), mpi_count(bytes.size()), MPI_BYTE,

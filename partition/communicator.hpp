@@ -73,7 +73,7 @@ class Communicator {
   }
   [[nodiscard]] std::vector<std::byte> all_gather_bytes(std::span<const std::byte> bytes) const;
 
-  // Collective.  As many values of every rank, in rank order, on the root; nothing on the others.
+  // Collective.  As many values of every rank, or all throw Error; in rank order on the root, nothing on the others.
   template <typename T>
   [[nodiscard]] std::vector<T> gather(std::span<const T> values) const {
     static_assert(std::is_trivially_copyable_v<T>);

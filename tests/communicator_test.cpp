@@ -76,6 +76,14 @@ TEST_F(CommunicatorTest, GatheredListsOfUnequalLengthAreInRankOrder) {
   EXPECT_EQ(all, expected);
 }
 
+TEST_F(CommunicatorTest, GatheringOnTheRootWantsRecordsOfOneSize) {
+  const std::vector<std::uint32_t> same(3, static_cast<std::uint32_t>(rank_));
+  EXPECT_EQ(world_.gather(std::span<const std::uint32_t>(same)).size(), rank_ == 0 ? 3 * ranks_ : 0);
+  const std::vector<std::uint32_t> uneven(rank_ + 1);
+  if (ranks_ == 1) return;
+  EXPECT_THROW(static_cast<void>(world_.gather(std::span<const std::uint32_t>(uneven))), Error);
+}
+
 TEST_F(CommunicatorTest, GatheringMoreThanOnePieceKeepsEveryByte) {
   const auto length = [](std::uint64_t r) { return r == 1 ? 0 : 9 * kMebibyte + r; };
   const std::vector<std::byte> all = world_.all_gather_bytes(bytes_of(rank_, length(rank_)));

@@ -268,7 +268,8 @@ void TinyRun::write(const Communicator& comm) {
                                       {files + "digest", std::vector<std::string>(), "digest of the file"},
                                       {files + "rows_read", std::vector<std::uint64_t>(), "rows read"},
                                       {files + "rows_kept", std::vector<std::uint64_t>(), "rows kept"},
-                                      {files + "opted_out", std::vector<std::uint64_t>(), "rows left out"}};
+                                      {files + "opted_out", std::vector<std::uint64_t>(), "rows left out"},
+                                      {files + "opted_out_by_linkage", std::vector<std::uint64_t>(), "of these"}};
   for (std::size_t r = 0; r < kQuarantineReasons; ++r) {
     const std::string reason(quarantine_reason_name(static_cast<QuarantineReason>(r)));
     provenance.push_back({files + "quarantined_" + reason, std::vector<std::uint64_t>(), "rows quarantined"});
@@ -280,8 +281,9 @@ void TinyRun::write(const Communicator& comm) {
     std::get<1>(provenance[2].values).push_back(report.counts.read);
     std::get<1>(provenance[3].values).push_back(report.counts.kept);
     std::get<1>(provenance[4].values).push_back(report.counts.opted_out);
+    std::get<1>(provenance[5].values).push_back(report.counts.opted_out_by_linkage);
     for (std::size_t r = 0; r < kQuarantineReasons; ++r) {
-      std::get<1>(provenance[5 + r].values).push_back(report.counts.quarantined[r]);
+      std::get<1>(provenance[6 + r].values).push_back(report.counts.quarantined[r]);
     }
   }
   writer->finish(comm,

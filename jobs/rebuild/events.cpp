@@ -36,14 +36,6 @@ void store(std::byte* at, T value) noexcept {
   std::memcpy(at, &value, sizeof value);
 }
 
-DayNumber keep_date(DayNumber day, EventDatePolicy policy) noexcept {
-  if (day == kMissingDay || policy == EventDatePolicy::day) return day;
-  CivilDate date = civil_date(day);
-  date.day = 1;
-  if (policy == EventDatePolicy::year) date.month = 1;
-  return day_number(date).value_or(kMissingDay);
-}
-
 // The persons of this rank cut into buckets of whole shards.
 class Buckets {
  public:
@@ -295,7 +287,7 @@ class BucketWriter {
     for_blocks(events.size() / event_bytes_, kRowsPerTask, [&](std::size_t begin, std::size_t end) {
       for (std::size_t row = begin; row < end; ++row) {
         std::byte* at = events.data() + row * event_bytes_ + date_offset_;
-        store(at, keep_date(load<DayNumber>(at), date_policy_));
+        store(at, coarsened(load<DayNumber>(at), date_policy_));
       }
     });
   }

@@ -272,7 +272,7 @@ void name_dataset(const Communicator& comm, DatasetWriter& writer, const Manifes
   const std::string files = "/provenance/files/", stages = "/provenance/stages/", model = "/provenance/model/";
   std::vector<SmallColumn> tables;
   std::vector<std::string> paths, datasets, digests;
-  std::vector<std::uint64_t> read, kept, opted_out;
+  std::vector<std::uint64_t> read, kept, opted_out, by_linkage;
   std::vector<std::vector<std::uint64_t>> quarantined(kQuarantineReasons);
   for (std::size_t f = 0; f < manifest.files.size(); ++f) {
     const RowCounts& counts = manifest.file_reports[f].counts;
@@ -282,6 +282,7 @@ void name_dataset(const Communicator& comm, DatasetWriter& writer, const Manifes
     read.push_back(counts.read);
     kept.push_back(counts.kept);
     opted_out.push_back(counts.opted_out);
+    by_linkage.push_back(counts.opted_out_by_linkage);
     for (std::size_t r = 0; r < kQuarantineReasons; ++r) quarantined[r].push_back(counts.quarantined[r]);
   }
   tables.push_back({files + "path", std::move(paths), "name of the extract file"});
@@ -290,6 +291,8 @@ void name_dataset(const Communicator& comm, DatasetWriter& writer, const Manifes
   tables.push_back({files + "rows_read", std::move(read), "rows read"});
   tables.push_back({files + "rows_kept", std::move(kept), "rows kept: they are events"});
   tables.push_back({files + "opted_out", std::move(opted_out), "rows left out by an objection"});
+  tables.push_back({files + "opted_out_by_linkage", std::move(by_linkage),
+                    "of the rows left out by an objection: those that only linkage tells to be an objector's"});
   for (std::size_t r = 0; r < kQuarantineReasons; ++r) {
     const std::string reason(quarantine_reason_name(static_cast<QuarantineReason>(r)));
     tables.push_back({files + "quarantined_" + reason, std::move(quarantined[r]), "rows quarantined: " + reason});

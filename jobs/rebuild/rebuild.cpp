@@ -13,6 +13,7 @@
 #include "engine/pseudonym.hpp"
 #include "engine/release.hpp"
 #include "engine/trace.hpp"
+#include "io/clock.hpp"
 #include "io/ledger.hpp"
 #include "io/manifest.hpp"
 #include "io/performance.hpp"
@@ -71,7 +72,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   const std::optional<RunLock> lock = take_folders(comm, job);
   Checkpoints checkpoints(comm, job, run_terms(comm, job, inputs, Pseudonymiser(key).key_id()), options.resume);
   if (!options.resume) check_room(comm, job, inputs);
-  const DayNumber as_at = job.as_at.value_or(checkpoints.as_at().value_or(today()));
+  const DayNumber as_at = job.as_at.value_or(checkpoints.as_at().value_or(utc_today()));
   checkpoints.set_as_at(as_at);
   Manifest manifest = new_manifest(comm, job, inputs, as_at);
   const std::uint64_t memory = memory_of_rank(comm, job);

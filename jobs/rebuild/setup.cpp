@@ -1,7 +1,6 @@
 #include "jobs/rebuild/setup.hpp"
 
 #include <algorithm>
-#include <ctime>
 #include <filesystem>
 #include <span>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "engine/trace.hpp"
+#include "io/clock.hpp"
 #include "io/direct_writer.hpp"
 #include "io/files.hpp"
 #include "io/key_file.hpp"
@@ -20,26 +20,6 @@
 #include "io/progress.hpp"
 
 namespace ligature {
-
-namespace {
-
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  ::gmtime_r(&now, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
-}
-
-}  // namespace
-
-DayNumber today() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  ::gmtime_r(&now, &utc);
-  return day_number({utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday}).value_or(kMissingDay);
-}
 
 SecretBytes load_key(const Communicator& comm, const JobFile& job) {
   SecretBytes key;

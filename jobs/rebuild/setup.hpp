@@ -18,9 +18,6 @@
 
 namespace ligature {
 
-// The day of today, UTC.
-DayNumber today();
-
 // Collective.  Reads the key on every rank, so that it never travels; all ranks fail together.
 SecretBytes load_key(const Communicator& comm, const JobFile& job);
 

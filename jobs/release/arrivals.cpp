@@ -6,11 +6,11 @@
 #include <array>
 #include <cstring>
 #include <numeric>
-#include <optional>
 
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
+#include "engine/radix_sort.hpp"
 #include "io/part_files.hpp"
 #include "partition/shuffle.hpp"
 
@@ -33,7 +33,7 @@ struct Leaving {
   std::size_t bytes = 0, at = 0;  // of its record, and where that is put
 };
 
-// Packs the persons of a slice that belong to a round.
+// Packs the persons of slices that belong to a round.  Its functions may be called from several threads.
 class Packer {
  public:
   Packer(const Release& release, int ranks, std::uint64_t round, std::uint64_t rounds)
@@ -50,17 +50,8 @@ class Packer {
     }
   }
 
-  // bytes: records in the order of their ranks; first: ranks + 1 offsets.
-  void pack(const Slice& slice, std::vector<std::byte>& bytes, std::vector<std::uint64_t>& first) {
-    name_persons(slice);
-    lay_out(slice, bytes, first);
-    for_blocks(leaving_.size(), kPersonsAtOnce, [&](std::size_t begin, std::size_t end) {
-      pack_block(slice, std::span(leaving_).subspan(begin, end - begin), bytes.data());
-    });
-  }
-
- private:
-  void name_persons(const Slice& slice) {
+  // Who of a slice is in the round, under which name.
+  void name_persons(const Slice& slice, std::vector<Leaving>& leaving) const {
     std::vector<Pseudonym> persons;
     std::vector<std::size_t> at;
     for (std::size_t p = 0; p < slice.persons.size(); ++p) {
@@ -69,36 +60,42 @@ class Packer {
       at.push_back(p);
     }
     std::vector<Pseudonym> names(persons.size());
-    for_blocks(persons.size(), kPersonsAtOnce, [&](std::size_t begin, std::size_t end) {
-      Pseudonymiser(release_.key)
-          .name(std::span<const Pseudonym>(persons).subspan(begin, end - begin),
-                std::span(names).subspan(begin, end - begin));
-    });
-    leaving_.clear();
+    Pseudonymiser(release_.key).name(std::span<const Pseudonym>(persons), std::span(names));
+    const ReleasedColumns& columns = release_.columns;
+    leaving.clear();
     for (std::size_t i = 0; i < names.size(); ++i) {
-      if (range_of(names[i], rounds_ * ranks_) / ranks_ == round_) leaving_.push_back({at[i], names[i], 0, 0});
+      if (range_of(names[i], rounds_ * ranks_) / ranks_ != round_) continue;
+      Leaving person{at[i], names[i], fixed_bytes(columns), 0};
+      for (std::size_t d = 0; d < columns.events.size(); ++d) {
+        person.bytes += events_of(slice.events[d], person).size() * columns.events[d].event_bytes;
+      }
+      leaving.push_back(person);
     }
   }
 
-  void lay_out(const Slice& slice, std::vector<std::byte>& bytes, std::vector<std::uint64_t>& first) {
+  // Says where each record goes.  first: ranks + 1 offsets, by the rank that gets the record.
+  void lay_out(std::span<std::vector<Leaving>> slices, std::vector<std::uint64_t>& first) const {
     first.assign(ranks_ + 1, 0);
-    const ReleasedColumns& columns = release_.columns;
-    for (Leaving& person : leaving_) {
-      person.bytes = fixed_bytes(columns);
-      for (std::size_t d = 0; d < columns.events.size(); ++d) {
-        const std::vector<std::uint64_t>& offsets = slice.events[d].offsets;
-        person.bytes += (offsets[person.person + 1] - offsets[person.person]) * columns.events[d].event_bytes;
-      }
-      first[rank_of(person.name) + 1] += person.bytes;
+    for (const std::vector<Leaving>& leaving : slices) {
+      for (const Leaving& person : leaving) first[rank_of(person.name) + 1] += person.bytes;
     }
     std::partial_sum(first.begin(), first.end(), first.begin());
     std::vector<std::uint64_t> next(first.begin(), first.end() - 1);
-    for (Leaving& person : leaving_) {
-      person.at = next[rank_of(person.name)];
-      next[rank_of(person.name)] += person.bytes;
+    for (std::vector<Leaving>& leaving : slices) {
+      for (Leaving& person : leaving) {
+        person.at = next[rank_of(person.name)];
+        next[rank_of(person.name)] += person.bytes;
+      }
     }
-    bytes.resize(first.back());
   }
+
+  void pack(const Slice& slice, std::span<const Leaving> leaving, std::byte* bytes) const {
+    for (std::size_t begin = 0; begin < leaving.size(); begin += kPersonsAtOnce) {
+      pack_some(slice, leaving.subspan(begin, std::min(kPersonsAtOnce, leaving.size() - begin)), bytes);
+    }
+  }
+
+ private:
   [[nodiscard]] std::size_t rank_of(const Pseudonym& name) const noexcept {
     return range_of(name, rounds_ * ranks_) % ranks_;
   }
@@ -120,7 +117,7 @@ class Packer {
     return {events.offsets[person.person], events.offsets[person.person + 1]};
   }
 
-  void pack_block(const Slice& slice, std::span<const Leaving> persons, std::byte* bytes) const {
+  void pack_some(const Slice& slice, std::span<const Leaving> persons, std::byte* bytes) const {
     const ReleasedColumns& columns = release_.columns;
     std::vector<DatasetRow> rows;
     ask_names(slice, persons, rows);
@@ -172,12 +169,9 @@ class Packer {
     for (std::size_t c = 0; c < released.columns.size(); ++c) {
       const ReleasedColumn& column = released.columns[c];
       const std::byte* const from = &events.columns[c][row * column.width];
-      if (column.kind == ReleasedColumn::Kind::date) {
-        const DayNumber day = days_[dataset][code_at(from, column.width)];
-        std::memcpy(to, &day, sizeof day);
-      } else {
-        std::memcpy(to, from, column.width);
-      }
+      std::uint64_t value = code_at(from, column.width);
+      if (column.kind == ReleasedColumn::Kind::date) value = days_[dataset][value];
+      put_low_bytes(to, value, column.width);
       to += column.width;
     }
   }
@@ -186,26 +180,37 @@ class Packer {
   int year_;
   std::uint64_t ranks_, round_, rounds_;
   std::vector<std::vector<DayNumber>> days_;  // of each dataset: every date as it is released
-  std::vector<Leaving> leaving_;
 };
 
 }  // namespace
 
+void Arrivals::reserve(std::size_t bytes) {
+  if (bytes <= room_) return;
+  auto larger = std::make_unique_for_overwrite<std::byte[]>(bytes);
+  if (size_ > 0) std::memcpy(larger.get(), bytes_.get(), size_);
+  bytes_ = std::move(larger);
+  room_ = bytes;
+}
+
 std::byte* Arrivals::grow(std::size_t bytes) {
-  const std::size_t before = bytes_.size();
-  bytes_.resize(before + bytes);
-  return bytes_.data() + before;
+  if (size_ + bytes > room_) reserve(std::max(2 * room_, size_ + bytes));
+  size_ += bytes;
+  return bytes_.get() + size_ - bytes;
+}
+
+void Arrivals::take_over() {
+  for (; placed_ < size_; placed_ += word(placed_ + sizeof(Pseudonym))) {
+    Place place;
+    std::memcpy(&place.name, bytes_.get() + placed_, sizeof place.name);
+    place.at = placed_ + kHeadBytes;
+    order_.push_back(place);
+  }
 }
 
 void Arrivals::sort() {
-  for (std::size_t at = 0; at < bytes_.size(); at += word(at + sizeof(Pseudonym))) {
-    Place place;
-    std::memcpy(&place.name, bytes_.data() + at, sizeof place.name);
-    place.at = at + kHeadBytes;
-    order_.push_back(place);
-  }
-  sort_items(order_.begin(), order_.end(),
-             [](const Place& a, const Place& b) { return a.name != b.name ? a.name < b.name : a.at < b.at; });
+  sort_by_key(
+      order_, [](const Place& place) { return place.name.high; },
+      [](const Place& a, const Place& b) { return a.name != b.name ? a.name < b.name : a.at < b.at; });
   const auto twice =
       std::adjacent_find(order_.begin(), order_.end(), [](const Place& a, const Place& b) { return a.name == b.name; });
   if (twice != order_.end()) throw Error("two persons have one pseudonym");
@@ -215,11 +220,21 @@ std::uint64_t range_of(const Pseudonym& name, std::uint64_t ranges) noexcept {
   return (name.high >> 32) * ranges >> 32;
 }
 
+namespace {
+
+// Of all records of a release, over all ranks.
+std::uint64_t record_bytes(const ReleasedColumns& columns, std::uint64_t persons) {
+  std::uint64_t bytes = persons * fixed_bytes(columns);
+  for (const ReleasedEvents& events : columns.events) bytes += events.events * events.event_bytes;
+  return bytes;
+}
+
+}  // namespace
+
 std::uint64_t rounds_needed(const Communicator& comm, const ReleasedColumns& columns, std::uint64_t persons,
                             std::uint64_t bytes_of_rank) {
-  std::uint64_t bytes = persons * (fixed_bytes(columns) + 32);
-  for (const ReleasedEvents& events : columns.events) bytes += events.events * events.event_bytes;
-  // Vectors that grow hold up to twice what is in them.
+  const std::uint64_t bytes = record_bytes(columns, persons) + persons * 2 * sizeof(Arrivals::Place);
+  // Names are spread evenly, but histories are not all of one length.
   const std::uint64_t room =
       std::max<std::uint64_t>(1, comm.min(bytes_of_rank) / 2) * static_cast<std::uint64_t>(comm.size());
   return std::min<std::uint64_t>(1 + bytes / room, 1U << 16);
@@ -227,28 +242,33 @@ std::uint64_t rounds_needed(const Communicator& comm, const ReleasedColumns& col
 
 Arrivals bring(const Communicator& comm, const Release& release, std::uint64_t round, std::uint64_t rounds) {
   Arrivals arrivals(release.columns);
+  const auto ranks = static_cast<std::uint64_t>(comm.size());
+  arrivals.reserve(record_bytes(release.columns, comm.sum(release.selection.count())) / (rounds * ranks) * 17 / 16);
   SliceReader reader(release.source, release.columns.wanted, release.selection.persons, true);
-  Packer packer(release, comm.size(), round, rounds);
-  Slice slice;
+  const Packer packer(release, comm.size(), round, rounds);
+  std::vector<std::vector<Leaving>> leaving;
   std::vector<std::byte> bytes;
   std::vector<std::uint64_t> first;
   for (bool more = true; comm.any(more);) {
-    bytes.clear();
-    first.assign(static_cast<std::size_t>(comm.size()) + 1, 0);
+    first.assign(ranks + 1, 0);
     agreed_step(comm, [&] {
-      more = more && reader.next(slice);
       if (!more) return;
-      std::optional<std::uint64_t> one, last;
-      for (std::uint64_t row = slice.persons.begin; row < slice.persons.end; ++row) {
-        if (!release.selection.has(row)) continue;
-        if (!one) one = row;
-        last = row;
-      }
-      if (!one) return;
-      reader.load_events(slice, *one, *last);
-      packer.pack(slice, bytes, first);
+      const std::span<Slice> slices = reader.next();
+      more = !slices.empty();
+      leaving.resize(slices.size());
+      for_each_item(slices.size(), [&](std::size_t s) {
+        reader.load_persons(slices[s]);
+        packer.name_persons(slices[s], leaving[s]);
+        if (leaving[s].empty()) return;
+        const std::uint64_t row = slices[s].persons.begin;
+        reader.load_events(slices[s], row + leaving[s].front().person, row + leaving[s].back().person);
+      });
+      packer.lay_out(leaving, first);
+      bytes.resize(std::max(bytes.size(), std::size_t{first.back()}));
+      for_each_item(slices.size(), [&](std::size_t s) { packer.pack(slices[s], leaving[s], bytes.data()); });
     });
     exchange_into(comm, bytes, first, [&](std::size_t size) { return arrivals.grow(size); });
+    arrivals.take_over();
   }
   agreed_step(comm, [&] { arrivals.sort(); });
   return arrivals;

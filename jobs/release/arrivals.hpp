@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -21,8 +22,11 @@ class Arrivals {
  public:
   explicit Arrivals(const ReleasedColumns& columns) : columns_(columns) {}
 
-  // Takes records over, as they were packed.
+  // Room for so many bytes of records, which is not touched before they come.
+  void reserve(std::size_t bytes);
+  // Room for the records of one exchange, as they were packed; then, when they are there, where each lies.
   std::byte* grow(std::size_t bytes);
+  void take_over();
   // To be called when all have come.  Throws Error if two persons have one pseudonym.
   void sort();
 
@@ -39,24 +43,33 @@ class Arrivals {
   [[nodiscard]] const std::byte* first_event(std::size_t person, std::size_t dataset) const noexcept {
     std::size_t at = order_[person].at + 8 * (columns_.persons.size() + columns_.events.size());
     for (std::size_t d = 0; d < dataset; ++d) at += events(person, d) * columns_.events[d].event_bytes;
-    return bytes_.data() + at;
+    return bytes_.get() + at;
+  }
+  // Records lie in another order than persons: asks for that of one who is looked at soon.
+  void prefetch(std::size_t person) const noexcept {
+    if (person >= order_.size()) return;
+    const std::byte* const record = bytes_.get() + order_[person].at;
+    __builtin_prefetch(record);
+    __builtin_prefetch(record + kCacheLine);
   }
 
   static constexpr std::size_t kHeadBytes = sizeof(Pseudonym) + 8;  // of a record: name and size
-
- private:
   struct Place {
     Pseudonym name;
     std::size_t at = 0;
   };
+
+ private:
   [[nodiscard]] std::uint64_t word(std::size_t at) const noexcept {
     std::uint64_t value = 0;
-    std::memcpy(&value, bytes_.data() + at, sizeof value);
+    std::memcpy(&value, bytes_.get() + at, sizeof value);
     return value;
   }
+  static constexpr std::size_t kCacheLine = 64;
 
   const ReleasedColumns& columns_;
-  std::vector<std::byte> bytes_;
+  std::unique_ptr<std::byte[]> bytes_;  // not a vector: that would write zeros first
+  std::size_t room_ = 0, size_ = 0, placed_ = 0;
   std::vector<Place> order_;
 };
 

@@ -1,10 +1,10 @@
 #include "jobs/release/columns.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <span>
 
 #include "engine/linkage_key.hpp"
+#include "engine/parallel.hpp"
 #include "io/part_files.hpp"
 
 namespace ligature {
@@ -43,18 +43,18 @@ ReleasedEvents lay_out(const ReleaseSource& source, const ReleasedDataset& relea
 }
 
 // Collective.  Leaves of a category's values those that any rank has seen.
-void keep_seen(const Communicator& comm, std::vector<bool>& seen, ReleasedColumn& column) {
+void keep_seen(const Communicator& comm, std::vector<std::uint8_t>& seen, ReleasedColumn& column) {
   std::vector<std::uint64_t> flags;
   for (std::size_t begin = 0; begin < seen.size(); begin += kFlagsAtOnce) {
     flags.resize(std::min(kFlagsAtOnce, seen.size() - begin));
     for (std::size_t i = 0; i < flags.size(); ++i) flags[i] = seen[begin + i];
     comm.sum(std::span(flags));
-    for (std::size_t i = 0; i < flags.size(); ++i) seen[begin + i] = flags[i] > 0;
+    for (std::size_t i = 0; i < flags.size(); ++i) seen[begin + i] = flags[i] > 0 ? 1 : 0;
   }
   column.recode.assign(seen.size(), 0);
   std::size_t kept = 0;
   for (std::size_t code = 0; code < seen.size(); ++code) {
-    if (!seen[code]) continue;
+    if (seen[code] == 0) continue;
     column.recode[code] = static_cast<std::uint32_t>(kept);
     if (kept != code) column.values[kept] = std::move(column.values[code]);
     ++kept;
@@ -63,20 +63,6 @@ void keep_seen(const Communicator& comm, std::vector<bool>& seen, ReleasedColumn
 }
 
 }  // namespace
-
-std::uint64_t code_at(const std::byte* bytes, std::size_t width) noexcept {
-  std::uint64_t code = 0;
-  std::memcpy(&code, bytes, width);
-  return code;
-}
-
-DayNumber coarsened(DayNumber day, EventDatePolicy dates) noexcept {
-  if (day == kMissingDay || dates == EventDatePolicy::day) return day;
-  CivilDate date = civil_date(day);
-  date.day = 1;
-  if (dates == EventDatePolicy::year) date.month = 1;
-  return day_number(date).value_or(kMissingDay);
-}
 
 ReleasedColumns release_columns(const Communicator& comm, const ReleaseSource& source, const Agreement& agreement,
                                 const Selection& selection, bool recode) {
@@ -91,49 +77,67 @@ ReleasedColumns release_columns(const Communicator& comm, const ReleaseSource& s
   // The categories alone are read here.
   std::vector<WantedEvents> categories;
   std::vector<std::vector<ReleasedColumn*>> of;
-  std::vector<std::vector<std::vector<bool>>> seen;
   for (ReleasedEvents& events : columns.events) {
     categories.push_back({events.name, {}});
     of.emplace_back();
-    seen.emplace_back();
     for (ReleasedColumn& column : events.columns) {
       if (!recode || column.kind != ReleasedColumn::Kind::category) continue;
       categories.back().columns.push_back(source.dataset.column(column.spec.path));
       of.back().push_back(&column);
-      seen.back().emplace_back(column.values.size());
     }
   }
-  std::vector<std::uint64_t> counts(columns.events.size());
+  // Of each dataset: its events, and for each category which codes were seen.
+  struct Found {
+    std::uint64_t events = 0;
+    std::vector<std::vector<std::uint8_t>> seen;
+  };
+  std::vector<Found> all(columns.events.size());
+  const auto make_room = [&](std::vector<Found>& found) {
+    found.resize(of.size());
+    for (std::size_t d = 0; d < of.size(); ++d) {
+      for (const ReleasedColumn* column : of[d]) found[d].seen.emplace_back(column->values.size());
+    }
+  };
+  make_room(all);
   agreed_step(comm, [&] {
+    PerThread<std::vector<Found>> per_thread;
     SliceReader reader(source, categories, selection.persons, false);
-    Slice slice;
-    while (reader.next(slice)) {
-      const auto first =
-          selection.chosen.begin() + static_cast<std::ptrdiff_t>(slice.persons.begin - selection.persons.begin);
-      const auto last = first + static_cast<std::ptrdiff_t>(slice.persons.size());
-      if (std::find(first, last, true) == last) continue;
-      if (recode) reader.load_events(slice, slice.persons.begin, slice.persons.end - 1);
-      for (std::size_t d = 0; d < counts.size(); ++d) {
-        const Slice::Events& events = slice.events[d];
-        for (std::size_t p = 0; p < slice.persons.size(); ++p) {
-          if (!first[static_cast<std::ptrdiff_t>(p)]) continue;
-          const std::uint64_t begin = events.offsets[p], end = events.offsets[p + 1];
-          counts[d] += end - begin;
-          for (std::size_t c = 0; c < of[d].size(); ++c) {
-            const std::size_t width = of[d][c]->width;
-            for (std::uint64_t row = begin; row < end; ++row) {
-              const std::uint64_t code = code_at(&events.columns[c][(row - events.rows.begin) * width], width);
-              if (code < seen[d][c].size()) seen[d][c][code] = true;
+    for (std::span<Slice> slices = reader.next(); !slices.empty(); slices = reader.next()) {
+      for_each_item(slices.size(), [&](std::size_t s) {
+        Slice& slice = slices[s];
+        std::vector<Found>& mine = per_thread.local();
+        if (mine.empty()) make_room(mine);
+        if (recode) reader.load_events(slice, slice.persons.begin, slice.persons.end - 1);
+        for (std::size_t d = 0; d < mine.size(); ++d) {
+          const Slice::Events& events = slice.events[d];
+          for (std::size_t p = 0; p < slice.persons.size(); ++p) {
+            if (!selection.has(slice.persons.begin + p)) continue;
+            const std::uint64_t begin = events.offsets[p], end = events.offsets[p + 1];
+            mine[d].events += end - begin;
+            for (std::size_t c = 0; c < of[d].size(); ++c) {
+              const std::size_t width = of[d][c]->width;
+              std::vector<std::uint8_t>& seen = mine[d].seen[c];
+              for (std::uint64_t row = begin; row < end; ++row) {
+                const std::uint64_t code = code_at(&events.columns[c][(row - events.rows.begin) * width], width);
+                if (code < seen.size()) seen[code] = 1;
+              }
             }
           }
         }
-      }
+      });
     }
+    per_thread.for_each([&](const std::vector<Found>& mine) {
+      for (std::size_t d = 0; d < mine.size(); ++d) {
+        all[d].events += mine[d].events;
+        for (std::size_t c = 0; c < of[d].size(); ++c) {
+          for (std::size_t v = 0; v < all[d].seen[c].size(); ++v) all[d].seen[c][v] |= mine[d].seen[c][v];
+        }
+      }
+    });
   });
-  comm.sum(std::span(counts));
-  for (std::size_t d = 0; d < counts.size(); ++d) {
-    columns.events[d].events = counts[d];
-    for (std::size_t c = 0; c < of[d].size(); ++c) keep_seen(comm, seen[d][c], *of[d][c]);
+  for (std::size_t d = 0; d < all.size(); ++d) {
+    columns.events[d].events = comm.sum(all[d].events);
+    for (std::size_t c = 0; c < of[d].size(); ++c) keep_seen(comm, all[d].seen[c], *of[d][c]);
   }
   return columns;
 }

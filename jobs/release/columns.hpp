@@ -2,7 +2,9 @@
 // released and no others.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -43,10 +45,25 @@ struct ReleasedColumns {
 ReleasedColumns release_columns(const Communicator& comm, const ReleaseSource& source, const Agreement& agreement,
                                 const Selection& selection, bool recode);
 
-// The first day of a date's month or year; the day itself.
-DayNumber coarsened(DayNumber day, EventDatePolicy dates) noexcept;
+// The code of a category at its place in an event or a column, 1, 2, 4 or 8 bytes wide.
+inline std::uint64_t code_at(const std::byte* bytes, std::size_t width) noexcept {
+  const auto load = [&](auto code) {
+    std::memcpy(&code, bytes, sizeof code);
+    return std::uint64_t{code};
+  };
+  return width == 1   ? load(std::uint8_t{})
+         : width == 2 ? load(std::uint16_t{})
+         : width == 4 ? load(std::uint32_t{})
+                      : load(std::uint64_t{});
+}
 
-// The code of a category at its place in an event or a column.
-std::uint64_t code_at(const std::byte* bytes, std::size_t width) noexcept;
+// The other way round.
+inline void put_low_bytes(std::byte* to, std::uint64_t value, std::size_t width) noexcept {
+  const auto store = [&](auto narrow) { std::memcpy(to, &narrow, sizeof narrow); };
+  if (width == 1) return store(static_cast<std::uint8_t>(value));
+  if (width == 2) return store(static_cast<std::uint16_t>(value));
+  if (width == 4) return store(static_cast<std::uint32_t>(value));
+  store(value);
+}
 
 }  // namespace ligature

@@ -162,6 +162,7 @@ class Counter {
 
   void count(const SliceReader& reader, Slice& slice, const Selection& selection) {
     const bool events = plan_.count == TableCount::events;
+    reader.load_persons(slice);
     if (events) reader.load_events(slice, slice.persons.begin, slice.persons.end - 1);
     for (std::size_t p = 0; p < slice.persons.size(); ++p) {
       if (!selection.has(slice.persons.begin + p)) continue;
@@ -331,8 +332,9 @@ TableFiles write_tables(const Communicator& comm, const ReleaseSource& source, c
     agreed_step(comm, [&] {
       const std::span<const WantedEvents> wanted(&plan.wanted, plan.dataset ? 1 : 0);
       SliceReader reader(source, wanted, selection.persons, false);
-      Slice slice;
-      while (reader.next(slice)) counter.count(reader, slice, selection);
+      for (std::span<Slice> slices = reader.next(); !slices.empty(); slices = reader.next()) {
+        for (Slice& slice : slices) counter.count(reader, slice, selection);
+      }
     });
     const Cube cube = add_up(comm, counter, plan);
     std::vector<Face> faces;

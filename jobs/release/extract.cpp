@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 #include <string_view>
+#include <utility>
 
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
@@ -15,8 +16,8 @@ namespace ligature {
 
 namespace {
 
-constexpr std::size_t kChunkPersons = 1U << 14;
-constexpr std::size_t kDigits = 32;
+constexpr std::size_t kChunkPersons = 1U << 15;
+constexpr std::size_t kPersonsAhead = 8;  // whose records are asked for
 
 StoredType code_type(std::size_t values) {
   if (values < std::numeric_limits<std::uint8_t>::max()) return StoredType::u8;
@@ -108,22 +109,32 @@ FileColumns lay_out(const Release& release, std::uint64_t persons) {
 }
 
 // Values of one column on their way to the file.
-class Staged {
- public:
-  explicit Staged(std::size_t width) : width_(width) {}
-  void put(std::uint64_t value) { put_bytes(reinterpret_cast<const std::byte*>(&value)); }
-  void put_bytes(const std::byte* bytes) { bytes_.insert(bytes_.end(), bytes, bytes + width_); }
-  void put_name(const Pseudonym& name) {
-    const std::array<char, kDigits> digits = hex_digits(name);
-    put_bytes(reinterpret_cast<const std::byte*>(digits.data()));
-  }
-  void reserve(std::size_t values) { bytes_.reserve(values * width_); }
-  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return bytes_; }
+struct Staged {
+  std::vector<std::byte> bytes;
+  std::byte* at = nullptr;
 
- private:
-  std::size_t width_;
-  std::vector<std::byte> bytes_;
+  void make_room(std::size_t values, std::size_t width) {
+    bytes.resize(std::max(bytes.size(), values * width));
+    at = bytes.data();
+  }
+  template <typename T>
+  void put(const T& value) noexcept {
+    std::memcpy(at, &value, sizeof value);
+    at += sizeof value;
+  }
+  [[nodiscard]] std::span<const std::byte> filled() const noexcept {
+    return std::span(bytes).first(static_cast<std::size_t>(at - bytes.data()));
+  }
 };
+
+// Calls work(T{}) with the unsigned type of a width in bytes: loops over values are made for each.
+template <typename Work>
+void with_width(std::size_t width, const Work& work) {
+  if (width == 1) return work(std::uint8_t{});
+  if (width == 2) return work(std::uint16_t{});
+  if (width == 4) return work(std::uint32_t{});
+  work(std::uint64_t{});
+}
 
 class ChunkWriter {
  public:
@@ -132,78 +143,115 @@ class ChunkWriter {
 
   // Writes some persons.  row: of the first in /persons; events: the row of the first event of each dataset.
   void write(std::size_t begin, std::size_t end, std::uint64_t row, const std::vector<std::uint64_t>& events) {
-    std::vector<Staged> staged = stage(begin, end);
-    for (std::size_t p = begin; p < end; ++p) put_person(p, staged);
+    std::vector<Staged>& staged = staged_.local();
+    make_room(begin, end, staged);
+    // So few persons at a time that their records stay in the cache while they are gone through column by column.
     std::vector<std::uint64_t> next = events;
-    for (std::size_t p = begin; p < end; ++p) {
-      for (std::size_t d = 0; d < next.size(); ++d) {
-        staged[file_.events[d].offsets].put(next[d]);
-        put_events(p, d, row + (p - begin), staged);
-        next[d] += arrivals_.events(p, d);
-      }
+    for (std::size_t p = begin; p < end; p += kPersonsAtOnce) {
+      const std::size_t last = std::min(p + kPersonsAtOnce, end);
+      put_persons(p, last, staged);
+      for (std::size_t d = 0; d < next.size(); ++d) put_events(p, last, d, row + (p - begin), next[d], staged);
     }
-    writer_.write(0, row, staged[0].bytes());
-    for (const std::size_t column : file_.persons) writer_.write(column, row, staged[column].bytes());
+    writer_.write(0, row, staged[0].filled());
+    for (const std::size_t column : file_.persons) writer_.write(column, row, staged[column].filled());
     for (std::size_t d = 0; d < events.size(); ++d) {
       const FileColumns::Events& of = file_.events[d];
-      writer_.write(of.offsets, row, staged[of.offsets].bytes());
-      writer_.write(of.person, events[d], staged[of.person].bytes());
-      if (of.row_id != 0) writer_.write(of.row_id, events[d], staged[of.row_id].bytes());
-      for (const std::size_t column : of.columns) writer_.write(column, events[d], staged[column].bytes());
+      writer_.write(of.offsets, row, staged[of.offsets].filled());
+      writer_.write(of.person, events[d], staged[of.person].filled());
+      if (of.row_id != 0) writer_.write(of.row_id, events[d], staged[of.row_id].filled());
+      for (const std::size_t column : of.columns) writer_.write(column, events[d], staged[column].filled());
     }
   }
 
  private:
+  static constexpr std::size_t kPersonsAtOnce = 1U << 10;
+
   // Room for the values of some persons in every column.
-  [[nodiscard]] std::vector<Staged> stage(std::size_t begin, std::size_t end) const {
-    std::vector<Staged> staged;
-    for (const ColumnSpec& spec : file_.specs) staged.emplace_back(stored_bytes(spec.type));
-    staged[0].reserve(end - begin);
-    for (const std::size_t column : file_.persons) staged[column].reserve(end - begin);
+  void make_room(std::size_t begin, std::size_t end, std::vector<Staged>& staged) const {
+    staged.resize(file_.specs.size());
+    const auto of_column = [&](std::size_t column, std::size_t values) {
+      staged[column].make_room(values, stored_bytes(file_.specs[column].type));
+    };
+    of_column(0, end - begin);
+    for (const std::size_t column : file_.persons) of_column(column, end - begin);
     for (std::size_t d = 0; d < file_.events.size(); ++d) {
       const FileColumns::Events& of = file_.events[d];
       std::size_t events = 0;
       for (std::size_t p = begin; p < end; ++p) events += arrivals_.events(p, d);
-      staged[of.offsets].reserve(end - begin);
-      staged[of.person].reserve(events);
-      if (of.row_id != 0) staged[of.row_id].reserve(events);
-      for (const std::size_t column : of.columns) staged[column].reserve(events);
+      of_column(of.offsets, end - begin);
+      of_column(of.person, events);
+      if (of.row_id != 0) of_column(of.row_id, events);
+      for (const std::size_t column : of.columns) of_column(column, events);
     }
-    return staged;
   }
 
-  void put_person(std::size_t p, std::vector<Staged>& staged) const {
-    staged[0].put_name(arrivals_.name(p));
-    for (std::size_t c = 0; c < file_.persons.size(); ++c) {
-      std::uint64_t value = arrivals_.value(p, c);
+  void put_persons(std::size_t begin, std::size_t end, std::vector<Staged>& staged) const {
+    for (std::size_t p = begin; p < end; ++p) {
+      arrivals_.prefetch(p + kPersonsAhead);
+      staged[0].put(hex_digits(arrivals_.name(p)));
+    }
+    for (std::size_t c = 0; c < release_.columns.persons.size(); ++c) {
+      const std::size_t column = file_.persons[c];
+      const StoredType type = file_.specs[column].type;
       const bool is_area = release_.columns.persons[c] == PersonColumn::area;
-      if (is_area && value == release_.areas.missing()) value = missing_code(file_.specs[file_.persons[c]].type);
-      staged[file_.persons[c]].put(value);
+      with_width(stored_bytes(type), [&](auto narrow) {
+        for (std::size_t p = begin; p < end; ++p) {
+          std::uint64_t value = arrivals_.value(p, c);
+          if (is_area && value == release_.areas.missing()) value = missing_code(type);
+          staged[column].put(static_cast<decltype(narrow)>(value));
+        }
+      });
     }
   }
 
-  void put_events(std::size_t p, std::size_t d, std::uint64_t row, std::vector<Staged>& staged) const {
+  // next: the row of the first event, and afterwards of what comes after the last.
+  void put_events(std::size_t begin, std::size_t end, std::size_t d, std::uint64_t row, std::uint64_t& next,
+                  std::vector<Staged>& staged) const {
     const ReleasedEvents& released = release_.columns.events[d];
     const FileColumns::Events& of = file_.events[d];
-    const std::byte* event = arrivals_.first_event(p, d);
-    for (std::uint64_t i = 0; i < arrivals_.events(p, d); ++i, event += released.event_bytes) {
-      staged[of.person].put(row);
-      if (released.row_ids) {
+    with_width(stored_bytes(file_.specs[of.person].type), [&](auto narrow) {
+      for (std::size_t p = begin; p < end; ++p) {
+        staged[of.offsets].put(next);
+        const std::uint64_t count = arrivals_.events(p, d);
+        for (std::uint64_t i = 0; i < count; ++i) staged[of.person].put(static_cast<decltype(narrow)>(row + p - begin));
+        next += count;
+      }
+    });
+    const auto for_each_event = [&](const auto& put) {
+      for (std::size_t p = begin; p < end; ++p) {
+        const std::byte* event = arrivals_.first_event(p, d);
+        for (std::uint64_t i = arrivals_.events(p, d); i > 0; --i, event += released.event_bytes) put(event);
+      }
+    };
+    if (released.row_ids) {
+      for_each_event([&](const std::byte* event) {
         Pseudonym name;
         std::memcpy(&name, event, sizeof name);
-        staged[of.row_id].put_name(name);
-      }
-      for (std::size_t c = 0; c < released.columns.size(); ++c) {
-        const ReleasedColumn& column = released.columns[c];
-        const std::byte* const value = event + column.at;
+        staged[of.row_id].put(hex_digits(name));
+      });
+    }
+    for (std::size_t c = 0; c < released.columns.size(); ++c) {
+      const ReleasedColumn& column = released.columns[c];
+      Staged& to = staged[of.columns[c]];
+      with_width(column.width, [&](auto wide) {
+        const auto value_of = [&](const std::byte* event) {
+          decltype(wide) value;
+          std::memcpy(&value, event + column.at, sizeof value);
+          return value;
+        };
         if (column.kind != ReleasedColumn::Kind::category) {
-          staged[of.columns[c]].put_bytes(value);
-          continue;
+          for_each_event([&](const std::byte* event) { to.put(value_of(event)); });
+          return;
         }
-        const std::uint64_t code = code_at(value, column.width);
-        staged[of.columns[c]].put(code < column.recode.size() ? column.recode[code]
-                                                              : missing_code(file_.specs[of.columns[c]].type));
-      }
+        const StoredType type = file_.specs[of.columns[c]].type;
+        const auto missing = static_cast<std::uint32_t>(missing_code(type));
+        with_width(stored_bytes(type), [&](auto narrow) {
+          for_each_event([&](const std::byte* event) {
+            const std::uint64_t code = value_of(event);
+            to.put(static_cast<decltype(narrow)>(code < column.recode.size() ? column.recode[code] : missing));
+          });
+        });
+      });
     }
   }
 
@@ -211,6 +259,7 @@ class ChunkWriter {
   const FileColumns& file_;
   const Arrivals& arrivals_;
   DatasetWriter& writer_;
+  PerThread<std::vector<Staged>> staged_;
 };
 
 }  // namespace
@@ -227,9 +276,16 @@ void write_hdf5_extract(const Communicator& comm, const Release& release, std::u
     // Chunks of persons, and where each begins.
     std::vector<std::vector<std::uint64_t>> chunk_events;
     std::vector<std::uint64_t> here(datasets);
-    for (std::size_t p = 0; p < arrivals.persons(); ++p) {
-      if (p % kChunkPersons == 0) chunk_events.push_back(here);
-      for (std::size_t d = 0; d < datasets; ++d) here[d] += arrivals.events(p, d);
+    chunk_events.assign((arrivals.persons() + kChunkPersons - 1) / kChunkPersons, here);
+    for_each_item(chunk_events.size(), [&](std::size_t c) {
+      const std::size_t end = std::min((c + 1) * kChunkPersons, arrivals.persons());
+      for (std::size_t p = c * kChunkPersons; p < end; ++p) {
+        arrivals.prefetch(p + kPersonsAhead);
+        for (std::size_t d = 0; d < datasets; ++d) chunk_events[c][d] += arrivals.events(p, d);
+      }
+    });
+    for (std::vector<std::uint64_t>& chunk : chunk_events) {
+      for (std::size_t d = 0; d < datasets; ++d) here[d] += std::exchange(chunk[d], here[d]);
     }
     const std::uint64_t first_row = person_base + comm.exclusive_sum(std::uint64_t{arrivals.persons()});
     person_base += comm.sum(std::uint64_t{arrivals.persons()});

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <ctime>
 #include <optional>
 #include <string>
 
@@ -16,6 +15,7 @@
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
 #include "io/audit_log.hpp"
+#include "io/clock.hpp"
 #include "io/file_digest.hpp"
 #include "io/files.hpp"
 #include "io/key_file.hpp"
@@ -36,13 +36,6 @@ namespace ligature {
 namespace {
 
 namespace fs = std::filesystem;
-
-DayNumber today() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  ::gmtime_r(&now, &utc);
-  return day_number({utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday}).value_or(kMissingDay);
-}
 
 // What is made while it lives is this user's alone.
 class PrivateFiles {
@@ -126,7 +119,7 @@ Terms settle_terms(const Communicator& comm, const JobFile& job, const ReleaseSo
   });
   comm.broadcast(text);
   agreed_step(comm, [&] {
-    Releasable releasable = releasable_columns(source, today());
+    Releasable releasable = releasable_columns(source, utc_today());
     releasable.customers = read_customers(*job.customers);
     terms.agreement = parse_agreement(text, path, releasable);
     terms.agreement_sha256 = hex(sha256(text));
@@ -173,7 +166,7 @@ struct Objections {
 Objections find_objections(const Communicator& comm, const JobFile& job, const ReleaseSource& source,
                            const Agreement& agreement) {
   Objections objections;
-  objections.as_at = today();
+  objections.as_at = utc_today();
   ReferenceCounts superseded_rows;
   const SupersessionTable superseded = load_superseded(comm, job, superseded_rows);
   LedgerCounts counts;
@@ -319,11 +312,11 @@ Attributes attributes_of(const AuditFields& fields) {
   return attributes;
 }
 
-// Collective.  Digests of the files, as lines "sha256  name", and of those lines.
-std::string digest_lines(const Communicator& comm, const fs::path& folder, std::vector<std::string> names) {
-  std::sort(names.begin(), names.end());
+// Digests of the files, as lines "sha256  name".
+std::string digest_lines(std::vector<WrittenFile> files) {
+  std::sort(files.begin(), files.end(), [](const WrittenFile& a, const WrittenFile& b) { return a.name < b.name; });
   std::string lines;
-  for (const std::string& name : names) lines += hex(file_digest(comm, folder / name)) + "  " + name + "\n";
+  for (const WrittenFile& file : files) lines += hex(file.digest) + "  " + file.name + "\n";
   return lines;
 }
 
@@ -383,10 +376,13 @@ int release(const Communicator& comm, const JobFile& job, const fs::path& agreem
   ReleaseFolder folder(comm, base, fmt::format("{}-{}", agreement.id, terms.number));
   const std::uint64_t memory = memory_of_rank(job, placement) / 2;
   std::uint64_t rows = 0;
-  std::vector<std::string> names;
+  std::vector<WrittenFile> files;
+  const auto written = [&](const std::string& name) {
+    files.push_back({name, file_digest(comm, folder.path() / name)});
+  };
   if (agreement.form == ReleaseForm::aggregate) {
     const TableFiles tables = write_tables(comm, source, agreement, terms.areas, selection, folder.path());
-    names = tables.names;
+    for (const std::string& name : tables.names) written(name);
     rows = tables.counts.entries;
     fields.emplace_back("entries_small", tables.counts.small);
     fields.emplace_back("entries_suppressed", tables.counts.suppressed);
@@ -398,21 +394,21 @@ int release(const Communicator& comm, const JobFile& job, const fs::path& agreem
     for (const ReleasedEvents& events : columns.events) rows += events.events;
     if (hdf5) {
       write_hdf5_extract(comm, what, counts.chosen, rounds, folder.path(), attributes_of(fields));
-      names = {std::string(kDatasetFile)};
+      written(std::string(kDatasetFile));
     } else {
-      names = write_csv_extract(comm, what, rounds, folder.path());
+      files = write_csv_extract(comm, what, rounds, folder.path());
     }
     if (agreement.form == ReleaseForm::identifiable) {
       const std::uint64_t lines =
           write_identities(comm, source, agreement, selection, terms.key, counts.chosen, memory, folder.path());
       fields.emplace_back("identity_lines", lines);
-      names.emplace_back(kIdentitiesFile);
+      written(std::string(kIdentitiesFile));
     }
   }
   fields.emplace_back("rows", rows);
 
   // The account of it, and last of all its name.
-  const std::string digests = digest_lines(comm, folder.path(), names);
+  const std::string digests = digest_lines(std::move(files));
   fields.emplace_back("output_sha256", hex(sha256(digests)));
   const std::string entry = append_audit(comm, source.secure, {"release", fields});
   agreed_step(comm, [&] {

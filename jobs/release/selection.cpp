@@ -1,6 +1,7 @@
 #include "jobs/release/selection.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <unordered_map>
 
@@ -99,25 +100,26 @@ Selection select_persons(const Communicator& comm, const ReleaseSource& source, 
   Selection selection;
   selection.persons = share_of(source.persons, comm.rank(), comm.size());
   selection.chosen.resize(selection.persons.size());
-  std::uint64_t chosen = 0, left_out = 0;
+  std::atomic<std::uint64_t> chosen{0}, left_out{0};
   agreed_step(comm, [&] {
     const CohortTest cohort(source, agreement, areas);
-    SliceReader reader(source, {}, selection.persons, false);
-    Slice slice;
-    auto objector = objecting.begin();
-    while (reader.next(slice)) {
+    for_each_slice(SliceReader(source, {}, selection.persons, false), [&](const Slice& slice) {
+      auto objector = std::lower_bound(objecting.begin(), objecting.end(), slice.persons.begin);
+      std::uint64_t here = 0, objecting_here = 0;
       for (std::size_t p = 0; p < slice.persons.size(); ++p) {
         const std::uint64_t row = slice.persons.begin + p;
         while (objector != objecting.end() && *objector < row) ++objector;
         if (!cohort.fits(slice, p)) continue;
         const bool objects = objector != objecting.end() && *objector == row;
-        selection.chosen[row - selection.persons.begin] = !objects;
-        ++(objects ? left_out : chosen);
+        selection.chosen[row - selection.persons.begin] = objects ? 0 : 1;
+        ++(objects ? objecting_here : here);
       }
-    }
+      chosen += here;
+      left_out += objecting_here;
+    });
   });
-  counts.chosen = comm.sum(chosen);
-  counts.objecting = comm.sum(left_out);
+  counts.chosen = comm.sum(chosen.load());
+  counts.objecting = comm.sum(left_out.load());
   return selection;
 }
 
@@ -125,13 +127,17 @@ void keep_released_areas(const Communicator& comm, const ReleaseSource& source, 
                          ReleasedAreas& areas) {
   std::vector<std::uint64_t> persons(areas.values.size() + 1);
   agreed_step(comm, [&] {
-    SliceReader reader(source, {}, selection.persons, false);
-    Slice slice;
-    while (reader.next(slice)) {
+    PerThread<std::vector<std::uint64_t>> counts;
+    for_each_slice(SliceReader(source, {}, selection.persons, false), [&](const Slice& slice) {
+      std::vector<std::uint64_t>& mine = counts.local();
+      mine.resize(persons.size());
       for (std::size_t p = 0; p < slice.persons.size(); ++p) {
-        if (selection.has(slice.persons.begin + p)) ++persons[areas.of(slice.area[p])];
+        if (selection.has(slice.persons.begin + p)) ++mine[areas.of(slice.area[p])];
       }
-    }
+    });
+    counts.for_each([&](const std::vector<std::uint64_t>& mine) {
+      for (std::size_t a = 0; a < mine.size(); ++a) persons[a] += mine[a];
+    });
   });
   comm.sum(std::span(persons));
   std::vector<std::uint32_t> kept(persons.size());
@@ -158,12 +164,13 @@ KAnonymity measure_k_anonymity(const Communicator& comm, const ReleaseSource& so
   if (std::find(columns.begin(), columns.end(), PersonColumn::year_of_birth) != columns.end()) {
     std::erase(columns, PersonColumn::age_band);
   }
-  std::unordered_map<std::uint64_t, std::uint64_t> own;
+  using Classes = std::unordered_map<std::uint64_t, std::uint64_t>;
+  Classes own;
   agreed_step(comm, [&] {
-    SliceReader reader(source, {}, selection.persons, false);
-    Slice slice;
     const int year = year_of(source);
-    while (reader.next(slice)) {
+    PerThread<Classes> classes;
+    for_each_slice(SliceReader(source, {}, selection.persons, false), [&](const Slice& slice) {
+      Classes& mine = classes.local();
       for (std::size_t p = 0; p < slice.persons.size(); ++p) {
         if (!selection.has(slice.persons.begin + p)) continue;
         std::uint64_t key = 0;
@@ -173,9 +180,12 @@ KAnonymity measure_k_anonymity(const Communicator& comm, const ReleaseSource& so
                                                          : kYearBits;
           key = key << bits | released_value(slice, p, column, areas, agreement.age_band, year);
         }
-        ++own[key];
+        ++mine[key];
       }
-    }
+    });
+    classes.for_each([&](const Classes& mine) {
+      for (const auto& [key, persons] : mine) own[key] += persons;
+    });
   });
   std::vector<ClassCount> counts;
   for (const auto& [key, persons] : own) counts.push_back({key, persons});

@@ -1,6 +1,7 @@
 // Which persons are released, and how well they hide among each other.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -14,9 +15,12 @@ namespace ligature {
 
 // The persons that are released, of those whose rows this rank holds.
 struct Selection {
-  Range persons;             // this rank's rows of /persons
-  std::vector<bool> chosen;  // of each
-  [[nodiscard]] bool has(std::uint64_t row) const { return chosen[row - persons.begin]; }
+  Range persons;                     // this rank's rows of /persons
+  std::vector<std::uint8_t> chosen;  // of each, 0 or 1; a byte, so that threads may set neighbours
+  [[nodiscard]] bool has(std::uint64_t row) const { return chosen[row - persons.begin] != 0; }
+  [[nodiscard]] std::uint64_t count() const {
+    return static_cast<std::uint64_t>(std::count(chosen.begin(), chosen.end(), 1));
+  }
 };
 
 struct SelectionCounts {

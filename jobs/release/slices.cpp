@@ -8,8 +8,10 @@ namespace ligature {
 
 namespace {
 
-constexpr std::uint64_t kSlicePersons = 1U << 16;
-constexpr std::uint64_t kSliceEvents = 1U << 20;  // fewer persons, where they have more
+constexpr std::uint64_t kSlicePersons = 1U << 13;
+constexpr std::uint64_t kSliceEvents = 1U << 17;  // fewer persons, where they have more
+constexpr std::size_t kSlicesAtOnce = 16;
+constexpr std::uint64_t kEventsAtOnce = 1U << 20;
 constexpr std::size_t kDigits = 32;
 
 }  // namespace
@@ -18,10 +20,21 @@ SliceReader::SliceReader(const ReleaseSource& source, std::span<const WantedEven
                          bool pseudonyms)
     : source_(source), wanted_(wanted), next_(persons.begin), end_(persons.end), pseudonyms_(pseudonyms) {}
 
-bool SliceReader::next(Slice& slice) {
+std::span<Slice> SliceReader::next() {
+  slices_.resize(kSlicesAtOnce);
+  std::size_t count = 0;
+  std::uint64_t events = 0;
+  while (count < kSlicesAtOnce && events < kEventsAtOnce && cut(slices_[count], kSliceEvents)) {
+    for (const Slice::Events& of : slices_[count].events) events += of.offsets.back() - of.offsets.front();
+    ++count;
+  }
+  return std::span(slices_).first(count);
+}
+
+bool SliceReader::cut(Slice& slice, std::uint64_t most_events) {
   if (next_ >= end_) return false;
   const DatasetReader& dataset = source_.dataset;
-  std::uint64_t persons = std::min(kSlicePersons, end_ - next_);
+  const std::uint64_t persons = std::min(kSlicePersons, end_ - next_);
   slice.events.resize(wanted_.size());
   for (std::size_t d = 0; d < wanted_.size(); ++d) {
     Slice::Events& events = slice.events[d];
@@ -31,35 +44,34 @@ bool SliceReader::next(Slice& slice) {
       throw Error("the offsets of dataset " + wanted_[d].name + " are out of order");
     }
   }
-  // As many persons as have a slice's events together, but one at least.
-  std::uint64_t kept = 0;
-  const auto events_up_to = [&](std::uint64_t count) {
+  const auto fits = [&](std::uint64_t count) {
     std::uint64_t events = 0;
     for (const Slice::Events& of : slice.events) events += of.offsets[count] - of.offsets[0];
-    return events;
+    return events <= most_events;
   };
-  if (events_up_to(persons) <= kSliceEvents) {
-    kept = persons;
-  } else {
-    std::uint64_t most = persons;
-    while (kept < most) {
-      const std::uint64_t middle = kept + (most - kept + 1) / 2;
-      if (events_up_to(middle) <= kSliceEvents) {
-        kept = middle;
-      } else {
-        most = middle - 1;
-      }
+  // The most persons that fit, found by halving: events grow with persons.
+  std::uint64_t kept = fits(persons) ? persons : 0;
+  for (std::uint64_t most = persons - 1; kept < most;) {
+    const std::uint64_t middle = kept + (most - kept + 1) / 2;
+    if (fits(middle)) {
+      kept = middle;
+    } else {
+      most = middle - 1;
     }
   }
-  persons = std::max<std::uint64_t>(1, kept);
+  kept = std::max<std::uint64_t>(1, kept);
   for (Slice::Events& events : slice.events) {
-    events.offsets.resize(persons + 1);
+    events.offsets.resize(kept + 1);
     events.rows = {events.offsets[0], events.offsets[0]};
-    events.columns.clear();
   }
-  slice.persons = {next_, next_ + persons};
-  next_ += persons;
+  slice.persons = {next_, next_ + kept};
+  next_ += kept;
+  return true;
+}
 
+void SliceReader::load_persons(Slice& slice) const {
+  const DatasetReader& dataset = source_.dataset;
+  const std::uint64_t persons = slice.persons.size();
   const auto read = [&](const char* name, std::vector<std::uint64_t>& values) {
     dataset.read_unsigned(dataset.column(std::string("/persons/") + name), slice.persons, values);
   };
@@ -74,11 +86,11 @@ bool SliceReader::next(Slice& slice) {
     slice.area.assign(persons, ~std::uint64_t{0});
   }
   slice.pseudonyms.clear();
-  if (!pseudonyms_) return true;
+  if (!pseudonyms_) return;
   std::string digits(persons * kDigits, '\0');
   dataset.read(dataset.column("/persons/pseudonym"), slice.persons.begin, std::as_writable_bytes(std::span(digits)));
+  slice.pseudonyms.reserve(persons);
   for (std::uint64_t p = 0; p < persons; ++p) slice.pseudonyms.push_back(parse_pseudonym(&digits[p * kDigits]));
-  return true;
 }
 
 void SliceReader::load_events(Slice& slice, std::uint64_t first, std::uint64_t last) const {

@@ -1,4 +1,5 @@
-// A rank's persons with their events, a slice at a time: what is held does not grow with the dataset.
+// A rank's persons with their events, a few slices at a time: they are read and worked on by all threads, and what is
+// held does not grow with the dataset.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/parallel.hpp"
 #include "engine/pseudonym.hpp"
 #include "jobs/release/source.hpp"
 
@@ -34,16 +36,33 @@ class SliceReader {
  public:
   // The arguments must outlive the reader.  pseudonyms: whether they are read.
   SliceReader(const ReleaseSource& source, std::span<const WantedEvents> wanted, Range persons, bool pseudonyms);
-  // The next slice; false when there is none.
-  bool next(Slice& slice);
-  // The events of the persons of the slice from first to last (rows of /persons, last included).
+  // The next slices, of which only persons and offsets are known yet: a limited number of persons and events together,
+  // but one person at least.  Nothing when there are none.
+  std::span<Slice> next();
+  // Of a slice the persons, and the events of those from first to last (rows of /persons, last included).  Both may be
+  // called from several threads for different slices.
+  void load_persons(Slice& slice) const;
   void load_events(Slice& slice, std::uint64_t first, std::uint64_t last) const;
 
  private:
+  bool cut(Slice& slice, std::uint64_t most_events);
+
   const ReleaseSource& source_;
   std::span<const WantedEvents> wanted_;
   std::uint64_t next_, end_;
   bool pseudonyms_;
+  std::vector<Slice> slices_;
 };
+
+// Loads all slices of some persons one after another and calls work(slice) for each, from several threads.
+template <typename Work>
+void for_each_slice(SliceReader&& reader, const Work& work) {
+  for (std::span<Slice> slices = reader.next(); !slices.empty(); slices = reader.next()) {
+    for_each_item(slices.size(), [&](std::size_t s) {
+      reader.load_persons(slices[s]);
+      work(slices[s]);
+    });
+  }
+}
 
 }  // namespace ligature

@@ -14,28 +14,11 @@ namespace {
 constexpr std::size_t kDigits = 32;
 constexpr std::uint64_t kPieceRows = 1U << 16;
 
-std::uint64_t hex_word(const char* digits) {
-  std::uint64_t word = 0;
-  for (int i = 0; i < 16; ++i) {
-    const char c = digits[i];
-    const unsigned digit = c >= '0' && c <= '9'   ? static_cast<unsigned>(c - '0')
-                           : c >= 'a' && c <= 'f' ? static_cast<unsigned>(c - 'a') + 10
-                                                  : 16U;
-    if (digit > 15) throw Error("a pseudonym of the dataset is not 32 hexadecimal digits");
-    word = word << 4 | digit;
-  }
-  return word;
-}
-
 bool is_date(const ColumnSpec& column) {
   return column.type == StoredType::u16 && column.unit.starts_with("days since");
 }
 
 }  // namespace
-
-Pseudonym parse_pseudonym(const char* digits) {
-  return {hex_word(digits), hex_word(digits + 16)};
-}
 
 ReleaseSource::ReleaseSource(const std::filesystem::path& run_publish)
     : publish(run_publish), manifest(read_manifest(publish)), dataset(publish / kDatasetFile) {

@@ -55,7 +55,4 @@ class PersonRows {
   std::vector<int> ranks_;             // their ranks
 };
 
-// The pseudonym of 32 hexadecimal digits.  Throws Error if they are none.
-Pseudonym parse_pseudonym(const char* digits);
-
 }  // namespace ligature

@@ -149,6 +149,8 @@ void check_manifest(const Communicator& comm, const RunFiles& run, CheckTable& t
       expect_counts("rows_read", [&](std::size_t f) { return manifest.file_reports[f].counts.read; });
       expect_counts("rows_kept", [&](std::size_t f) { return manifest.file_reports[f].counts.kept; });
       expect_counts("opted_out", [&](std::size_t f) { return manifest.file_reports[f].counts.opted_out; });
+      expect_counts("opted_out_by_linkage",
+                    [&](std::size_t f) { return manifest.file_reports[f].counts.opted_out_by_linkage; });
       for (std::size_t r = 0; r < kQuarantineReasons; ++r) {
         expect_counts("quarantined_" + std::string(quarantine_reason_name(static_cast<QuarantineReason>(r))),
                       [&](std::size_t f) { return manifest.file_reports[f].counts.quarantined[r]; });
