@@ -167,22 +167,38 @@ class Join {
  private:
   std::vector<IndexItem> index_items(const Pass& pass) {
     constexpr std::size_t kBatch = std::size_t{1} << 18;
-    SecureIndexReader reader(secure_, comm_.rank(), comm_.size());
-    bool more = true;
+    // What one rank alone finds wrong must not leave the others waiting: it offers no more rows, and all are told
+    // after.
+    std::optional<std::string> problem;
+    std::optional<SecureIndexReader> reader;
+    const auto attempt = [&](const auto& step) {
+      try {
+        step();
+      } catch (const Error& error) {
+        problem = error.what();
+        reader.reset();
+      }
+    };
+    attempt([&] { reader.emplace(secure_, comm_.rank(), comm_.size()); });
     const auto next = [&] {
       std::vector<IndexItem> batch;
-      while (more && batch.size() < kBatch) {
-        more = reader.next_block([&](const IndexRow& row) {
+      attempt([&] {
+        const auto take = [&](const IndexRow& row) {
           if (row.dataset >= datasets_.size()) throw Error("the secure index names a dataset that the run has not");
           if (row.person >= persons_) throw Error("the secure index names a person that the run has not");
           const std::string_view dataset = truth_.has_dataset ? datasets_[row.dataset] : std::string_view();
           const IndexItem item{record_key(dataset, row.row_id), row.person, row.dataset};
           if (pass.takes(item.key)) batch.push_back(item);
-        });
-      }
+        };
+        while (reader && batch.size() < kBatch) {
+          if (!reader->next_block(take)) reader.reset();
+        }
+      });
       return batch;
     };
-    return receive<IndexItem>(next);
+    std::vector<IndexItem> items = receive<IndexItem>(next);
+    comm_.agree(problem, kExitFailed);
+    return items;
   }
 
   std::vector<TruthItem> truth_items(const Pass& pass) {
