@@ -464,6 +464,8 @@ Manifest manifest_of_json(std::string_view text) {
   } catch (const Json::parse_error& error) {
     // The library's own message quotes the text around the mistake.
     throw Error("not JSON, at byte " + std::to_string(error.byte));
+  } catch (const Json::out_of_range&) {
+    throw Error("a number is too large to read");
   }
 }
 

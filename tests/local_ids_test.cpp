@@ -94,7 +94,7 @@ TEST_F(LocalIds, row_without_a_number_after_a_move_is_linked_by_the_same_provide
 
   const Outcome without = rebuilt({"model.use_local_id=false"});
   EXPECT_FALSE(without.together("home", "moved"));
-  EXPECT_EQ(without.manifest.passes.back().name, "postcode");
+  EXPECT_EQ(without.manifest.passes.back().name, "moves");
 }
 
 TEST_F(LocalIds, row_with_the_id_of_another_person_is_not_linked) {

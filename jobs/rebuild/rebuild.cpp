@@ -83,7 +83,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
 
   // Between stages a run can be stopped, by a signal or by a test.
   const auto begin = [&](const char* stage) {
-    signals.stop_if_told(comm, checkpoints.last());
+    signals.stop_if_told(comm, stage, checkpoints.last());
     signals.at(stage);
     fault_point(comm, stage);
     clock.begin(stage);

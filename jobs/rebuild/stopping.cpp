@@ -63,11 +63,12 @@ void StopSignals::at(const char* name) noexcept {
   stage = name;
 }
 
-void StopSignals::stop_if_told(const Communicator& comm, const std::string& last_checkpoint) const {
+void StopSignals::stop_if_told(const Communicator& comm, const char* next_stage,
+                               const std::string& last_checkpoint) const {
   const auto signal = static_cast<int>(comm.max(static_cast<std::uint64_t>(told.load())));
   if (signal == 0) return;
   throw Error(
-      "stopped by signal " + std::to_string(signal) + " before stage '" + stage.load() + "': " +
+      "stopped by signal " + std::to_string(signal) + " before stage '" + next_stage + "': " +
           (last_checkpoint.empty() ? "there is no checkpoint yet" : "--resume goes on after '" + last_checkpoint + "'"),
       kExitStopped);
 }

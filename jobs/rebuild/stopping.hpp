@@ -22,7 +22,7 @@ class StopSignals {
   // What the job is at, for the message of a rank that leaves (of static life).
   void at(const char* stage) noexcept;
   // Collective: a safe point.  Throws Error with kExitStopped on every rank if any has been told to stop.
-  void stop_if_told(const Communicator& comm, const std::string& last_checkpoint) const;
+  void stop_if_told(const Communicator& comm, const char* next_stage, const std::string& last_checkpoint) const;
 };
 
 }  // namespace ligature
