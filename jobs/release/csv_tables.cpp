@@ -34,8 +34,7 @@ struct Pen {
   char* at = nullptr;
   void character(char c) noexcept { *at++ = c; }
   void text(std::string_view text) noexcept {
-    std::memcpy(at, text.data(), text.size());
-    at += text.size();
+    at = std::copy(text.begin(), text.end(), at);  // text may be of no bytes, and at no place
   }
   void name(const Pseudonym& name) noexcept {
     const std::array<char, 32> digits = hex_digits(name);
