@@ -154,6 +154,7 @@ Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& in
     });
     const std::uint64_t row_bytes = inputs.datasets[d].payload_bytes + 16 + (local_ids ? sizeof(std::uint64_t) : 0);
     result.payload_bytes += scale * static_cast<double>(sums[2] * row_bytes);
+    result.event_bytes += scale * static_cast<double>(sums[2] * inputs.datasets[d].payload_bytes);
     sampled_rows += sums[2];
   }
 
@@ -199,7 +200,7 @@ Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& in
 // measured on artificial populations of 1 and 5 million people (bench/README.md, "Plan").  A pass holds so many
 // identities at a time and no more.
 double peak_memory(const Estimate& e, double spool_budget, double ranks) {
-  constexpr double kEachRank = 94e6, kEachRow = 36, kEachIdentity = 224, kInAPass = 96, kIdentitiesOfAPass = 16.8e6;
+  constexpr double kEachRank = 94e6, kEachRow = 12, kEachIdentity = 135, kInAPass = 96, kIdentitiesOfAPass = 16.8e6;
   return kEachRank * ranks + std::min(e.payload_bytes, spool_budget) + kEachRow * e.kept +
          kEachIdentity * e.identities + kInAPass * std::min(e.identities, kIdentitiesOfAPass * ranks);
 }
@@ -212,13 +213,14 @@ double scratch_bytes(const Estimate& e, double spool_budget, CheckpointLevel lev
   return spooled + (level == CheckpointLevel::none ? 0 : e.payload_bytes + kRow * e.kept + kIdentity * e.identities);
 }
 
+// Persons take some 75 bytes each, and there are somewhat fewer of them than identities.
 double published_bytes(const Estimate& e) {
-  return e.payload_bytes;
+  return e.event_bytes + 54 * e.identities;
 }
 
-// Row ids of a dozen characters.
+// Row ids of a dozen characters, one like the next.
 double secure_bytes(const Estimate& e) {
-  return 38 * e.kept + 62 * e.identities;
+  return 14 * e.kept + 62 * e.identities;
 }
 
 }  // namespace ligature

@@ -18,7 +18,8 @@ namespace ligature {
 inline constexpr std::uint64_t kSampleBytes = std::uint64_t{256} << 20;
 
 struct Estimate {
-  double rows = 0, kept = 0, identities = 0, payload_bytes = 0, input_bytes = 0;
+  double rows = 0, kept = 0, identities = 0, input_bytes = 0;
+  double payload_bytes = 0, event_bytes = 0;  // as rows wait to be published, ids included; and as events are published
   double birth_pairs = 0, postcode_pairs = 0, number_pairs = 0;
   double largest_birth = 0, largest_postcode = 0;
 };

@@ -10,18 +10,10 @@ import subprocess
 import time
 from pathlib import Path
 
+from mpi_environment import ENVIRONMENT
+
 PEOPLE = 4_000
 SECONDS_TO_STOP = 60
-
-ENVIRONMENT = dict(
-    os.environ,
-    OMPI_ALLOW_RUN_AS_ROOT="1",
-    OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
-    OMPI_MCA_rmaps_base_oversubscribe="1",
-    OMPI_MCA_hwloc_base_binding_policy="none",
-    OMPI_MCA_mpi_yield_when_idle="1",
-    OMPI_MCA_btl_vader_single_copy_mechanism="none",
-)
 
 
 class Broken(Exception):

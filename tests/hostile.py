@@ -7,7 +7,6 @@ Without --full everything is a hundredth of its size.  Bounds are those of docs/
 """
 import argparse
 import json
-import os
 import random
 import re
 import resource
@@ -17,15 +16,8 @@ import sys
 import time
 from pathlib import Path
 
-ENVIRONMENT = dict(
-    os.environ,
-    OMPI_ALLOW_RUN_AS_ROOT="1",
-    OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
-    OMPI_MCA_rmaps_base_oversubscribe="1",
-    OMPI_MCA_hwloc_base_binding_policy="none",
-    OMPI_MCA_mpi_yield_when_idle="1",
-    OMPI_MCA_btl_vader_single_copy_mechanism="none",
-)
+from mpi_environment import ENVIRONMENT
+
 HEADER = "record_id,nhs_number,date_of_birth,postcode,gender\n"
 RANKS = 2
 

@@ -7,24 +7,15 @@ import csv
 import hashlib
 import hmac
 import json
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from mpi_environment import ENVIRONMENT
+
 LIGATURE, MPIEXEC, SCRATCH, TEST = sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4]
 SKIPPED = 77
-
-ENVIRONMENT = dict(
-    os.environ,
-    OMPI_ALLOW_RUN_AS_ROOT="1",
-    OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
-    OMPI_MCA_rmaps_base_oversubscribe="1",
-    OMPI_MCA_hwloc_base_binding_policy="none",
-    OMPI_MCA_mpi_yield_when_idle="1",
-    OMPI_MCA_btl_vader_single_copy_mechanism="none",
-)
 
 
 def run(*arguments, ranks=1, expect=0):

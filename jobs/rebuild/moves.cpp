@@ -363,6 +363,9 @@ PassResult link_moves(const Communicator& comm, const Identities& identities, st
       answer(std::span(people).subspan(home.begin, home.size()), std::span(first, question), model, answers, at_home);
     }
     result.report.groups += comm.sum(std::uint64_t{homes.size()});
+    std::uint64_t largest = 0;
+    for (const Range& home : homes) largest = std::max(largest, home.size());
+    result.report.largest_group = std::max(result.report.largest_group, comm.max(largest));
   }
   keep_homeless(comm, identities, std::move(at_home), answers);
   const std::vector<std::uint64_t> postcodes = postcodes_of(comm, answers, addresses.movers);
