@@ -39,10 +39,16 @@ std::vector<AmbiguousRows::Row> AmbiguousRows::rows_of(const Inputs& inputs, Row
   for (const DatasetSchema& dataset : inputs.datasets) {
     dataset_key.push_back(linkage_key(std::as_bytes(std::span(dataset.name))));
   }
+  // A bit each, for they are few and the rows are many: the bits lie in cache.
+  std::vector<bool> is_ambiguous(ambiguous_id_of_local.size());
+  for (std::size_t local = 0; local < is_ambiguous.size(); ++local) {
+    is_ambiguous[local] = ambiguous_id_of_local[local] != kNotAmbiguous;
+  }
   std::vector<Row> found;
   rows.for_each_row_id(lines_before_first_file, [&](std::uint64_t row, std::uint32_t dataset, std::string_view row_id) {
-    const IdentityId id = ambiguous_id_of_local[identities.local_of_row[row]];
-    if (id == kNotAmbiguous) return;
+    const std::uint32_t local = identities.local_of_row[row];
+    if (!is_ambiguous[local]) return;
+    const IdentityId id = ambiguous_id_of_local[local];
     const std::uint64_t row_key = linkage_key(std::as_bytes(std::span(row_id)));
     found.push_back({id, linkage_key(dataset_key[dataset] ^ row_key), static_cast<std::uint32_t>(row), dataset});
   });
