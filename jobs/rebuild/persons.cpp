@@ -33,13 +33,14 @@ struct Claim {
   [[nodiscard]] std::uint64_t nhs() const noexcept { return number_and_kind >> 1; }
 };
 
-// A claim, and a person, that moves as it is sorted, with where its answer has to be put.
+// A claim that moves as it is sorted, with where its answer has to be put.
 struct ReceivedClaim {
   Claim claim;
   std::uint64_t received = 0;
 };
+// A person who stays meanwhile: the order is found by half the pseudonym.
 struct ReceivedPerson {
-  Person person;
+  std::uint64_t pseudonym_high = 0;
   std::uint64_t received = 0;
 };
 
@@ -209,7 +210,8 @@ std::vector<std::uint32_t> bring_to_owners(const Communicator& comm, const Namel
       nameless.size(), rounds, [&](std::size_t person) { return round_of_shard[person_shard(pseudonyms[person])]; });
   std::vector<std::uint32_t> place(nameless.size());
   // Pseudonyms are spread evenly over the ranks.
-  owned.reserve(comm.sum(std::uint64_t{nameless.size()}) / static_cast<std::uint64_t>(comm.size()) * 101 / 100 + 1000);
+  const std::uint64_t expected =
+      comm.sum(std::uint64_t{nameless.size()}) / static_cast<std::uint64_t>(comm.size()) * 101 / 100 + 1000;
   for (std::uint64_t round = 0; round < rounds; ++round) {
     const std::span<const std::uint32_t> here = by_round.of(round);
     std::vector<Person> persons(here.size());
@@ -219,24 +221,27 @@ std::vector<std::uint32_t> bring_to_owners(const Communicator& comm, const Namel
       }
     });
     ReturnRoute route;
-    std::vector<ReceivedPerson> sorted;
-    {
-      const Received<Person> received = shuffle(
-          comm, std::move(persons),
-          [&](const Person& person) { return shard_map.owner(person_shard(person.pseudonym)); }, route);
-      sorted.reserve(received.items.size());
-      for (const Person& person : received.items) sorted.push_back({person, sorted.size()});
-    }
+    const std::vector<Person> received =
+        shuffle(
+            comm, std::move(persons),
+            [&](const Person& person) { return shard_map.owner(person_shard(person.pseudonym)); }, route)
+            .items;
+    std::vector<ReceivedPerson> sorted(received.size());
+    for (std::size_t i = 0; i < sorted.size(); ++i) sorted[i] = {received[i].pseudonym.high, i};
     sort_by_key(
-        sorted, [](const ReceivedPerson& item) { return item.person.pseudonym.high; },
-        [](const ReceivedPerson& a, const ReceivedPerson& b) { return a.person.pseudonym < b.person.pseudonym; });
+        sorted, [](const ReceivedPerson& item) { return item.pseudonym_high; },
+        [&](const ReceivedPerson& a, const ReceivedPerson& b) {
+          return received[a.received].pseudonym < received[b.received].pseudonym;
+        });
+    // Not before the others have come and gone: then it takes no memory that they have not had.
+    owned.reserve(expected);
     if (owned.size() + sorted.size() > std::numeric_limits<std::uint32_t>::max()) {
       throw Error("one rank has 2^32 persons or more: run the job on more ranks");
     }
     std::vector<std::uint32_t> replies(sorted.size());
     for (const ReceivedPerson& item : sorted) {
       replies[item.received] = static_cast<std::uint32_t>(owned.size());
-      owned.push_back(item.person);
+      owned.push_back(received[item.received]);
     }
     const std::vector<std::uint32_t> places = route.reply<std::uint32_t>(comm, replies);
     for (std::size_t i = 0; i < here.size(); ++i) place[here[i]] = places[i];
