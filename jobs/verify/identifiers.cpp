@@ -24,16 +24,16 @@ bool check_records(const Communicator& comm, const RunFiles& run, CheckTable& ta
       identities += piece.size();
       for (const IdentityRecord& record : piece) {
         rows += record.rows;
-        if (record.provenance.linked_to >= run.manifest.identities) ++astray;
+        if (record.provenance.linked_to >= run.manifest.identity_records) ++astray;
       }
     }
   } catch (const Error& error) {
     problem = error.what();
   }
   const std::uint64_t total = comm.sum(identities), total_rows = comm.sum(rows);
-  if (problem.empty() && total != run.manifest.identities) {
+  if (problem.empty() && total != run.manifest.identity_records) {
     problem = "there are " + std::to_string(total) + " records, and the manifest counts " +
-              std::to_string(run.manifest.identities) + " identities";
+              std::to_string(run.manifest.identity_records);
   }
   const bool whole = !comm.any(!problem.empty());
   // Records that cannot be read have failed once already.
@@ -49,7 +49,7 @@ bool check_records(const Communicator& comm, const RunFiles& run, CheckTable& ta
 
 void check_identifiers(const Communicator& comm, const RunFiles& run, CheckTable& table) {
   if (!check_records(comm, run, table)) return;
-  const LeakFindings findings = search_for_leaks(comm, run.secure, run.manifest.identities, {run.publish});
+  const LeakFindings findings = search_for_leaks(comm, run.secure, run.manifest.identity_records, {run.publish});
   const auto report = [&](bool numbers, const char* name) {
     std::uint64_t total = 0;
     std::size_t shown = 0;

@@ -95,7 +95,7 @@ int verify_leaks(const Communicator& comm, const LeakArguments& arguments) {
     const RunFiles run(arguments.run);
     paths = {run.publish};
     secure = run.secure;
-    identities = run.manifest.identities;
+    identities = run.manifest.identity_records;
   }
   paths.insert(paths.end(), arguments.searched.begin(), arguments.searched.end());
   const LeakFindings findings = search_for_leaks(comm, secure, identities, paths, arguments.also);
