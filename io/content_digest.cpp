@@ -180,7 +180,7 @@ Digest recompute_content_digest(const Communicator& comm, const DatasetReader& d
       for (std::size_t c = 0; c < columns.size(); ++c) {
         Range rows = persons_of[i];
         if (kinds[c].kind == RowsOf::offsets) rows = offsets_rows(shard, rows);
-        if (kinds[c].kind == RowsOf::events) {
+        if (kinds[c].kind == RowsOf::events && rows.begin < rows.end) {
           rows = {offset_at(dataset, kinds[c].offsets, rows.begin), offset_at(dataset, kinds[c].offsets, rows.end)};
         }
         // Damaged offsets must give another digest, not a read out of bounds.
