@@ -40,12 +40,16 @@ std::vector<AmbiguousRows::Row> AmbiguousRows::rows_of(const Inputs& inputs, Row
     dataset_key.push_back(linkage_key(std::as_bytes(std::span(dataset.name))));
   }
   std::vector<Row> found;
-  rows.for_each_row_id(lines_before_first_file, [&](std::uint64_t row, std::uint32_t dataset, std::string_view row_id) {
-    const auto told = ambiguous.of(identities.local_of_row[row]);
-    if (told.empty()) return;
-    const std::uint64_t row_key = linkage_key(std::as_bytes(std::span(row_id)));
-    found.push_back(
-        {told.front().reply, linkage_key(dataset_key[dataset] ^ row_key), static_cast<std::uint32_t>(row), dataset});
+  rows.for_each_row_id(lines_before_first_file, [&](std::uint64_t first, std::uint32_t dataset,
+                                                    std::span<const std::string_view> row_ids) {
+    const std::span<const std::uint32_t> local = std::span(identities.local_of_row).subspan(first, row_ids.size());
+    for (std::size_t i = 0; i < row_ids.size(); ++i) {
+      const auto told = ambiguous.of(local[i]);
+      if (told.empty()) continue;
+      const std::uint64_t row_key = linkage_key(std::as_bytes(std::span(row_ids[i])));
+      found.push_back({told.front().reply, linkage_key(dataset_key[dataset] ^ row_key),
+                       static_cast<std::uint32_t>(first + i), dataset});
+    }
   });
   auto next = found.begin();
   rows.for_each_local_keys([&](const StoredBlock& block, std::span<const std::uint64_t> keys) {
