@@ -117,6 +117,12 @@ std::uint64_t CheckpointReader::items(std::uint64_t kind) const noexcept {
   return items;
 }
 
+std::uint64_t CheckpointReader::bytes(std::uint64_t kind) const noexcept {
+  std::uint64_t bytes = 0;
+  for (const Place& place : places_) bytes += place.kind == kind ? place.bytes : 0;
+  return bytes;
+}
+
 void CheckpointReader::read(const Place& place, std::vector<std::byte>& bytes) const {
   if (open_file_ != place.file) {
     open_file_.reset();
@@ -126,19 +132,20 @@ void CheckpointReader::read(const Place& place, std::vector<std::byte>& bytes) c
   open_->read(place.piece, bytes);
 }
 
-void CheckpointReader::for_each_dealt(
-    std::uint64_t kind, const std::function<void(std::uint64_t, std::span<const std::byte>)>& visit) const {
-  std::uint64_t total = 0, before = 0;
-  for (const Place& place : places_) total += place.kind == kind ? place.bytes : 0;
-  std::vector<std::byte> bytes;
+void CheckpointReader::for_each_dealt(std::uint64_t kind,
+                                      const std::function<void(std::uint64_t, std::span<const std::byte>)>& visit,
+                                      const std::optional<Part>& part) const {
+  const std::uint64_t total = part ? part->total : bytes(kind);
+  std::uint64_t before = part ? part->begin : 0;
+  std::vector<std::byte> read_bytes;
   for (const Place& place : places_) {
     if (place.kind != kind) continue;
     // The rank in whose share the middle of the piece lies.
     const int rank = total == 0 ? 0 : owner_in_shares(std::min(before + place.bytes / 2, total - 1), total, ranks_);
     before += place.bytes;
     if (rank != rank_) continue;
-    read(place, bytes);
-    visit(place.items, bytes);
+    read(place, read_bytes);
+    visit(place.items, read_bytes);
   }
 }
 

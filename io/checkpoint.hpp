@@ -60,9 +60,16 @@ class CheckpointReader {
   // How many items of a kind there are, over all files.
   [[nodiscard]] std::uint64_t items(std::uint64_t kind) const noexcept;
 
+  // Bytes of a kind, over all files.
+  [[nodiscard]] std::uint64_t bytes(std::uint64_t kind) const noexcept;
+
+  // Where a checkpoint is dealt as a part of several: so many bytes of the kind are before it, and in all.
+  struct Part {
+    std::uint64_t begin = 0, total = 0;
+  };
   // Calls visit(items, bytes) for this rank's run of pieces of a kind, in order.  Throws on this rank alone.
-  void for_each_dealt(std::uint64_t kind,
-                      const std::function<void(std::uint64_t, std::span<const std::byte>)>& visit) const;
+  void for_each_dealt(std::uint64_t kind, const std::function<void(std::uint64_t, std::span<const std::byte>)>& visit,
+                      const std::optional<Part>& part = std::nullopt) const;
   // This rank's run of items of a kind.  Throws on this rank alone.
   template <typename T>
   [[nodiscard]] std::vector<T> dealt(std::uint64_t kind) const {

@@ -178,8 +178,11 @@ std::string_view quarantine_reason_name(QuarantineReason reason) noexcept {
 
 IntakeReport read_extracts(const Communicator& comm, const JobFile& job, const Inputs& inputs, const RowRules& rules,
                            const std::function<void()>& restart, const std::function<void(RowBlock&&)>& consume,
-                           const std::function<void(std::uint64_t)>& progress, const IntakeTuning& tuning) {
-  ShareReader reader(job, inputs, rules, tuning, share_of_inputs(inputs, comm.rank(), comm.size(), tuning.block_bytes),
+                           const std::function<void(std::uint64_t)>& progress, const IntakeTuning& tuning,
+                           const std::optional<Range>& files) {
+  ShareReader reader(job, inputs, rules, tuning,
+                     share_of_inputs(inputs, comm.rank(), comm.size(), tuning.block_bytes,
+                                     files.value_or(Range{0, inputs.files.size()})),
                      consume, progress);
   const auto rank = static_cast<std::size_t>(comm.rank());
   std::vector<Seam> seams;

@@ -39,17 +39,17 @@ std::uint64_t blocks_before(std::uint64_t place, std::uint64_t file_begin, std::
 
 }  // namespace
 
-std::vector<Segment> share_of_inputs(const Inputs& inputs, int rank, int ranks, std::size_t block_bytes) {
+std::vector<Segment> share_of_inputs(const Inputs& inputs, int rank, int ranks, std::size_t block_bytes, Range files) {
   const auto weight = [](const InputFile& file) {
     return file.compression == Compression::none ? file.bytes : file.bytes * kCompressedWeight;
   };
   std::uint64_t total = 0;
-  for (const InputFile& file : inputs.files) total += weight(file);
+  for (std::uint64_t f = files.begin; f < files.end; ++f) total += weight(inputs.files[f]);
   const Range share = share_of(total, rank, ranks);
 
   std::vector<Segment> segments;
   std::uint64_t file_begin = 0;
-  for (std::uint32_t f = 0; f < inputs.files.size(); ++f) {
+  for (auto f = static_cast<std::uint32_t>(files.begin); f < files.end; ++f) {
     const InputFile& file = inputs.files[f];
     if (file.compression != Compression::none) {
       if (file_begin >= share.begin && file_begin < share.end) segments.push_back({f, 0, file.bytes});

@@ -19,6 +19,7 @@
 #include "io/files.hpp"
 #include "io/intake.hpp"
 #include "io/row_parser.hpp"
+#include "partition/shard_map.hpp"
 
 namespace ligature {
 
@@ -36,9 +37,9 @@ struct Segment {
   std::uint64_t end = 0;  // in bytes on disk
 };
 
-// What rank `rank` of `ranks` reads: a contiguous share of the concatenation of all files, cut at multiples of
+// What rank `rank` of `ranks` reads: a contiguous share of the concatenation of these files, cut at multiples of
 // block_bytes inside plain files and nowhere inside compressed ones, which count for more since they unfold.
-std::vector<Segment> share_of_inputs(const Inputs& inputs, int rank, int ranks, std::size_t block_bytes);
+std::vector<Segment> share_of_inputs(const Inputs& inputs, int rank, int ranks, std::size_t block_bytes, Range files);
 
 // What was read of one segment.
 struct SegmentReport {
@@ -133,9 +134,10 @@ class ShareReader {
   std::uint64_t first_record_ = 0;
 };
 
-// Collective.  read_extracts (intake.hpp) with other sizes.
+// Collective.  read_extracts (intake.hpp) with other sizes, and of some files alone: the reports of others stay empty.
 IntakeReport read_extracts(const Communicator& comm, const JobFile& job, const Inputs& inputs, const RowRules& rules,
                            const std::function<void()>& restart, const std::function<void(RowBlock&&)>& consume,
-                           const std::function<void(std::uint64_t)>& progress, const IntakeTuning& tuning);
+                           const std::function<void(std::uint64_t)>& progress, const IntakeTuning& tuning,
+                           const std::optional<Range>& files = std::nullopt);
 
 }  // namespace ligature

@@ -183,10 +183,10 @@ class Point:
         require(not (self.secure / "scratch").exists(), "scratch files outlived the run")
         self.left_in_order()
 
-    def start_at(self, place, rank=None):
+    def start_at(self, place, rank=None, *options):
         """A job whose rank stands still where the place begins, and that rank's process."""
         rank = self.rank if rank is None else rank
-        job = Job(self, self.ranks, environment={"LIGATURE_FAULT": f"{place}:{rank}:stop"})
+        job = Job(self, self.ranks, *options, environment={"LIGATURE_FAULT": f"{place}:{rank}:stop"})
         process = job.wait_for_stopped(rank)
         require(process, f"the job ended before {place}\n{job.text()}")
         return job, process

@@ -233,6 +233,21 @@ def checkpoint(point):
     point.resumed()
 
 
+def shard(point):
+    """Killed within intake, whose whole parts are taken up again; one that was damaged is read again."""
+    place = f"checkpoint-rows-{point.rng.randrange(1, 4):02}"
+    point.what = f"SIGKILL of rank 0 of {point.ranks} at {place}"
+    job, process = point.start_at(place, 0, "--checkpoint", "shards")
+    os.kill(process, signal.SIGKILL)
+    point.stopped(job, KILLED)
+    says = "checkpoint 'rows-00' is taken up"
+    if point.number % 2 == 1:
+        path = point.rng.choice(sorted((point.secure / "scratch" / "checkpoint" / "rows-00").iterdir()))
+        point.what += f", then of rows-00/{path.name}: {damage(point, path)}"
+        says = "checkpoint 'rows-00' cannot be used"
+    point.resumed(says)
+
+
 def changed_input(point):
     """Inputs that changed while the job lay still are refused by name; with the old ones it goes on."""
     point.stop_at(point.rng.choice(STAGES[STAGES.index("identities"):]))
@@ -357,6 +372,7 @@ KINDS = {
     "write": (write_error, 1, 12, "EIO when writing or syncing", None),
     "short": (short_calls, 1, 6, "reads and writes that move a part (the job goes on)", None),
     "checkpoint": (checkpoint, 2, 24, "a checkpoint flipped or cut between jobs", None),
+    "shard": (shard, 1, 16, "SIGKILL between parts of intake, every other part damaged", None),
     "input": (changed_input, 1, 8, "an extract changed between jobs (refused until put back)", None),
     "archive": (broken_archive, 0, 6, "a compressed extract cut", None),
     "vanish": (vanished_input, 0, 4, "an extract vanishes", None),

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "engine/error.hpp"
 #include "io/files.hpp"
 #include "io/packing.hpp"
@@ -94,22 +96,34 @@ Checkpoints::Checkpoints(const Communicator& comm, const JobFile& job, RunTerms 
 
 bool Checkpoints::restore(std::string_view stage, Manifest& account,
                           const std::function<void(const CheckpointReader&)>& read) {
-  const fs::path folder = folder_of(stage);
-  if (!resume_ || !comm_.any(comm_.is_root() && is_checkpoint(folder))) return false;
-  try {
-    const CheckpointReader reader(comm_, folder);
-    agreed_step(comm_, [&] {
-      account = manifest_of_json(account_of(reader.account()).manifest);
-      read(reader);
-    });
-  } catch (const Error& error) {
-    log_warning(comm_,
-                "checkpoint '" + std::string(stage) + "' is damaged, and its stage is done again: " + error.what());
-    return false;
-  }
+  if (!resume_) return false;
+  const auto reader = open(stage, [&](const CheckpointReader& found) {
+    account = manifest_of_json(account_of(found.account()).manifest);
+    read(found);
+  });
+  if (!reader) return false;
   last_ = stage;
   log_info(comm_, "resuming after '" + last_ + "'");
   return true;
+}
+
+std::unique_ptr<CheckpointReader> Checkpoints::open(std::string_view stage,
+                                                    const std::function<void(const CheckpointReader&)>& read) const {
+  if (!has(stage)) return nullptr;
+  try {
+    auto reader = std::make_unique<CheckpointReader>(comm_, folder_of(stage));
+    agreed_step(comm_, [&] { read(*reader); });
+    return reader;
+  } catch (const Error& error) {
+    // Damaged, or not to be read: the message says which, and of which file.
+    log_warning(comm_,
+                fmt::format("checkpoint '{}' cannot be used, and its stage is done again: {}", stage, error.what()));
+    return nullptr;
+  }
+}
+
+bool Checkpoints::has(std::string_view stage) const {
+  return comm_.any(comm_.is_root() && is_checkpoint(folder_of(stage)));
 }
 
 std::unique_ptr<CheckpointWriter> Checkpoints::begin(std::string_view stage) const {

@@ -35,11 +35,19 @@ class Checkpoints {
   // warning is given.
   bool restore(std::string_view stage, Manifest& account, const std::function<void(const CheckpointReader&)>& read);
 
+  // Collective.  The stage's checkpoint, whoever wrote it, once read was called on every rank, as in restore; nullptr,
+  // with a warning if it is damaged, where there is none.
+  std::unique_ptr<CheckpointReader> open(std::string_view stage,
+                                         const std::function<void(const CheckpointReader&)>& read) const;
+  // Collective.
+  [[nodiscard]] bool has(std::string_view stage) const;
+
   // Collective.  A writer for the stage's checkpoint; nullptr if the run keeps none.
   [[nodiscard]] std::unique_ptr<CheckpointWriter> begin(std::string_view stage) const;
   // Collective.  account: what is known of the run so far.
   void commit(std::string_view stage, CheckpointWriter* writer, const Manifest& account) const;
 
+  [[nodiscard]] CheckpointLevel level() const noexcept { return level_; }
   // The last stage that was restored or committed; empty if there is none.
   [[nodiscard]] const std::string& last() const noexcept { return last_; }
 

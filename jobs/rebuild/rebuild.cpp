@@ -19,6 +19,7 @@
 #include "io/performance.hpp"
 #include "io/placement.hpp"
 #include "io/progress.hpp"
+#include "io/share_reader.hpp"
 #include "io/trace_file.hpp"
 #include "jobs/jobs.hpp"
 #include "jobs/rebuild/account.hpp"
@@ -105,19 +106,29 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   if (restore_rows(comm, checkpoints, inputs, rows, intake)) {
     clock.begin("resume rows");
   } else {
-    SavedRows saved(checkpoints);
     Progress progress(comm, "intake", input_bytes / static_cast<std::uint64_t>(comm.size()), "bytes");
-    const auto restart = [&] {
-      rows.restart();
-      saved.restart();
+    const auto read = [&](const std::optional<Range>& files, const auto& restart, const auto& take) {
+      return read_extracts(
+          comm, job, inputs, rules, restart, take, [&](std::uint64_t bytes) { progress.add(bytes); }, IntakeTuning(),
+          files);
     };
-    const auto take = [&](RowBlock&& block) {
-      saved.add(block);
-      rows.add(std::move(block));
-    };
-    intake = read_extracts(comm, job, inputs, rules, restart, take, [&](std::uint64_t read) { progress.add(read); });
-    manifest.file_reports = intake.files;
-    saved.commit(manifest);
+    if (keeps_row_shards(checkpoints, inputs)) {
+      intake = read_row_shards(comm, checkpoints, inputs, rows, read,
+                               [&] { signals.stop_if_told(comm, "intake", checkpoints.last()); });
+    } else {
+      SavedRows saved(checkpoints);
+      const auto restart = [&] {
+        rows.restart();
+        saved.restart();
+      };
+      const auto take = [&](RowBlock&& block) {
+        saved.add(block);
+        rows.add(std::move(block));
+      };
+      intake = read(std::nullopt, restart, take);
+      manifest.file_reports = intake.files;
+      saved.commit(manifest);
+    }
   }
   write_quarantine(comm, job, inputs, intake, rows);
   consent.complete(comm, job, inputs, rows, intake, manifest.consent);
