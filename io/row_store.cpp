@@ -173,9 +173,9 @@ std::vector<CountedIdentity> RowStore::collapse(std::span<const CountedIdentity>
 }
 
 template <typename T>
-void RowStore::read_rows(Spool& spool, const StoredBlock& block, std::size_t items_a_row, std::vector<T>& items) {
-  items.resize(block.stored() * items_a_row);
-  spool.read(std::as_writable_bytes(std::span(items)));
+void RowStore::read_rows(Spool& spool, const StoredBlock& block, std::size_t items_a_row, std::span<T> items) {
+  items = items.first(block.stored() * items_a_row);
+  spool.read(std::as_writable_bytes(items));
   if (block.dropped.empty()) return;
   auto dropped = block.dropped.begin();
   auto out = items.begin();
@@ -187,11 +187,24 @@ void RowStore::read_rows(Spool& spool, const StoredBlock& block, std::size_t ite
     const auto from = items.begin() + static_cast<std::ptrdiff_t>(row * items_a_row);
     out = std::copy(from, from + static_cast<std::ptrdiff_t>(items_a_row), out);
   }
-  items.resize(block.rows * items_a_row);
+}
+
+template <typename T>
+std::span<const T> RowStore::read_rows(Spool& spool, const StoredBlock& block, std::vector<T>& items) {
+  items.resize(block.stored());
+  read_rows(spool, block, 1, std::span(items));
+  return std::span(items).first(block.rows);
+}
+
+void RowStore::read_payload(const StoredBlock& block, std::span<std::byte> payload) {
+  read_rows(payload_[block.dataset], block, inputs_.datasets[block.dataset].payload_bytes, payload);
 }
 
 void RowStore::read_payload(const StoredBlock& block, std::vector<std::byte>& payload) {
-  read_rows(payload_[block.dataset], block, inputs_.datasets[block.dataset].payload_bytes, payload);
+  const std::uint32_t bytes = inputs_.datasets[block.dataset].payload_bytes;
+  payload.resize(block.stored() * bytes);
+  read_payload(block, std::span(payload));
+  payload.resize(block.rows * bytes);
 }
 
 void RowStore::for_each_local_keys(
@@ -200,8 +213,7 @@ void RowStore::for_each_local_keys(
   std::vector<std::uint64_t> keys;
   for (const StoredBlock& block : blocks_) {
     if (!block.has_local_keys) continue;
-    read_rows(local_keys_, block, 1, keys);
-    visit(block, keys);
+    visit(block, read_rows(local_keys_, block, keys));
   }
 }
 
@@ -209,8 +221,7 @@ void RowStore::for_each_extracted(const std::function<void(const StoredBlock&, s
   extracted_.rewind();
   std::vector<DayNumber> days;
   for (const StoredBlock& block : blocks_) {
-    read_rows(extracted_, block, 1, days);
-    visit(block, days);
+    visit(block, read_rows(extracted_, block, days));
   }
 }
 

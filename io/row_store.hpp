@@ -103,6 +103,8 @@ class RowStore {
 
   // Reads a block's payload.  Blocks of one dataset in their order, each once.
   void read_payload(const StoredBlock& block, std::vector<std::byte>& payload);
+  // The same at the front of payload, which has room for the block as it was stored.
+  void read_payload(const StoredBlock& block, std::span<std::byte> payload);
 
   // Calls visit(block, keys) for every block with local keys, in input order; keys: one a row, 0 for none.
   void for_each_local_keys(const std::function<void(const StoredBlock&, std::span<const std::uint64_t>)>& visit);
@@ -132,7 +134,9 @@ class RowStore {
   [[nodiscard]] std::vector<std::uint64_t> first_lines(std::uint64_t lines_before_first_file) const;
   // What a spool holds for a block, an item a row that was stored, less those that were dropped.
   template <typename T>
-  static void read_rows(Spool& spool, const StoredBlock& block, std::size_t items_a_row, std::vector<T>& items);
+  static void read_rows(Spool& spool, const StoredBlock& block, std::size_t items_a_row, std::span<T> items);
+  template <typename T>
+  static std::span<const T> read_rows(Spool& spool, const StoredBlock& block, std::vector<T>& items);
   void find_used_categories();
   void collapse_waiting();
   void append_row_ids(const RowBlock& block);

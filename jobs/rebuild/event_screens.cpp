@@ -167,8 +167,7 @@ bool EventScreens::compares_rows(std::uint32_t dataset) const noexcept {
   return sources_[dataset].has_births;
 }
 
-void EventScreens::take_row(const Source& source, std::uint32_t person, const std::byte* payload, Totals& totals,
-                            std::vector<ScreenEvent>& named) {
+void EventScreens::examine_row(const Source& source, std::uint32_t person, const std::byte* payload, Taken& taken) {
   const auto day = load<DayNumber>(payload + source.date);
   if (day != kMissingDay) {
     DayNumber& first = first_day_[person];
@@ -180,7 +179,7 @@ void EventScreens::take_row(const Source& source, std::uint32_t person, const st
     const auto kind = static_cast<std::size_t>(rule.kind);
     if ((kinds >> kind & 1U) != 0 || !rule.names(payload)) continue;
     kinds |= 1U << kind;
-    ++totals.rows_of_kind[kind];
+    ++taken.rows_of_kind[kind];
     ScreenEvent event{person, day, kMissingDay, kNoSite, rule.kind, 0};
     if (rule.until != kNoField) event.until = load<DayNumber>(payload + rule.until);
     if (rule.site != kNoField) {
@@ -190,33 +189,26 @@ void EventScreens::take_row(const Source& source, std::uint32_t person, const st
     if (rule.kind == ScreenKind::birth) {
       event.content = linkage_key(std::span(payload, source.payload_bytes + sizeof(std::uint64_t)));
     }
-    named.push_back(event);
+    taken.named.push_back(event);
   }
 }
 
-void EventScreens::take(std::uint32_t dataset, const PersonRows& rows) {
-  Source& source = sources_[dataset];
-  if (source.date == kNoField) return;  // without dates no screen has anything to go by
-  const std::size_t persons = rows.start.size() - 1;
-  for (std::size_t begin = 0; begin < persons; begin += kPersonsAtOnce) {
-    const std::size_t count = std::min(kPersonsAtOnce, persons - begin);
-    const std::size_t tasks = (count + kPersonsPerTask - 1) / kPersonsPerTask;
-    std::vector<std::vector<ScreenEvent>> named(tasks);
-    std::vector<Totals> totals(tasks);
-    for_blocks(count, kPersonsPerTask, [&](std::size_t first, std::size_t last) {
-      const std::size_t task = first / kPersonsPerTask;
-      for (std::size_t p = begin + first; p < begin + last; ++p) {
-        for (std::uint64_t row = rows.start[p]; row < rows.start[p + 1]; ++row) {
-          take_row(source, static_cast<std::uint32_t>(rows.first_person + p),
-                   rows.events.data() + rows.order[row] * rows.stride + rows.payload_at, totals[task], named[task]);
-        }
-      }
-    });
-    for (std::size_t task = 0; task < tasks; ++task) {
-      totals_->add(totals[task]);
-      source.spool.append(std::as_bytes(std::span(named[task])));
+EventScreens::Taken EventScreens::examine(std::uint32_t dataset, const PersonRows& rows) {
+  Taken taken;
+  const Source& source = sources_[dataset];
+  if (source.date == kNoField) return taken;  // without dates no screen has anything to go by
+  for (std::size_t p = 0; p + 1 < rows.start.size(); ++p) {
+    for (std::uint64_t row = rows.start[p]; row < rows.start[p + 1]; ++row) {
+      examine_row(source, static_cast<std::uint32_t>(rows.first_person + p),
+                  rows.events.data() + rows.order[row] * rows.stride + rows.payload_at, taken);
     }
   }
+  return taken;
+}
+
+void EventScreens::keep(std::uint32_t dataset, const Taken& taken) {
+  for (std::size_t k = 0; k < kScreenKinds; ++k) totals_->rows_of_kind[k] += taken.rows_of_kind[k];
+  sources_[dataset].spool.append(std::as_bytes(std::span(taken.named)));
 }
 
 void EventScreens::evaluate(Range people, std::vector<ScreenEvent>& events, Totals& totals) {

@@ -5,6 +5,7 @@
 // kept but each person's first and last date.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -46,8 +47,15 @@ class EventScreens {
   // True if the rows of the dataset must carry their identity, to tell two babies from one row sent twice.
   [[nodiscard]] bool compares_rows(std::uint32_t dataset) const noexcept;
 
-  // The persons of one dataset come in order, each once.
-  void take(std::uint32_t dataset, const PersonRows& rows);
+  // What rows say: those that a rule names, in the order of persons, and how many there are of each kind.
+  struct Taken {
+    std::vector<ScreenEvent> named;
+    std::array<std::uint64_t, kScreenKinds> rows_of_kind{};
+  };
+  // Each person of a dataset once; from any thread, for different persons.
+  Taken examine(std::uint32_t dataset, const PersonRows& rows);
+  // Keeps what was found, in the order of persons.
+  void keep(std::uint32_t dataset, const Taken& taken);
 
   // Collective.  After all events; evaluates, and writes secure/screens.csv: pseudonym,screen.
   ScreenReport finish(const Communicator& comm);
@@ -56,8 +64,7 @@ class EventScreens {
   struct Rule;
   struct Source;
   struct Totals;
-  void take_row(const Source& source, std::uint32_t person, const std::byte* payload, Totals& totals,
-                std::vector<ScreenEvent>& named);
+  void examine_row(const Source& source, std::uint32_t person, const std::byte* payload, Taken& taken);
   void evaluate(Range people, std::vector<ScreenEvent>& events, Totals& totals);
   void write_list(const Communicator& comm) const;
 

@@ -1,7 +1,8 @@
 // Events to their persons: rows of one dataset travel to the rank of their person and are laid out person by person.
 //
-// Rows are taken from the store in batches, so at most a batch is under way; on arrival they go to buckets of whole
-// person shards (in memory, or on scratch beyond the budget), and each bucket is sorted and written by itself.
+// Rows are taken from the store in batches, so at most a batch is under way, and are dealt to buckets of whole person
+// shards before they are sent (event_buckets.hpp).  On arrival buckets are kept in memory, or on scratch beyond the
+// budget; then each is sorted by itself (event_writer.hpp).
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include "io/row_store.hpp"
 #include "io/spool.hpp"
 #include "jobs/rebuild/dictionaries.hpp"
+#include "jobs/rebuild/event_buckets.hpp"
 #include "jobs/rebuild/event_screens.hpp"
 #include "jobs/rebuild/identities.hpp"
 #include "jobs/rebuild/persons.hpp"
@@ -39,10 +41,19 @@ struct EventTable {
   std::vector<std::vector<std::uint32_t>> recode;
 };
 
+// Where the rows of each different identity of this rank go.
+struct EventRoutes {
+  // Collective.  Takes persons.of_local, whose entries become places.  event_bytes: as for EventBuckets.
+  EventRoutes(const Communicator& comm, Persons& persons, std::uint64_t event_bytes);
+  EventBuckets buckets;
+  std::vector<std::uint64_t> place_of_local;  // EventPlace::packed
+  const std::vector<IdentityId>& id_of_local;
+};
+
 // Collective.  Routes and writes the events of one dataset.  Throws Error if a row is lost on the way.
 void publish_events(const Communicator& comm, const JobFile& job, const Inputs& inputs, const EventTable& table,
-                    RowStore& rows, const Identities& identities, const Persons& persons, EventScreens& screens,
-                    SpoolBudget& budget, DatasetWriter& writer, ContentDigest& digest,
+                    RowStore& rows, const Identities& identities, const Persons& persons, const EventRoutes& routes,
+                    EventScreens& screens, SpoolBudget& budget, DatasetWriter& writer, ContentDigest& digest,
                     const std::function<void(std::uint64_t)>& progress);
 
 }  // namespace ligature

@@ -10,6 +10,7 @@
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "jobs/rebuild/dictionaries.hpp"
+#include "jobs/rebuild/event_layout.hpp"
 #include "jobs/rebuild/event_screens.hpp"
 #include "jobs/rebuild/events.hpp"
 #include "partition/shard_map.hpp"
@@ -236,7 +237,7 @@ void write_persons(const Layout& layout, const Persons& persons, DatasetWriter& 
 
 PublishedContent write_content(const Communicator& comm, const JobFile& job, const Inputs& inputs,
                                const IntakeReport& intake, RowStore& rows, const Identities& identities,
-                               const Persons& persons, std::uint64_t memory,
+                               Persons& persons, std::uint64_t memory,
                                const std::function<void(std::uint64_t)>& progress) {
   PublishedContent result;
   Layout layout;
@@ -250,8 +251,13 @@ PublishedContent write_content(const Communicator& comm, const JobFile& job, con
   write_persons(layout, persons, *result.writer, digest);
   SpoolBudget budget(memory);
   EventScreens screens(job, inputs, layout.dictionaries, persons, budget);
+  std::uint64_t most_bytes = 0;
   for (const EventTable& table : layout.tables) {
-    publish_events(comm, job, inputs, table, rows, identities, persons, screens, budget, *result.writer, digest,
+    most_bytes = std::max(most_bytes, table.rows * (kEventPersonBytes + inputs.datasets[table.dataset].payload_bytes));
+  }
+  const EventRoutes routes(comm, persons, most_bytes);
+  for (const EventTable& table : layout.tables) {
+    publish_events(comm, job, inputs, table, rows, identities, persons, routes, screens, budget, *result.writer, digest,
                    progress);
   }
   result.screens = screens.finish(comm);

@@ -28,10 +28,10 @@ struct PublishedContent {
 };
 
 // Collective.  Lays out publish/dataset.h5, writes /persons, /events and /dictionaries, and digests them.
-// Also writes secure/screens.csv.
+// Also writes secure/screens.csv.  Takes persons.of_local.
 PublishedContent write_content(const Communicator& comm, const JobFile& job, const Inputs& inputs,
                                const IntakeReport& intake, RowStore& rows, const Identities& identities,
-                               const Persons& persons, std::uint64_t memory,
+                               Persons& persons, std::uint64_t memory,
                                const std::function<void(std::uint64_t)>& progress);
 
 // Collective.  Adds the provenance that the manifest holds, and gives the dataset its name.
