@@ -105,7 +105,7 @@ TEST_F(Collected, sums_are_the_same_on_any_number_of_ranks) {
       }
       start.push_back(order.size());
     }
-    screens.take(dataset, {events, 2, 0, 0, start, order});
+    screens.keep(dataset, screens.examine(dataset, {events, 2, 0, 0, start, order}));
   }
   persons_.largest = largest_persons(world_, persons_);
   const ScreenReport report = screens.finish(world_);
