@@ -160,21 +160,30 @@ start_faulty() {
   fail "no rank came to stage pairs"
 }
 
+# Nothing of the first try is left on a node: no step, and no rank.
+nodes_are_empty() {
+  local pid
+  for pid in $(host_processes); do
+    case $(cat "/proc/$pid/comm" 2>/dev/null) in slurmstepd* | ligature | srun | faulty | slurm_script) return 1 ;; esac
+  done
+  [[ $(at_switch sinfo --noheader --states=idle --format=%D 2>/dev/null) == 2 ]]
+}
+
 # The job queues again, is started at once, and gives the digest.
 expect_restart() {
   local waited now found
-  for ((waited = 0; waited < 120; ++waited)); do
+  for ((waited = 0; waited < 240; ++waited)); do
     now=$(at_switch scontrol --oneliner show job "$number")
     [[ $now != *JobState=COMPLETED* ]] || break
-    # Slurm would let it wait for two minutes, in case its nodes are ill.  Within the second in which the first try ended, a
-    # node takes the second one for it, and refuses it.
-    if [[ $now == *JobState=PENDING* ]]; then
-      sleep 2
+    # Slurm would let it wait for two minutes, in case its nodes are ill.  A node revokes the credentials of the first try
+    # by the second in which it ends there, and refuses any that are not younger; PMIx has its folder until its step ends.
+    if [[ $now == *JobState=PENDING* ]] && nodes_are_empty; then
+      sleep 3
       at_switch scontrol update JobId="$number" StartTime=now 2>/dev/null || true
     fi
     sleep 0.5
   done
-  ((waited < 120)) || fail "job $number did not queue again and complete: $now"
+  ((waited < 240)) || fail "job $number did not queue again and complete: $now"
   [[ $now == *" Restarts=1 "* ]] || fail "job $number completed without a restart"
   grep -q "resuming after '\(numbers\|pairs\|clusters\)'" "$folder/out-$1" ||
     fail "the restarted job did not resume"
@@ -196,11 +205,11 @@ grep -q "stopped by signal" "$folder/out-warned" || fail "the ranks were not war
 echo "a warning, a checkpoint, queued again, resumed: same digest"
 
 number=$(at_switch sbatch "${options[@]}" --output="$folder/out-array-%a" --array=1-2 jobs/slurm/array "$folder/population")
-for ((waited = 0; waited < 1200; ++waited)); do
+for ((waited = 0; waited < 2400; ++waited)); do
   [[ $(find "$folder/population/scaling/runs" -name '*.json' 2>/dev/null | wc -l) != 2 ]] || break
   sleep 0.1
 done
-((waited < 1200)) || fail "the array did not run"
+((waited < 2400)) || fail "the array did not run"
 [[ $(cat "$folder/population/scaling/digest") == "$expected" ]] || fail "the array has another digest"
 python3 bench/performance.py scaling strong "$folder"/population/scaling/runs/*.json >/dev/null ||
   fail "the array's figures cannot be read"
