@@ -12,7 +12,7 @@ namespace ligature {
 namespace {
 
 constexpr double kMillion = 1e6;
-constexpr double kLeastExpected = 0.5, kLeastLikely = 1e-5;
+constexpr double kLeastExpected = 0.5, kLeastLikely = 1e-3, kLeastLikelyByAccident = 1e-5;
 
 struct Entry {
   LeakPlace place = 0;
@@ -78,7 +78,7 @@ bool chance_explains(IdentifierForm form, bool by_accident, const LeakCounts& co
   const double expected = counts.expected();
   if (!by_accident && (is_certain(form) || expected < kLeastExpected)) return false;
   const double hits = std::max(1.0, std::round(counts.different_hits.estimate()));
-  return at_least(hits, expected) >= kLeastLikely;
+  return at_least(hits, expected) >= (by_accident ? kLeastLikelyByAccident : kLeastLikely);
 }
 
 LeakTable join_tables(const Communicator& comm, const LeakTable& table) {

@@ -44,10 +44,10 @@ struct LeakCounts {
 // The forms whose shape alone tells, in text and numbers, that an identifier is meant: any hit is a leak.
 bool is_certain(IdentifierForm form) noexcept;
 
-// Whether chance may explain the hits: as many as there are, or more, would come in one case of a hundred thousand (an
-// exact Poisson tail), so that a run of which nothing leaks is not called a leak once in thousands.  Where a hit is in
-// words or columns of its own, a single one is no chance unless half a hit was to be expected; by_accident: where
-// values that mean something else look like identifiers (LeakSource::by_accident), it may be.
+// Whether chance may explain the hits: as many as there are, or more, would come in one case of a thousand (an exact
+// Poisson tail), and half a hit was to be expected.  by_accident: where values that mean something else look like
+// identifiers (LeakSource::by_accident), a single hit may be chance, and one case of a hundred thousand is enough, so
+// that a run of which nothing leaks is not called a leak once in thousands.
 bool chance_explains(IdentifierForm form, bool by_accident, const LeakCounts& counts) noexcept;
 
 using LeakPlace = std::uint64_t;  // source * kIdentifierForms + form
