@@ -327,9 +327,8 @@ PassResult link_moves(const Communicator& comm, const Identities& identities, st
   const double average = model.parameters().postcode.back().u;
   std::uint64_t questions = 0;
   ask_companions(seekers, companions, average, [&](const Question&) { ++questions; });
-  const std::uint64_t rounds = std::min<std::uint64_t>(
-      kShards, std::max(rounds_for(comm, identities),
-                        1 + comm.sum(questions) / (kIdentitiesPerRound * static_cast<std::uint64_t>(comm.size()))));
+  const std::uint64_t rounds =
+      std::max(rounds_for(comm, identities), rounds_for(comm, identities, comm.sum(questions)));
   const ShardMap shard_map(comm.size());
   std::vector<Answer> answers;
   std::vector<IdentityId> at_home;
