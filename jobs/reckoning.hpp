@@ -31,7 +31,7 @@ Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& in
 
 // Bytes of all ranks together, at the peak.  spool_budget: what rows may take before they go to scratch.
 double peak_memory(const Estimate& e, double spool_budget, double ranks);
-// The least that a run can do with: rows on scratch, rounds as small as they get, freed memory given back.
+// The least that a run can do with: rows on scratch, rounds as small as they get.
 double least_memory(const Estimate& e, double ranks);
 // Bytes on disk under secure/scratch: rows beyond the budget, and checkpoints if they are kept.
 double scratch_bytes(const Estimate& e, double spool_budget, CheckpointLevel level);

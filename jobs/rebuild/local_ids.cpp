@@ -20,6 +20,9 @@ namespace ligature {
 namespace {
 
 constexpr std::size_t kGroupsPerTask = 1U << 10;
+// Pairs of local key and identity that are remembered, in a core's cache, so that the next row with one is passed over:
+// a provider's rows of one patient mostly lie close together.
+constexpr std::size_t kRecentPairs = 1U << 14;
 constexpr std::uint64_t kRowsOfAnIdentity = 2;  // as large as an item of other passes
 
 // A row's local key and its different identity on this rank.
@@ -60,10 +63,14 @@ std::vector<KeyedRow> keyed_rows(RowStore& rows, const Identities& identities, s
                                  std::uint64_t rounds) {
   std::vector<KeyedRow> keyed;
   keyed.reserve(rows.local_keys() / rounds + rows.local_keys() / rounds / 64);
+  std::vector<KeyedRow> recent(kRecentPairs);
   rows.for_each_local_keys([&](const StoredBlock& block, std::span<const std::uint64_t> keys) {
     for (std::uint64_t row = 0; row < keys.size(); ++row) {
       if (keys[row] == 0 || !is_of_round(keys[row], round, rounds)) continue;
-      keyed.push_back({keys[row], identities.local_of_row[block.first_row + row], 0});
+      const KeyedRow pair{keys[row], identities.local_of_row[block.first_row + row], 0};
+      KeyedRow& before = recent[pair.key % kRecentPairs];
+      if (before == pair) continue;
+      keyed.push_back(before = pair);
     }
   });
   for (const SuppressedKey& barred : identities.suppressed_keys) {

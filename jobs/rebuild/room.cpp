@@ -83,7 +83,7 @@ std::optional<std::string> lack_of_disk(const JobFile& job, const Room& room, co
 MemoryPlan plan_memory(const Communicator& comm, const JobFile& job, const Inputs& inputs, bool resumed) {
   const Room room = examine_room(comm, job);
   const double ranks = comm.size(), of_rank = room.memory / ranks;
-  MemoryPlan plan{static_cast<std::uint64_t>(kShareOfRows * of_rank), kMostPerRound, RowStore::kLeastBatchRows, false};
+  MemoryPlan plan{static_cast<std::uint64_t>(kShareOfRows * of_rank), kMostPerRound, RowStore::kLeastBatchRows};
   double input = 0;
   for (const InputFile& file : inputs.files) {
     input += static_cast<double>(file.bytes) * (file.compression == Compression::none ? 1 : kUnpacked);
@@ -109,16 +109,15 @@ MemoryPlan plan_memory(const Communicator& comm, const JobFile& job, const Input
   if (liked <= room.memory) return plan;
 
   const double left = (room.memory - least) / ranks;
-  plan.is_short = true;
   plan.rows_bytes = static_cast<std::uint64_t>(left / 2);
   plan.identities_per_round =
       std::clamp(static_cast<std::uint64_t>(left / 2 / kBytesInAPass), kLeastPerRound, kMostPerRound);
   plan.batch_rows = std::clamp(static_cast<std::uint64_t>(left / 2 / kBytesOfBatchedRow), std::uint64_t{1} << 16,
                                RowStore::kLeastBatchRows);
-  log_info(comm,
-           fmt::format("memory is short: of {} at the peak the run has {}; rows wait on disk, and what is freed goes "
-                       "back to the system",
-                       bytes(liked), bytes(room.memory)));
+  log_info(
+      comm,
+      fmt::format("memory is short: of {} at the peak the run has {}; rows wait on disk, and passes go in more rounds",
+                  bytes(liked), bytes(room.memory)));
   return plan;
 }
 
