@@ -65,22 +65,25 @@ bool is_node(std::span<const ComponentNode> nodes, IdentityId id) {
   return found != nodes.end() && found->id == id;
 }
 
-// Collective.  Rows of each file that were dropped, taken from its kept rows to its opted-out ones.
+// Collective.  Rows of each file that were dropped, taken from its kept rows to its opted-out ones.  identity_of(i): of
+// the i-th row dropped.
+template <typename IdentityOf>
 void count_dropped(const Communicator& comm, const RowStore& rows, std::span<const std::uint32_t> dropped,
-                   bool by_linkage, IntakeReport& intake) {
-  std::vector<std::uint64_t> of_file(intake.files.size());
-  auto next = dropped.begin();
+                   bool by_linkage, const IdentityOf& identity_of, IntakeReport& intake) {
+  // The change of every counter; where it falls, the sum of all ranks wraps round to it.
+  std::vector<RowCounts> of_file(intake.files.size());
+  std::size_t next = 0;
   for (const StoredBlock& block : rows.blocks()) {
-    const auto end = std::lower_bound(next, dropped.end(), block.first_row + block.rows);
-    of_file[block.file] += static_cast<std::uint64_t>(end - next);
-    next = end;
+    RowCounts& counts = of_file[block.file];
+    for (; next < dropped.size() && dropped[next] < block.first_row + block.rows; ++next) {
+      --counts.kept;
+      ++counts.opted_out;
+      if (by_linkage) ++counts.opted_out_by_linkage;
+      uncount_identifiers(identity_of(next), counts);
+    }
   }
-  comm.sum(of_file);
-  for (std::size_t f = 0; f < of_file.size(); ++f) {
-    intake.files[f].counts.kept -= of_file[f];
-    intake.files[f].counts.opted_out += of_file[f];
-    if (by_linkage) intake.files[f].counts.opted_out_by_linkage += of_file[f];
-  }
+  comm.sum(std::span(reinterpret_cast<std::uint64_t*>(of_file.data()), of_file.size() * kRowCounters));
+  for (std::size_t f = 0; f < of_file.size(); ++f) intake.files[f].counts += of_file[f];
 }
 
 }  // namespace
@@ -367,7 +370,14 @@ void ObjectorSearch::drop_again(const Communicator& comm, Identities& identities
 
 void ObjectorSearch::forget(const Communicator& comm, Identities& identities) {
   report_.rows = comm.sum(std::uint64_t{dropped_.size()});
-  count_dropped(comm, rows_, dropped_, true, intake_);
+  std::vector<Identity> of_received;
+  of_received.reserve(identities.owned_of_received.size());
+  for (const std::uint32_t index : identities.owned_of_received)
+    of_received.push_back(identities.owned[index].identity);
+  const std::vector<Identity> of_local = identities.route.reply<Identity>(comm, of_received);
+  count_dropped(
+      comm, rows_, dropped_, true, [&](std::size_t i) { return of_local[identities.local_of_row[dropped_[i]]]; },
+      intake_);
   auto next = dropped_.begin();
   std::size_t kept = 0;
   for (std::uint32_t row = 0; row < identities.local_of_row.size(); ++row) {
@@ -399,7 +409,8 @@ void bar_rows(const Communicator& comm, const ObjectionLedger& ledger, AfterOptO
       rows.barred()[first + static_cast<std::size_t>(next - barred.begin())].local_key = keys[*next - block.first_row];
     }
   });
-  count_dropped(comm, rows, barred, false, intake);
+  count_dropped(
+      comm, rows, barred, false, [&](std::size_t i) { return rows.barred()[first + i].identity; }, intake);
   rows.drop(barred);
 }
 

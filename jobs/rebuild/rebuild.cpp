@@ -129,7 +129,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   begin("identities");
   Identities identities = collapse_identities(comm, rows);
   identities.per_round = memory.identities_per_round;
-  manifest.identities = identities.total;
+  manifest.identities = manifest.identity_records = identities.total;
   const std::uint64_t owned = identities.owned.size();
   clock.end(manifest.rows.kept, "rows", rows.rows(), {.collapsed_rows = static_cast<double>(manifest.rows.kept)});
 
@@ -151,17 +151,16 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   const bool knows_numbers = restore_numbers(checkpoints, identities, evidence, links, manifest);
   if (knows_numbers) {
     clock.begin("resume numbers");
-    clock.end(manifest.identities, "identities", owned);
+    clock.end(manifest.identity_records, "identities", owned);
   } else {
     NumberGroups numbers(comm, identities);
     Survey survey = survey_file(comm, identities, numbers, job.model);
     manifest.model = choose_model(comm, job, identities, survey, manifest.estimation);
-    manifest.linkable_identities = survey.file.identities;
     manifest.distinct_nhs = survey.file.distinct_nhs;
     manifest.numbers.default_births = survey.default_births;
     const LinkageModel model(manifest.model, job.model.rivals);
     if (!job.model.conflicts || !model.conflicts_may_link()) survey.trust_thin_numbers();
-    clock.end(manifest.identities, "identities", owned, grouped(manifest.identities));  // by number
+    clock.end(manifest.identity_records, "identities", owned, grouped(manifest.identity_records));  // by number
 
     begin("numbers");
     if (job.model.passes.nhs_number) {
@@ -170,7 +169,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     }
     evidence = std::move(survey.evidence);
     save_numbers(checkpoints, evidence, links, manifest);
-    clock.end(manifest.identities, "identities", owned, std::exchange(work, {}));
+    clock.end(manifest.identity_records, "identities", owned, std::exchange(work, {}));
   }
   const LinkageModel model(manifest.model, job.model.rivals);
 
@@ -184,7 +183,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     const LinkCount known = links.count();
     if (restore_pairs(checkpoints, "pairs", identities, links, manifest)) {
       clock.begin("resume pairs");
-      clock.end(manifest.identities, "identities", owned);
+      clock.end(manifest.identity_records, "identities", owned);
     } else {
       std::atomic<std::uint64_t> pairs_here{0};
       pairs = 0;
@@ -215,7 +214,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     }
     begin("clusters");
     work = {.edges = static_cast<double>(comm.sum(std::uint64_t{links.edges.size()}))};
-    work.grouped_items = work.edges + static_cast<double>(manifest.identities);
+    work.grouped_items = work.edges + static_cast<double>(manifest.identity_records);
     ClusterReport clusters;
     search.take_edges(std::move(links.suppressed));
     drafts = resolve_clusters(comm, identities, evidence, std::move(links.edges), model,
@@ -230,7 +229,8 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   note_objectors(search.report(), manifest.consent);
   links = {};
   manifest.rows = total_rows(job, inputs, intake);
-  clock.end(manifest.identities, "identities", owned, work);
+  count_identities(comm, identities, manifest);
+  clock.end(manifest.identity_records, "identities", owned, work);
 
   // Clusters to persons.
   begin("persons");
@@ -245,7 +245,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   manifest.estimated = estimate_quality(comm, identities, evidence, persons, manifest.model, dataset_names);
 
   persons.largest = largest_persons(comm, persons);
-  clock.end(manifest.identities, "identities", owned, grouped(manifest.identities));  // by person
+  clock.end(manifest.identity_records, "identities", owned, grouped(manifest.identity_records));  // by person
 
   // What stays behind, to secure/; from here on only the way from rows to persons is needed.
   begin("index");
