@@ -119,7 +119,7 @@ void CheckpointFileReader::read(std::size_t piece, std::vector<std::byte>& bytes
 }
 
 void CheckpointFileReader::damaged(const char* how) const {
-  throw DamagedCheckpoint(file_.path().string() + ": " + how);
+  throw DamagedCheckpoint(file_.path().string() + " is damaged: " + how);
 }
 
 }  // namespace ligature

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "engine/error.hpp"
 #include "io/files.hpp"
 #include "io/packing.hpp"
@@ -103,8 +105,9 @@ bool Checkpoints::restore(std::string_view stage, Manifest& account,
       read(reader);
     });
   } catch (const Error& error) {
+    // Damaged, or not to be read: the message says which, and of which file.
     log_warning(comm_,
-                "checkpoint '" + std::string(stage) + "' is damaged, and its stage is done again: " + error.what());
+                fmt::format("checkpoint '{}' cannot be used, and its stage is done again: {}", stage, error.what()));
     return false;
   }
   last_ = stage;
