@@ -1,6 +1,8 @@
 // The plain reference for comparison levels: digit by digit, with no bit tricks, so that the kernel can be held to it.
 #include "engine/comparison.hpp"
 
+#include <vector>
+
 #include "engine/date.hpp"
 #include "engine/nhs_number.hpp"
 #include "engine/postcode.hpp"
@@ -168,11 +170,19 @@ GenderLevel compare_gender(Gender a, Gender b) noexcept {
 }
 
 std::uint32_t birth_digits_bcd(DayNumber day) noexcept {
-  if (day == kMissingDay) return 0;
-  const CivilDate date = civil_date(day);
-  const auto two_digits = [](int n) { return static_cast<std::uint32_t>(n / 10 << 4 | n % 10); };
-  return two_digits(date.year / 100) << 24 | two_digits(date.year % 100) << 16 | two_digits(date.month) << 8 |
-         two_digits(date.day);
+  // Of every day: they are asked for again and again.
+  static const std::vector<std::uint32_t> of_day = [] {
+    std::vector<std::uint32_t> digits(std::size_t{1} << 16, 0);
+    const auto two_digits = [](int n) { return static_cast<std::uint32_t>(n / 10 << 4 | n % 10); };
+    for (std::size_t d = 0; d < digits.size(); ++d) {
+      if (d == kMissingDay) continue;
+      const CivilDate date = civil_date(static_cast<DayNumber>(d));
+      digits[d] = two_digits(date.year / 100) << 24 | two_digits(date.year % 100) << 16 | two_digits(date.month) << 8 |
+                  two_digits(date.day);
+    }
+    return digits;
+  }();
+  return of_day[day];
 }
 
 Pattern compare(const Identity& a, const Identity& b) noexcept {

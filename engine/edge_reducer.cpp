@@ -1,12 +1,44 @@
 #include "engine/edge_reducer.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <limits>
 #include <utility>
 
 #include "engine/release.hpp"
 #include "engine/union_find.hpp"
 
 namespace ligature {
+
+namespace {
+
+// Identities numbered as they are seen, by open addressing.
+class EdgeNodes {
+ public:
+  explicit EdgeNodes(std::size_t most)
+      : slots_(std::bit_ceil(2 * most + 2)), shift_(64 - static_cast<unsigned>(std::countr_zero(slots_.size()))) {}
+
+  std::uint32_t index_of(IdentityId id) {
+    constexpr std::uint64_t kGolden = 0x9E3779B97F4A7C15ULL;  // Fibonacci hashing; Knuth, volume 3, section 6.4
+    std::size_t slot = id * kGolden >> shift_;
+    while (slots_[slot].index != kFree && slots_[slot].id != id) slot = (slot + 1) & (slots_.size() - 1);
+    if (slots_[slot].index == kFree) slots_[slot] = {id, size_++};
+    return slots_[slot].index;
+  }
+  [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
+
+ private:
+  static constexpr std::uint32_t kFree = std::numeric_limits<std::uint32_t>::max();
+  struct Slot {
+    IdentityId id = 0;
+    std::uint32_t index = kFree;
+  };
+  std::vector<Slot> slots_;
+  unsigned shift_;
+  std::uint32_t size_ = 0;
+};
+
+}  // namespace
 
 void EdgeReducer::add(const Edge& edge, std::uint64_t nhs_a, std::uint64_t nhs_b) {
   if (nhs_a != 0 && nhs_b != 0 && nhs_a != nhs_b) {
@@ -77,28 +109,21 @@ void EdgeReducer::reduce() {
     const std::uint64_t number_x = near_number(x), number_y = near_number(y);
     return number_x != number_y ? number_x < number_y : heavier(x.edge, y.edge);
   });
-  std::vector<IdentityId> ids;
-  ids.reserve(2 * items_.size());
-  for (const Item& item : items_) {
-    ids.push_back(item.edge.a);
-    ids.push_back(item.edge.b);
-  }
-  std::sort(ids.begin(), ids.end());
-  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-  const auto index_of = [&ids](IdentityId id) {
-    return static_cast<std::uint32_t>(std::lower_bound(ids.begin(), ids.end(), id) - ids.begin());
-  };
+  EdgeNodes nodes(2 * items_.size());
+  std::vector<UnionFind::Pair> ends;
+  ends.reserve(items_.size());
+  for (const Item& item : items_) ends.push_back({nodes.index_of(item.edge.a), nodes.index_of(item.edge.b)});
 
-  UnionFind forest(ids.size());
-  std::vector<NumbersOfNode> nearest(ids.size());
-  const auto is_needed = [&](const Item& item) {
-    const std::uint32_t a = index_of(item.edge.a), b = index_of(item.edge.b);
-    if ((item.nhs_a == 0) == (item.nhs_b == 0)) return forest.unite(a, b);
-    return nearest[item.nhs_a == 0 ? a : b].add(near_number(item));
-  };
+  UnionFind forest(nodes.size());
+  std::vector<NumbersOfNode> nearest(nodes.size());
   std::size_t kept = 0;
-  for (const Item& item : items_) {
-    if (is_needed(item)) items_[kept++] = item;
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    const Item item = items_[i];
+    const auto [a, b] = ends[i];
+    const bool is_needed = (item.nhs_a == 0) == (item.nhs_b == 0)
+                               ? forest.unite(a, b)
+                               : nearest[item.nhs_a == 0 ? a : b].add(near_number(item));
+    if (is_needed) items_[kept++] = item;
   }
   items_.resize(kept);
 }

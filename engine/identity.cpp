@@ -53,7 +53,8 @@ Identity one_time_identity(const IdentityFields& fields, std::uint64_t digest) n
   IdentityFields kept = fields;
   kept.nhs = {digest >> kPlaceholderShift & kNhsMask, NhsStatus::one_time};
   Identity identity = pack(kept);
-  identity.first |= digest & kLowMask;
+  // The lowest bit still tells a misspelt number from none.
+  identity.first |= (digest & kLowMask & ~std::uint64_t{1}) | (fields.nhs.status == NhsStatus::invalid ? 1 : 0);
   return identity;
 }
 

@@ -9,8 +9,8 @@
 //   second word   [63..48] date of birth  [47..14] postcode  [13..0] zero
 //
 // A row whose identifiers cannot tell people apart (is_linkable) must not collapse with its like: two strangers born on
-// one day are not one person.  Such a row gets a one-time identity: NHS status one_time, and 57 bits of a digest of the
-// row in place of the NHS number and the low bits.
+// one day are not one person.  Such a row gets a one-time identity: NHS status one_time, and 56 bits of a digest of the
+// row in place of the NHS number and the low bits, but the lowest: it says that the row has a misspelt number.
 #pragma once
 
 #include <compare>
@@ -45,6 +45,11 @@ struct Identity {
   [[nodiscard]] std::uint64_t nhs() const noexcept {
     return nhs_status() == NhsStatus::one_time ? 0 : (first >> 28) & 0x3FFFFFFFFULL;
   }
+  // The status of the row's number, also of a row that stands alone.
+  [[nodiscard]] NhsStatus written_nhs_status() const noexcept {
+    if (nhs_status() != NhsStatus::one_time) return nhs_status();
+    return (first & 1) != 0 ? NhsStatus::invalid : NhsStatus::missing;
+  }
   // The valid NHS number, else 0.
   [[nodiscard]] std::uint64_t valid_nhs() const noexcept { return has_valid_nhs() ? nhs() : 0; }
   [[nodiscard]] Gender gender() const noexcept { return static_cast<Gender>((first >> 26) & 3); }
@@ -74,7 +79,7 @@ inline bool is_linkable(const IdentityFields& fields) noexcept {
          (misspelt && (has_birth || has_postcode));
 }
 
-// The identity of a row that stands alone.  digest: 64 bits that differ between rows (57 are kept); the date of birth,
+// The identity of a row that stands alone.  digest: 64 bits that differ between rows (56 are kept); the date of birth,
 // postcode, gender and flags of fields are kept, so that the person's published attributes are not lost.
 Identity one_time_identity(const IdentityFields& fields, std::uint64_t digest) noexcept;
 

@@ -49,8 +49,10 @@ class Range {
     free_.erase(fit);
     if (length > rounded) free_.emplace(offset + rounded, length - rounded);
     totals_.in_use += rounded;
+    totals_.most_in_use = std::max(totals_.most_in_use, totals_.in_use);
     totals_.handed_out += rounded;
-    totals_.touched = std::max<std::uint64_t>(totals_.touched, offset + rounded);
+    hold_pages(offset, offset + rounded);
+    if (totals_.held > totals_.most_in_use + totals_.most_in_use / kSlack + kLeastSlack) return_free_pages();
     return base_ + offset;
   }
 
@@ -81,6 +83,8 @@ class Range {
  private:
   static constexpr std::size_t kGranule = std::size_t{64} << 10;
   static constexpr std::size_t kHugePage = std::size_t{2} << 20;
+  // Pages are given back when this share of the most that was in use, and kLeastSlack more, is held beyond it.
+  static constexpr std::size_t kSlack = 16, kLeastSlack = std::size_t{32} << 20;
 
   // Addresses cost nothing: four times the machine's memory leaves room for gaps.
   Range() {
@@ -93,14 +97,46 @@ class Range {
     auto* const bytes = static_cast<std::byte*>(place);
     base_ = bytes + (kHugePage - reinterpret_cast<std::uintptr_t>(bytes) % kHugePage) % kHugePage;
     size_ = size;
+    is_held_ = static_cast<std::uint8_t*>(std::calloc(size / kHugePage, 1));
+    if (is_held_ == nullptr) size_ = 0;
     ::madvise(base_, size_, MADV_HUGEPAGE);  // refused where the kernel has none: then the pages are small
     free_.emplace(0, size_);
     range_begin = reinterpret_cast<std::uintptr_t>(base_);
     range_end = range_begin + size_;
   }
 
+  // Of [begin, end): a block may be put there.
+  void hold_pages(std::size_t begin, std::size_t end) noexcept {
+    const std::size_t past = (end + kHugePage - 1) / kHugePage;
+    for (std::size_t page = begin / kHugePage; page < past; ++page) {
+      if (is_held_[page] == 0) totals_.held += kHugePage;
+      is_held_[page] = 1;
+    }
+    pages_seen_ = std::max(pages_seen_, past);
+  }
+
+  // Those of free ranges, the highest first, which are taken last, until no more is held than was ever in use.
+  void return_free_pages() noexcept {
+    for (auto part = free_.rbegin(); part != free_.rend() && totals_.held > totals_.most_in_use; ++part) {
+      const std::size_t first = (part->first + kHugePage - 1) / kHugePage;
+      std::size_t end = std::min((part->first + part->second) / kHugePage, pages_seen_);
+      while (end > first && totals_.held > totals_.most_in_use) {
+        if (is_held_[--end] == 0) continue;
+        std::size_t begin = end;
+        while (begin > first && is_held_[begin - 1] != 0) --begin;
+        const std::size_t pages = end + 1 - begin;
+        if (::madvise(base_ + begin * kHugePage, pages * kHugePage, MADV_DONTNEED) != 0) return;
+        std::fill_n(is_held_ + begin, pages, std::uint8_t{0});
+        totals_.held -= pages * kHugePage;
+        end = begin;
+      }
+    }
+  }
+
   std::byte* base_ = nullptr;
   std::size_t size_ = 0;
+  std::uint8_t* is_held_ = nullptr;  // by huge page: may have been touched since it was last given back
+  std::size_t pages_seen_ = 0;       // no page from here on was ever held
   std::mutex mutex_;
   std::map<std::size_t, std::size_t> free_;  // offset to bytes
   std::unordered_map<std::size_t, std::size_t> used_;

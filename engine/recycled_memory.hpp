@@ -3,8 +3,9 @@
 // The first touch of a page is the most expensive access there is: on a virtual machine whose free memory is with the
 // host it runs at 0.3 GB/s, and even at best at a tenth of what memory does.  A rebuild allocates three times what it
 // ever holds at once.  So the program's operator new takes blocks of kLargeBlock bytes and more from one range of
-// addresses, in huge pages, lowest free address first, and keeps what is freed for the next block.  What the program
-// holds at its peak is touched once.  Smaller blocks, and all blocks where such a range cannot be had or a sanitizer
+// addresses, in huge pages, lowest free address first, and keeps what is freed for the next block.  Where free ranges
+// are too small for it, their pages are given back as others are touched: the process never holds much more than the
+// program had in use at its peak.  Smaller blocks, and all blocks where such a range cannot be had or a sanitizer
 // watches, are malloc's.
 #pragma once
 
@@ -16,9 +17,10 @@ namespace ligature {
 inline constexpr std::size_t kLargeBlock = std::size_t{256} << 10;
 
 struct RecycledMemory {
-  std::uint64_t in_use = 0;      // bytes of large blocks now
-  std::uint64_t touched = 0;     // the most that they ever reached from the start of the range: what was touched first
-  std::uint64_t handed_out = 0;  // bytes of all large blocks so far: what would have been touched without recycling
+  std::uint64_t in_use = 0;       // bytes of large blocks now
+  std::uint64_t most_in_use = 0;  // ... at any time
+  std::uint64_t held = 0;         // bytes of pages that lie under blocks, or did and were not given back
+  std::uint64_t handed_out = 0;   // bytes of all large blocks so far: what would have been touched without recycling
 };
 RecycledMemory recycled_memory() noexcept;
 

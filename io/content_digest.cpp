@@ -8,10 +8,9 @@
 #include <string>
 #include <string_view>
 
-#include <xxhash.h>
-
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
+#include "engine/xxhash.hpp"
 
 namespace ligature {
 
@@ -50,7 +49,7 @@ Digest PiecewiseDigest::finish() const noexcept {
 
 void ContentDigest::set(std::size_t column, ShardId shard, std::span<const std::byte> bytes) noexcept {
   if (bytes.empty()) return;
-  digests_[column * kShards + shard] = to_digest(XXH3_128bits(bytes.data(), bytes.size()));
+  digests_[column * kShards + shard] = digest(bytes);
 }
 
 void ContentDigest::set(std::size_t column, ShardId shard, const Digest& digest) noexcept {
@@ -180,7 +179,7 @@ Digest recompute_content_digest(const Communicator& comm, const DatasetReader& d
       for (std::size_t c = 0; c < columns.size(); ++c) {
         Range rows = persons_of[i];
         if (kinds[c].kind == RowsOf::offsets) rows = offsets_rows(shard, rows);
-        if (kinds[c].kind == RowsOf::events) {
+        if (kinds[c].kind == RowsOf::events && rows.begin < rows.end) {
           rows = {offset_at(dataset, kinds[c].offsets, rows.begin), offset_at(dataset, kinds[c].offsets, rows.end)};
         }
         // Damaged offsets must give another digest, not a read out of bounds.

@@ -7,18 +7,28 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace ligature {
 
-inline void put_number(std::vector<std::byte>& bytes, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7) bytes.push_back(static_cast<std::byte>((value & 0x7F) | 0x80));
-  bytes.push_back(static_cast<std::byte>(value));
+inline constexpr std::size_t kMostNumberBytes = 10;
+
+// The most bytes that a text of so many takes.
+constexpr std::size_t most_text_bytes(std::size_t size) noexcept {
+  return 2 * kMostNumberBytes + size;
+}
+
+// Puts a number at `at`, where there is room for kMostNumberBytes; returns where it ends.
+inline std::byte* put_number(std::byte* at, std::uint64_t value) noexcept {
+  for (; value >= 0x80; value >>= 7) *at++ = static_cast<std::byte>((value & 0x7F) | 0x80);
+  *at++ = static_cast<std::byte>(value);
+  return at;
 }
 
 // Takes a number off the front of bytes; false if there is none, or one beyond 64 bits.
@@ -36,15 +46,27 @@ inline bool take_number(std::span<const std::byte>& bytes, std::uint64_t& value)
   return false;
 }
 
-// before: the text before this one, empty at the start; becomes this one.
-inline void put_text(std::vector<std::byte>& bytes, std::string_view text, std::string& before) {
-  const auto parting = std::mismatch(before.begin(), before.end(), text.begin(), text.end()).second;
-  const auto shared = static_cast<std::size_t>(parting - text.begin());
-  put_number(bytes, shared);
-  put_number(bytes, text.size() - shared);
-  const auto rest = std::as_bytes(std::span(text).subspan(shared));
-  bytes.insert(bytes.end(), rest.begin(), rest.end());
-  before.assign(text);
+// How many bytes two texts begin with in common.
+inline std::size_t shared_bytes(std::string_view a, std::string_view b) noexcept {
+  const std::size_t most = std::min(a.size(), b.size());
+  std::size_t shared = 0;
+  for (; shared + sizeof(std::uint64_t) <= most; shared += sizeof(std::uint64_t)) {
+    std::uint64_t word_a = 0, word_b = 0;
+    std::memcpy(&word_a, a.data() + shared, sizeof word_a);
+    std::memcpy(&word_b, b.data() + shared, sizeof word_b);
+    if (word_a != word_b) return shared + static_cast<std::size_t>(std::countr_zero(word_a ^ word_b)) / 8;
+  }
+  while (shared < most && a[shared] == b[shared]) ++shared;
+  return shared;
+}
+
+// Puts a text at `at`, where there is room for most_text_bytes; returns where it ends.  before: the text before this
+// one, empty at the start.
+inline std::byte* put_text(std::byte* at, std::string_view text, std::string_view before) noexcept {
+  const std::size_t shared = shared_bytes(text, before), rest = text.size() - shared;
+  at = put_number(put_number(at, shared), rest);
+  if (rest != 0) std::memcpy(at, text.data() + shared, rest);
+  return at + rest;
 }
 
 // text: the one before, and then the one that was taken off the front of bytes; false if there is none.

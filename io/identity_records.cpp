@@ -11,9 +11,8 @@
 #include <type_traits>
 #include <vector>
 
-#include <xxhash.h>
-
 #include "engine/error.hpp"
+#include "engine/xxhash.hpp"
 #include "io/files.hpp"
 #include "io/part_files.hpp"
 #include "partition/shard_map.hpp"

@@ -111,6 +111,25 @@ RowCounts& operator+=(RowCounts& sum, const RowCounts& part) noexcept {
   return sum = std::bit_cast<RowCounts>(total);
 }
 
+void uncount_identifiers(const Identity& identity, RowCounts& counts) noexcept {
+  const NhsStatus status = identity.written_nhs_status();
+  --(status == NhsStatus::valid     ? counts.nhs_valid
+     : status == NhsStatus::invalid ? counts.nhs_invalid
+                                    : counts.nhs_missing);
+  if (identity.placeholder_birth()) {
+    --counts.birth_placeholder;
+  } else if (identity.date_of_birth() == kMissingDay) {
+    --counts.birth_missing;
+  }
+  if (identity.postcode_flag() != PostcodeFlag::none) {
+    --counts.postcode_pseudo;
+  } else if (identity.postcode() == 0) {
+    --counts.postcode_missing;
+  }
+  if (identity.gender() != Gender::male && identity.gender() != Gender::female) --counts.gender_missing;
+  if (identity.nhs_status() == NhsStatus::one_time) --counts.one_time;
+}
+
 ProviderCounts& operator+=(ProviderCounts& sum, const ProviderCounts& part) noexcept {
   using Fields = std::array<std::uint64_t, sizeof(ProviderCounts) / sizeof(std::uint64_t)>;
   auto total = std::bit_cast<Fields>(sum);

@@ -105,12 +105,14 @@ struct RowCounts {
   std::uint64_t read = 0, kept = 0, opted_out = 0;
   std::uint64_t opted_out_by_linkage = 0;  // of those opted out: linked to an objector, whatever number they carry
   std::array<std::uint64_t, kQuarantineReasons> quarantined{};
-  // Of the rows that intake keeps: how each identifier stood, for the summary.
+  // Of the rows kept: how each identifier stands.
   std::uint64_t nhs_valid = 0, nhs_invalid = 0, nhs_missing = 0, nhs_superseded = 0;
   std::uint64_t birth_missing = 0, birth_placeholder = 0, postcode_missing = 0, postcode_pseudo = 0, gender_missing = 0;
   std::uint64_t one_time = 0;               // rows whose identifiers cannot tell people apart
   std::uint64_t values_not_understood = 0;  // event dates and kept values that did not parse; stored as missing
 };
+// Takes a row from those whose identifiers are counted (all but nhs_superseded, which an identity does not tell).
+void uncount_identifiers(const Identity& identity, RowCounts& counts) noexcept;
 // All counters as one array, for sums over blocks and ranks.
 inline constexpr std::size_t kRowCounters = sizeof(RowCounts) / sizeof(std::uint64_t);
 RowCounts& operator+=(RowCounts& sum, const RowCounts& part) noexcept;

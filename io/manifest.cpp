@@ -270,6 +270,7 @@ void fields(Archive& archive, Manifest& manifest) {
   archive("threads_per_rank", manifest.threads_per_rank);
   archive("rows", manifest.rows);
   archive("identities", manifest.identities);
+  archive("identity_records", manifest.identity_records);
   archive("linkable_identities", manifest.linkable_identities);
   archive("distinct_nhs", manifest.distinct_nhs);
   archive("numbers", manifest.numbers);

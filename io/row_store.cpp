@@ -6,7 +6,6 @@
 
 #include "engine/error.hpp"
 #include "engine/release.hpp"
-#include "io/front_coding.hpp"
 
 namespace ligature {
 
@@ -119,19 +118,13 @@ void RowStore::add(RowBlock&& block) {
   if (least_batch_rows_ > 0 && waiting_rows_ >= batch) collapse_waiting();
 }
 
-// Their length, then the row ids, each as what it adds to the one before it.
+// Their length, then the row ids.
 void RowStore::append_row_ids(const RowBlock& block) {
   if (block.row_id_end.empty()) return;
-  packed_ids_.clear();
-  std::string before;
-  std::uint32_t begin = 0;
-  for (const std::uint32_t end : block.row_id_end) {
-    put_text(packed_ids_, std::string_view(block.row_ids.data() + begin, end - begin), before);
-    begin = end;
-  }
-  const std::uint64_t bytes = packed_ids_.size();
+  const std::span<const std::byte> packed = id_packer_.pack(block.row_ids, block.row_id_end);
+  const std::uint64_t bytes = packed.size();
   row_ids_.append(std::as_bytes(std::span(&bytes, 1)));
-  row_ids_.append(packed_ids_);
+  row_ids_.append(packed);
 }
 
 void RowStore::collapse_as_added(std::uint64_t expected_rows, std::uint64_t least_batch_rows) {
@@ -307,41 +300,55 @@ std::vector<std::uint64_t> RowStore::first_lines(std::uint64_t lines_before_firs
   return lines;
 }
 
-void RowStore::for_each_row_id(std::uint64_t lines_before_first_file,
-                               const std::function<void(std::uint64_t, std::uint32_t, std::string_view)>& visit) {
+void RowStore::for_each_row_id(
+    std::uint64_t lines_before_first_file,
+    const std::function<void(std::uint64_t, std::uint32_t, std::span<const std::string_view>)>& visit) {
+  constexpr std::uint64_t kIdsAtOnce = 256;  // they lie in the first-level cache
   const std::vector<std::uint64_t> first_line = first_lines(lines_before_first_file);
   row_ids_.rewind();
+  RowIdUnpacker unpacker;
+  std::vector<std::byte> packed;
   std::vector<std::uint32_t> lines;
-  std::string id;
+  std::vector<std::string> texts(kIdsAtOnce);
+  std::vector<std::string_view> text_views(kIdsAtOnce);
   for (std::size_t b = 0; b < blocks_.size(); ++b) {
     const StoredBlock& block = blocks_[b];
     if (block.stored() == 0) continue;
-    std::uint64_t row = block.first_row;
-    auto dropped = block.dropped.begin();
-    const auto is_dropped = [&](std::uint32_t stored) {
-      if (dropped == block.dropped.end() || *dropped != stored) return false;
-      ++dropped;
-      return true;
-    };
-    if (inputs_.datasets[block.dataset].has_row_id) {
+    const bool has_row_id = inputs_.datasets[block.dataset].has_row_id;
+    std::string prefix;
+    if (has_row_id) {
       std::uint64_t bytes = 0;
       row_ids_.read(std::as_writable_bytes(std::span(&bytes, 1)));
-      packed_ids_.resize(bytes);
-      row_ids_.read(packed_ids_);
-      std::span<const std::byte> left = packed_ids_;
-      id.clear();
-      for (std::uint32_t stored = 0; stored < block.stored(); ++stored) {
-        if (!take_text(left, id)) throw Error("scratch data has changed on its disk");
-        if (!is_dropped(stored)) visit(row++, block.dataset, id);
-      }
+      packed.resize(bytes);
+      row_ids_.read(packed);
+      unpacker.start(packed);
     } else {
       lines.resize(block.stored());
       row_ids_.read(std::as_writable_bytes(std::span(lines)));
-      const std::string prefix = std::filesystem::path(inputs_.files[block.file].path).filename().string() + ":";
-      for (std::uint32_t stored = 0; stored < lines.size(); ++stored) {
-        if (is_dropped(stored)) continue;
-        visit(row++, block.dataset, prefix + std::to_string(first_line[b] + lines[stored]));
+      prefix = std::filesystem::path(inputs_.files[block.file].path).filename().string() + ":";
+    }
+    std::uint64_t row = block.first_row;
+    auto dropped = block.dropped.begin();
+    for (std::uint64_t first = 0; first < block.stored(); first += kIdsAtOnce) {
+      const std::uint64_t count = std::min(kIdsAtOnce, block.stored() - first);
+      std::span<std::string_view> ids = std::span(text_views).first(count);
+      if (has_row_id) {
+        ids = unpacker.next(count);
+      } else {
+        for (std::uint64_t i = 0; i < count; ++i) {
+          ids[i] = texts[i] = prefix + std::to_string(first_line[b] + lines[first + i]);
+        }
       }
+      std::uint64_t kept = 0;
+      for (std::uint64_t i = 0; i < count; ++i) {
+        if (dropped != block.dropped.end() && *dropped == first + i) {
+          ++dropped;
+        } else {
+          ids[kept++] = ids[i];
+        }
+      }
+      if (kept != 0) visit(row, block.dataset, ids.first(kept));
+      row += kept;
     }
   }
 }

@@ -10,11 +10,13 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "engine/collapse.hpp"
 #include "io/intake.hpp"
+#include "io/row_id_packing.hpp"
 #include "io/spool.hpp"
 
 namespace ligature {
@@ -108,9 +110,10 @@ class RowStore {
   void release_local_keys() { local_keys_.clear(); }
   void release_row_ids() { row_ids_.clear(); }
 
-  // Calls visit(row on this rank, dataset, row id) for every row, in input order.
-  void for_each_row_id(std::uint64_t lines_before_first_file,
-                       const std::function<void(std::uint64_t, std::uint32_t, std::string_view)>& visit);
+  // Calls visit(first row on this rank, dataset, row ids) for all rows, some hundred at a time, in input order.
+  void for_each_row_id(
+      std::uint64_t lines_before_first_file,
+      const std::function<void(std::uint64_t, std::uint32_t, std::span<const std::string_view>)>& visit);
   // Calls visit(file, line, reason) for every quarantined row, in input order; lines count from 1.
   void for_each_quarantined(std::uint64_t lines_before_first_file,
                             const std::function<void(std::uint32_t, std::uint64_t, QuarantineReason)>& visit);
@@ -145,10 +148,10 @@ class RowStore {
   std::uint64_t least_batch_rows_ = 0;  // 0: they are collapsed at the end
   std::vector<std::vector<LocalDictionary>> dictionaries_;
   std::vector<std::vector<ProviderCounts>> providers_;
-  std::vector<Spool> payload_;         // by dataset
-  Spool local_keys_;                   // of the blocks that have them
-  Spool row_ids_;                      // of every block: lines, or length and front-coded row ids
-  std::vector<std::byte> packed_ids_;  // of the block at hand
+  std::vector<Spool> payload_;  // by dataset
+  Spool local_keys_;            // of the blocks that have them
+  Spool row_ids_;               // of every block: lines, or length and packed row ids
+  RowIdPacker id_packer_;
   Spool quarantined_;
   Spool extracted_;  // a day a row
   Spool coded_;

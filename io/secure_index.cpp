@@ -11,9 +11,8 @@
 #include <optional>
 #include <string>
 
-#include <xxhash.h>
-
 #include "engine/error.hpp"
+#include "engine/xxhash.hpp"
 #include "io/direct_writer.hpp"
 #include "io/files.hpp"
 #include "io/front_coding.hpp"
@@ -94,10 +93,13 @@ struct SecureIndexWriter::State {
   std::uint64_t rank = 0;
   File part;
   std::optional<DirectWriter> writes;
-  std::vector<std::byte> block = std::vector<std::byte>(sizeof(BlockHeader));  // room for the header, then rows
+  // Of the block at hand: room for the header, then rows.  It stays as long as it was made.
+  std::vector<std::byte> block = std::vector<std::byte>(kBlockBytes + (std::size_t{1} << 16));
+  std::size_t block_bytes = sizeof(BlockHeader);
+  std::uint64_t block_rows = 0;
+  std::string last_id;
   std::vector<std::uint64_t> offsets;
-  std::string last_id;  // of the block at hand
-  std::uint64_t end = 0, block_rows = 0, rows = 0;
+  std::uint64_t end = 0, rows = 0;
   bool finished = false;
 
   void append(std::span<const std::byte> bytes) {
@@ -106,14 +108,14 @@ struct SecureIndexWriter::State {
   }
   void flush() {
     if (block_rows == 0) return;
-    const auto bytes = std::span(block).subspan(sizeof(BlockHeader));
+    const auto bytes = std::span(block).first(block_bytes).subspan(sizeof(BlockHeader));
     const BlockHeader header{block_rows, bytes.size(), XXH3_64bits(bytes.data(), bytes.size())};
     std::memcpy(block.data(), &header, sizeof header);
     offsets.push_back(end);
-    append(block);
+    append(std::span(block).first(block_bytes));
     rows += block_rows;
     block_rows = 0;
-    block.resize(sizeof(BlockHeader));
+    block_bytes = sizeof(BlockHeader);
     last_id.clear();
   }
 };
@@ -125,7 +127,6 @@ SecureIndexWriter::SecureIndexWriter(const std::filesystem::path& secure, int ra
   make_private_directory(state_->folder);
   state_->part = File::create(partial_part_path(state_->folder, state_->rank), 0600);
   state_->writes.emplace(state_->part, write_strategy());
-  state_->block.reserve(kBlockBytes + (std::size_t{1} << 16));
   state_->append(bytes_of(PartHeader{}));
 }
 
@@ -135,11 +136,16 @@ SecureIndexWriter::~SecureIndexWriter() {
 }
 
 void SecureIndexWriter::add(const IndexRow& row) {
-  std::vector<std::byte>& block = state_->block;
-  for (const std::uint64_t number : {std::uint64_t{row.dataset}, row.person, row.identity}) put_number(block, number);
-  put_text(block, row.row_id, state_->last_id);
-  ++state_->block_rows;
-  if (state_->block.size() >= sizeof(BlockHeader) + kBlockBytes) state_->flush();
+  State& state = *state_;
+  const std::size_t most = state.block_bytes + 3 * kMostNumberBytes + most_text_bytes(row.row_id.size());
+  if (state.block.size() < most) state.block.resize(most);
+  std::byte* at = state.block.data() + state.block_bytes;
+  for (const std::uint64_t number : {std::uint64_t{row.dataset}, row.person, row.identity}) at = put_number(at, number);
+  at = put_text(at, row.row_id, state.last_id);
+  state.last_id.assign(row.row_id);
+  state.block_bytes = static_cast<std::size_t>(at - state.block.data());
+  ++state.block_rows;
+  if (state.block_bytes >= sizeof(BlockHeader) + kBlockBytes) state.flush();
 }
 
 void SecureIndexWriter::finish(const Communicator& comm) {

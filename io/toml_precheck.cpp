@@ -36,13 +36,13 @@ std::size_t end_of_string(std::string_view text, std::size_t i) {
   return text.size();
 }
 
-// In a string from begin to end: a character that is not ASCII behind a backslash and the line ends and blanks that it
-// takes away; npos if there is none.
-std::size_t not_ascii_after_line_end(std::string_view text, std::size_t begin, std::size_t end) {
+// In a string from begin to end: a character that is not ASCII behind a backslash, or behind the line ends and blanks
+// that one takes away; npos if there is none.
+std::size_t not_ascii_after_backslash(std::string_view text, std::size_t begin, std::size_t end) {
   for (std::size_t i = begin; i < end; ++i) {
     if (text[i] != '\\') continue;
     const std::size_t next = std::min(text.find_first_not_of(" \t\r\n", i + 1), end);
-    if (next < end && next > i + 1 && static_cast<unsigned char>(text[next]) >= 0x80) return next;
+    if (next < end && static_cast<unsigned char>(text[next]) >= 0x80) return next;
     i = std::max(next, i + 2) - 1;
   }
   return std::string_view::npos;
@@ -88,10 +88,9 @@ std::optional<TomlProblem> precheck_toml(std::string_view text) {
       i = std::min(text.find('\n', i), text.size());
     } else if (c == '"' || c == '\'') {
       if (!may_begin_string(text, i)) return TomlProblem{i, "a quote in the middle of a word"};
-      const std::size_t end = end_of_string(text, i), bad = not_ascii_after_line_end(text, i, end);
+      const std::size_t end = end_of_string(text, i), bad = not_ascii_after_backslash(text, i, end);
       if (c == '"' && bad != std::string_view::npos) {
-        return TomlProblem{bad,
-                           "a character that is not ASCII behind a line end that \\ takes away; write it as \\uXXXX"};
+        return TomlProblem{bad, "a character that is not ASCII behind a backslash; write it as \\uXXXX"};
       }
       i = end;
     } else if (static_cast<unsigned char>(c) >= 0x80) {

@@ -23,8 +23,9 @@ struct TomlProblem {
 };
 
 // The first thing that keeps the document from the parser: bytes that are not UTF-8, characters outside quoted text and
-// comments that are not ASCII (which TOML 1.0 does not allow either), or inside it behind a line end that a backslash
-// takes away; a quote in the middle of a word, U+FB26 to U+FEFE anywhere, more dots on a line than any key needs.
+// comments that are not ASCII (which TOML 1.0 does not allow either), or inside it behind a backslash, with or without
+// line ends that it takes away; a quote in the middle of a word, U+FB26 to U+FEFE anywhere, more dots on a line than
+// any key needs.
 std::optional<TomlProblem> precheck_toml(std::string_view text);
 
 }  // namespace ligature

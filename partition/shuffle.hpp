@@ -55,16 +55,28 @@ template <typename T, typename Destination>
 Received<T> shuffle(const Communicator& comm, std::vector<T>&& items, const Destination& destination,
                     ReturnRoute& route);
 
+// A reply to one of many items: in a reply its place among those received, in an answer among those given to shuffle.
+template <typename R>
+struct ReplyTo {
+  std::uint64_t item = 0;
+  R reply{};
+};
+
 class ReturnRoute {
  public:
   // Collective.
   template <typename R>
   std::vector<R> reply(const Communicator& comm, std::span<const R> replies) const;
+  // Collective.  Replies to some items only, ascending; of one item there may be several.  Returns them ascending.
+  template <typename R>
+  std::vector<ReplyTo<R>> reply_to_some(const Communicator& comm, std::vector<ReplyTo<R>>&& replies) const;
+  [[nodiscard]] std::uint64_t items() const noexcept { return sent_; }  // that were given to shuffle
 
  private:
   template <typename T, typename Destination>
   friend Received<T> shuffle(const Communicator&, std::vector<T>&&, const Destination&, ReturnRoute&);
   std::vector<std::uint64_t> received_first_;  // by source, in items
+  std::vector<std::uint64_t> sent_first_;      // by destination, in items
   std::uint64_t sent_ = 0;                     // items given to shuffle
   std::vector<std::uint32_t> sent_to_;         // destination rank of each; none if they were in the order of ranks
 };

@@ -32,9 +32,11 @@ namespace shuffle_detail {
 
 // destination(i): the rank of items[i].  Frees items before the exchange asks for memory.
 template <typename T, typename DestinationOf>
-Received<T> send_sorted(const Communicator& comm, std::vector<T>& items, const DestinationOf& destination) {
+Received<T> send_sorted(const Communicator& comm, std::vector<T>& items, const DestinationOf& destination,
+                        std::vector<std::uint64_t>* sent_first = nullptr) {
   if (comm.size() == 1) {
     const std::uint64_t count = items.size();
+    if (sent_first != nullptr) *sent_first = {0, count};
     return {std::move(items), {0, count}};
   }
   SortPlan plan = plan_sort(items.size(), static_cast<std::size_t>(comm.size()), destination);
@@ -44,6 +46,7 @@ Received<T> send_sorted(const Communicator& comm, std::vector<T>& items, const D
     for (std::size_t i = begin; i < end; ++i) sorted[cursors[static_cast<std::size_t>(destination(i))]++] = items[i];
   });
   std::vector<T>().swap(items);
+  if (sent_first != nullptr) *sent_first = plan.first;
   return exchange(comm, std::span<const T>(sorted), plan.first);
 }
 
@@ -81,8 +84,10 @@ Received<T> shuffle(const Communicator& comm, std::vector<T>&& items, const Dest
     if (first.back() != mine.size()) throw Error("shuffle: the destination of an item does not exist");
     release(route.sent_to_);
     received = exchange(comm, std::span<const T>(mine), first);
+    route.sent_first_ = std::move(first);
   } else {
-    received = shuffle_detail::send_sorted(comm, mine, [&](std::size_t i) { return route.sent_to_[i]; });
+    const auto destination_of = [&](std::size_t i) { return route.sent_to_[i]; };
+    received = shuffle_detail::send_sorted(comm, mine, destination_of, &route.sent_first_);
   }
   route.received_first_ = received.first;
   return received;
@@ -104,6 +109,46 @@ std::vector<R> ReturnRoute::reply(const Communicator& comm, std::span<const R> r
     std::uint64_t* cursors = plan.cursors_of(begin);
     for (std::size_t i = begin; i < end; ++i) in_order[i] = returned.items[cursors[sent_to_[i]]++];
   });
+  return in_order;
+}
+
+template <typename R>
+std::vector<ReplyTo<R>> ReturnRoute::reply_to_some(const Communicator& comm, std::vector<ReplyTo<R>>&& replies) const {
+  std::vector<ReplyTo<R>> mine = std::move(replies);
+  const auto before = [](const ReplyTo<R>& x, const ReplyTo<R>& y) { return x.item < y.item; };
+  if (received_first_.empty() || !std::is_sorted(mine.begin(), mine.end(), before) ||
+      (!mine.empty() && mine.back().item >= received_first_.back())) {
+    throw Error("shuffle: a reply is not to an item that was received, or not in its order");
+  }
+  // Each source knows its items by their place among those that it sent here.
+  std::vector<std::uint64_t> first;
+  std::uint64_t next = 0;
+  for (std::size_t source = 0; source + 1 < received_first_.size(); ++source) {
+    first.push_back(next);
+    for (; next < mine.size() && mine[next].item < received_first_[source + 1]; ++next) {
+      mine[next].item -= received_first_[source];
+    }
+  }
+  first.push_back(next);
+  Received<ReplyTo<R>> returned = exchange(comm, std::span<const ReplyTo<R>>(mine), first);
+  for (std::size_t rank = 0; rank + 1 < returned.first.size(); ++rank) {
+    for (std::uint64_t i = returned.first[rank]; i < returned.first[rank + 1]; ++i) {
+      returned.items[i].item += sent_first_[rank];
+    }
+  }
+  if (sent_to_.empty()) return std::move(returned.items);
+  // Now they lie by destination: the place of each item there leads to those that answer it.
+  std::vector<std::uint64_t> place(sent_first_.begin(), sent_first_.end() - 1);
+  std::vector<std::uint64_t> at(returned.first.begin(), returned.first.end() - 1);
+  std::vector<ReplyTo<R>> in_order;
+  in_order.reserve(returned.items.size());
+  for (std::uint64_t i = 0; i < sent_; ++i) {
+    const std::uint32_t rank = sent_to_[i];
+    for (std::uint64_t& a = at[rank]; a < returned.first[rank + 1] && returned.items[a].item == place[rank]; ++a) {
+      in_order.push_back({i, returned.items[a].reply});
+    }
+    ++place[rank];
+  }
   return in_order;
 }
 

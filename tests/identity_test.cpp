@@ -124,12 +124,13 @@ TEST(Identity, linkable_means_that_equals_may_be_one_person) {
 TEST(Identity, one_time_identities_differ_as_their_digests_do) {
   const IdentityFields fields = fields_of("", "1970-12-31", "ZZ99 3VZ", "2");
   std::set<Identity> identities;
-  std::mt19937_64 random(57);
+  std::mt19937_64 random(56);
   for (int i = 0; i < 10'000; ++i) identities.insert(one_time_identity(fields, random()));
-  // Each of the 57 bits counts.
-  for (int bit = 0; bit < 57; ++bit) identities.insert(one_time_identity(fields, 1ULL << bit));
-  EXPECT_EQ(identities.size(), 10'057U);
+  // Each of 56 bits counts.
+  for (int bit = 1; bit < 57; ++bit) identities.insert(one_time_identity(fields, 1ULL << bit));
+  EXPECT_EQ(identities.size(), 10'056U);
   EXPECT_EQ(one_time_identity(fields, 1ULL << 57), one_time_identity(fields, 0));
+  EXPECT_EQ(one_time_identity(fields, 1), one_time_identity(fields, 0));
 }
 
 TEST(Identity, one_time_identities_keep_the_published_attributes_and_no_number) {
@@ -139,6 +140,8 @@ TEST(Identity, one_time_identities_keep_the_published_attributes_and_no_number) 
   EXPECT_EQ(identity.nhs_status(), NhsStatus::one_time);
   EXPECT_EQ(identity.nhs(), 0U);
   EXPECT_EQ(identity.valid_nhs(), 0U);
+  EXPECT_EQ(identity.written_nhs_status(), NhsStatus::invalid);
+  EXPECT_EQ(one_time_identity(fields_of("", "1970-12-31", "", ""), ~0ULL).written_nhs_status(), NhsStatus::missing);
   IdentityFields expected = fields;
   expected.nhs = {0, NhsStatus::one_time};
   EXPECT_EQ(unpack(identity), expected);

@@ -461,7 +461,9 @@ TEST(JobFile, what_the_parser_must_not_see_is_refused) {
   expect_mistake("[\x01", "/jobs/england.toml:1:1: not TOML");
   expect_mistake("[job]\nas_at = 2070-\"\xCD\xA6\"", "/jobs/england.toml:2:14: a quote in the middle of a word");
   expect_mistake("[job]\nname = \"\"\"\\\n \xC3\xA9\"\"\"",
-                 "/jobs/england.toml:3:2: a character that is not ASCII behind a line end");
+                 "/jobs/england.toml:3:2: a character that is not ASCII behind a backslash");
+  expect_mistake("[job]\nname = \"\"\"x\n\\\xC3\xA9\"\"\"",
+                 "/jobs/england.toml:3:2: a character that is not ASCII behind a backslash");
   EXPECT_EQ(mistakes(replaced(kShortest, "\"gender\"", "\"\"\"\\\n g\\\\\xC3\xA9\"\"\"")), "");
   EXPECT_EQ(parse("\xEF\xBB\xBF" + replaced(kShortest, "gender\"", "g\xC3\xA9nero\" # \xE2\x80\x9C"))
                 .extracts[0]

@@ -39,7 +39,7 @@ Manifest full_manifest(const std::filesystem::path& folder) {
   m.file_reports = {{{next(), next()}, rows()}, {{~0UL, 0}, rows()}};
   m.datasets = {{"gp", next()}, {"ae", next()}};
   m.rows = rows();
-  m.identities = next(), m.linkable_identities = next(), m.distinct_nhs = next();
+  m.identities = next(), m.identity_records = next(), m.linkable_identities = next(), m.distinct_nhs = next();
   m.local_ids = {next(), next(), next()};
   m.passes = {{"nhs_number", next(), next(), next(), next(), next(), next()}};
   double probability = 0.1;

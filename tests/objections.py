@@ -22,17 +22,27 @@ def objectors_rows(folder):
     return theirs, others
 
 
+def kept_counts(manifest):
+    """What a manifest says of the rows kept and of their identities."""
+    rows = manifest["rows"]
+    assert rows["nhs_valid"] + rows["nhs_invalid"] + rows["nhs_missing"] == rows["kept"], rows
+    names = ("kept", "nhs_valid", "nhs_invalid", "nhs_missing", "birth_missing", "birth_placeholder", "postcode_missing",
+             "postcode_pseudo", "gender_missing", "one_time")
+    return {name: rows[name] for name in names} | {name: manifest[name] for name in ("identities", "linkable_identities")}
+
+
 def test_objectors_in_disguise_are_left_out():
     """Half of the objectors' rows lose their number or have it misspelt; half of the rest are of other sources."""
     folder = fresh("objectors")
     run("synth", "--people", 20_000, "--seed", 21, "--out", folder, "--rate-objector-disguised", 0.5, ranks=2)
     write_key(folder / "ligature.key")
     job = folder / "job.toml"
-    digests = set()
+    digests, counted = set(), []
     for ranks in (1, 2, 3, 4):
         run("rebuild", job, ranks=ranks)
         digests.add(digest(job))
-    assert len(digests) == 1, digests
+        counted.append(kept_counts(json.loads((folder / "run" / "publish" / "manifest.json").read_text())))
+    assert len(digests) == 1 and all(of == counted[0] for of in counted), (digests, counted)
     run("verify", job, ranks=2)
     kept = export(job)
     theirs, others = objectors_rows(folder)
@@ -68,6 +78,8 @@ def test_objectors_in_disguise_are_left_out():
     with open(folder / "rest.csv", newline="") as file:
         rest = {(row["dataset"], row["row_id"]): row["person"] for row in csv.DictReader(file)}
     assert rest.keys() == kept.keys()
+    expected = kept_counts(json.loads((folder / "rest" / "publish" / "manifest.json").read_text()))
+    assert counted[0] == expected, {name: (counted[0][name], expected[name]) for name in expected}
     moved = [row for row in kept if kept[row] != rest[row]]
     assert len(moved) <= 2 * manifest["consent"]["identities_apart"] + 2, (len(moved), manifest["consent"])
 
@@ -159,6 +171,7 @@ practices = "practices.csv"
     assert kept["gp", "early0"] == kept["ae", "before0"] and kept["ae", "after1"] == kept["gp", "in1"]
     manifest = json.loads((folder / "keep" / "publish" / "manifest.json").read_text())
     assert manifest["rows"]["opted_out_by_linkage"] == 5, manifest["rows"]
+    assert kept_counts(manifest)["kept"] == len(kept)
     assert manifest["consent"]["standing"] == {"type1": 2, "type2": 1, "ndoo": 0}, manifest["consent"]
     with open(folder / "keep" / "secure" / "objections-unused.csv", newline="") as file:
         unused = [(int(row["line"]), row["reason"]) for row in csv.DictReader(file)]

@@ -61,9 +61,10 @@ class StoredRows : public testing::Test {
   static std::string ids_of(RowStore& rows) {
     std::string ids;
     std::uint64_t expected = 0;
-    rows.for_each_row_id(0, [&](std::uint64_t row, std::uint32_t, std::string_view id) {
-      EXPECT_EQ(row, expected++);
-      ids += id;
+    rows.for_each_row_id(0, [&](std::uint64_t first, std::uint32_t, std::span<const std::string_view> batch) {
+      EXPECT_EQ(first, expected);
+      expected += batch.size();
+      for (const std::string_view id : batch) ids += id;
     });
     EXPECT_EQ(expected, rows.rows());
     return ids;

@@ -26,18 +26,36 @@ TEST(RecycledMemory, gives_a_freed_block_again_without_touching_more) {
   }
   EXPECT_EQ(recycled_memory().in_use, before);
   EXPECT_GE(recycled_memory().handed_out, std::uint64_t{6'400} << 20);
-  EXPECT_LT(recycled_memory().touched, std::uint64_t{256} << 20);
+  EXPECT_LT(recycled_memory().held, std::uint64_t{256} << 20);
 }
 
 TEST(RecycledMemory, joins_neighbours_that_are_free) {
   if (!recycles()) GTEST_SKIP() << "operator new is the library's here";
   std::vector<std::unique_ptr<std::vector<std::byte>>> blocks;
   for (int i = 0; i < 64; ++i) blocks.push_back(std::make_unique<std::vector<std::byte>>(std::size_t{1} << 20));
-  const std::uint64_t touched = recycled_memory().touched;
+  const std::uint64_t held = recycled_memory().held;
   for (std::size_t i = 0; i < blocks.size(); i += 2) blocks[i].reset();
   for (std::size_t i = 1; i < blocks.size(); i += 2) blocks[i].reset();
   const std::vector<std::byte> whole(std::size_t{64} << 20);
-  EXPECT_EQ(recycled_memory().touched, touched);
+  EXPECT_EQ(recycled_memory().held, held);
+}
+
+TEST(RecycledMemory, gives_back_pages_that_no_block_fits_in) {
+  if (!recycles()) GTEST_SKIP() << "operator new is the library's here";
+  // Blocks that stay are between free ranges, each too small for the next larger ones.
+  std::vector<std::vector<std::byte>> stay;
+  for (std::size_t mebibytes = 8; mebibytes <= 64; mebibytes += 4) {
+    std::vector<std::vector<std::byte>> go;
+    for (int i = 0; i < 8; ++i) {
+      go.emplace_back(mebibytes << 20, std::byte{1});
+      stay.emplace_back(std::size_t{1} << 20, std::byte{2});
+    }
+  }
+  const RecycledMemory memory = recycled_memory();
+  EXPECT_LE(memory.held, memory.most_in_use + memory.most_in_use / 16 + (std::size_t{34} << 20));
+  for (const std::vector<std::byte>& block : stay) {
+    EXPECT_TRUE(std::all_of(block.begin(), block.end(), [](std::byte b) { return b == std::byte{2}; }));
+  }
 }
 
 TEST(RecycledMemory, blocks_keep_their_bytes_whatever_is_freed_around_them) {

@@ -397,6 +397,21 @@ TEST_F(ReleaseJob, the_same_customer_is_refused_a_second_basis) {
   expect_refused(Text(kExtract).set("legal_basis", "\"court-order\""), "comparing the two would tell who objected");
 }
 
+TEST_F(ReleaseJob, with_and_without_objectors_no_name_is_the_same_though_the_log_knows_of_neither) {
+  // Two runs with a log each: what one of them gave is not in the other's.
+  const Text exempt = Text(kExtract).set("id", "\"A-9\"").set("legal_basis", "\"regulation-3\"");
+  const Rows applied = read_csv(make(kExtract) / "persons.csv");
+  if (world_.is_root()) std::filesystem::remove(run_.secure / "audit.log");
+  world_.barrier();
+  const Rows not_applied = read_csv(make(exempt) / "persons.csv");
+  ASSERT_EQ(applied.size(), not_applied.size());
+  std::set<std::string> names;
+  for (const auto* rows : {&applied, &not_applied}) {
+    for (std::size_t i = 1; i < rows->size(); ++i) names.insert((*rows)[i].front());
+  }
+  EXPECT_EQ(names.size(), 2 * (applied.size() - 1));
+}
+
 TEST_F(ReleaseJob, a_key_that_would_let_two_files_be_joined_is_refused) {
   expect_refused(Text(kExtract).set("key", "\"main.key\""), "its key is the key of the dataset");
   std::string reason;

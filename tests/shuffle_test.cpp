@@ -211,12 +211,43 @@ TEST_F(ShuffleTest, ARouteCarriesRepliesMoreThanOnceAndAlsoNone) {
   }
 }
 
+TEST_F(ShuffleTest, RepliesToSomeItemsNameThemByTheirPlace) {
+  for (const bool in_order : {false, true}) {
+    std::vector<std::uint64_t> questions;
+    for (std::uint64_t i = 0; i < 5000 + rank_; ++i) questions.push_back(i * 7919 % 1009);
+    if (in_order) std::sort(questions.begin(), questions.end());
+    const std::vector<std::uint64_t> asked = questions;
+    const auto destination = [&](std::uint64_t q) {
+      return static_cast<int>(in_order ? q * ranks_ / 1009 : q % ranks_);
+    };
+    ReturnRoute route;
+    const Received<std::uint64_t> received = shuffle(world_, std::move(questions), destination, route);
+    EXPECT_EQ(route.items(), asked.size());
+    // A question of ten is answered, and one of thirty twice.
+    std::vector<ReplyTo<std::uint64_t>> replies;
+    for (std::uint64_t i = 0; i < received.items.size(); ++i) {
+      if (received.items[i] % 10 == 0) replies.push_back({i, received.items[i] * 3});
+      if (received.items[i] % 30 == 0) replies.push_back({i, received.items[i] * 3 + 1});
+    }
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> expected, answers;
+    for (std::uint64_t i = 0; i < asked.size(); ++i) {
+      if (asked[i] % 10 == 0) expected.emplace_back(i, asked[i] * 3);
+      if (asked[i] % 30 == 0) expected.emplace_back(i, asked[i] * 3 + 1);
+    }
+    for (const auto& [item, reply] : route.reply_to_some(world_, std::move(replies))) answers.emplace_back(item, reply);
+    EXPECT_EQ(answers, expected);
+  }
+}
+
 TEST_F(ShuffleTest, AMissingReplyIsRefused) {
   ReturnRoute route;
   const Received<int> received = shuffle(
       world_, std::vector<int>{1}, [this](int) { return world_.rank(); }, route);
   EXPECT_THROW(route.reply<int>(world_, std::vector<int>()), Error);
   EXPECT_THROW(ReturnRoute().reply<int>(world_, std::vector<int>()), Error);
+  using Replies = std::vector<ReplyTo<int>>;
+  EXPECT_THROW(route.reply_to_some(world_, Replies{{received.items.size(), 1}}), Error);
+  EXPECT_THROW(route.reply_to_some(world_, Replies{{1, 1}, {0, 1}}), Error);
 }
 
 TEST_F(ShuffleTest, AStreamOfUnequalBatchesDeliversEveryItemOnceAndInOrder) {

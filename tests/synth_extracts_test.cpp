@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <set>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -239,6 +240,7 @@ std::map<std::string, std::string> expected_files(const SynthArguments& argument
                                               {"objectors.csv", std::string(kObjectorsHeader)},
                                               {"superseded.csv", std::string(kSupersededHeader)},
                                               {"practices.csv", std::string(kPracticesHeader)}};
+  if (arguments.people_file) files["people.csv"] = kPeopleHeader;
   for (std::uint64_t n = 0; n < population.neighbourhoods(); ++n) {
     const NeighbourhoodText text = writer.write(n);
     files["truth.csv"] += text.truth;
@@ -246,6 +248,7 @@ std::map<std::string, std::string> expected_files(const SynthArguments& argument
     files["objectors.csv"] += text.objectors;
     files["superseded.csv"] += text.superseded;
     files["practices.csv"] += text.practices;
+    if (arguments.people_file) files["people.csv"] += text.people;
     for (std::size_t s = 0; s < kSources; ++s) {
       const std::string name(format_of(static_cast<Source>(s)).name);
       std::string& file = files[name + "/" + name + "-0000" + std::to_string(n / 25) + ".csv"];
@@ -277,6 +280,7 @@ TEST(Synth, bytes_do_not_depend_on_ranks_or_threads) {
   const Communicator world = Communicator::world();
   const SharedFolder folder(world);
   SynthArguments arguments = arguments_for(20'000);
+  arguments.people_file = true;
   const auto expected = expected_files(arguments);
   for (const int threads : {1, 3}) {
     arguments.out = folder.path() / std::to_string(threads);
@@ -296,6 +300,40 @@ TEST(Synth, several_parts_and_a_last_neighbourhood_in_part_are_the_same_bytes_on
   arguments.out = folder.path();
   EXPECT_EQ(synth(world, arguments), kExitDone);
   expect_files(world, folder.path(), expected_files(arguments));
+}
+
+// What is true of a person is what all rows without an error of that kind say.
+TEST(Synth, the_people_file_agrees_with_rows_without_errors) {
+  SynthArguments arguments = arguments_for(10'000);
+  arguments.people_file = true;
+  const Population population(arguments);
+  const NeighbourhoodText text = ExtractWriter(population, arguments).write(0);
+  std::vector<std::vector<std::string>> people, truth, rows;
+  const auto read = [](const std::string& lines, std::vector<std::vector<std::string>>& into) {
+    std::istringstream stream(lines);
+    for (std::string line; std::getline(stream, line);) {
+      std::istringstream fields(line + ",");
+      into.emplace_back();
+      for (std::string field; std::getline(fields, field, ',');) into.back().push_back(field);
+    }
+  };
+  read(text.people, people);
+  read(text.truth, truth);
+  read(text.extracts[0], rows);
+  ASSERT_EQ(people.size(), 10'000U);
+  std::size_t agreed = 0;
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    ASSERT_EQ(truth[row][0], rows[row][0]);
+    if (!truth[row][3].empty()) continue;
+    const std::vector<std::string>& person = people[std::stoul(truth[row][1].substr(1))];
+    ASSERT_EQ(person[0], truth[row][1]);
+    EXPECT_LE(person[1], person[0]);
+    EXPECT_EQ(person[2], rows[row][4]);
+    EXPECT_EQ(person[3], rows[row][6] == "1" ? "M" : "F");
+    EXPECT_EQ(person[4], rows[row][5]);
+    ++agreed;
+  }
+  EXPECT_GT(agreed, 10'000U);
 }
 
 TEST(Synth, one_person_is_a_population) {

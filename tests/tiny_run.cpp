@@ -244,7 +244,7 @@ void TinyRun::write(const Communicator& comm) {
   const std::unique_ptr<DatasetWriter> writer = write_columns(comm, content);
   manifest.content_digest = hex(content);
   manifest.persons = persons.size();
-  manifest.identities = persons.size();
+  manifest.identities = manifest.identity_records = persons.size();
   manifest.persons_by_id_type.assign(kIdTypes, 0);
   for (const TinyPerson& person : persons) ++manifest.persons_by_id_type[person.id_type];
   manifest.rows = {};

@@ -315,10 +315,10 @@ TEST_F(Verify, nhs_number_in_the_name_of_a_file_is_found) {
 
 TEST_F(Verify, nhs_number_in_a_dictionary_is_found) {
   EXPECT_EQ(failures([](TinyRun& run) { run.datasets[0].codes.push_back(nhs_text(8, "see ")); }), Names{kNhs});
-  EXPECT_EQ(detail_, "/dictionaries/gp_code (1)");
+  EXPECT_EQ(detail_, "dataset.h5:/dictionaries/gp_code (1)");
   // Side by side in the file, two values of ten digits are twenty digits in a row: each is found all the same.
   EXPECT_EQ(failures([](TinyRun& run) { run.datasets[1].codes = {nhs_text(8), nhs_text(10)}; }), Names{kNhs});
-  EXPECT_EQ(detail_, "/dictionaries/ae_code (2)");
+  EXPECT_EQ(detail_, "dataset.h5:/dictionaries/ae_code (2)");
 }
 
 TEST_F(Verify, nhs_number_in_a_numeric_column_is_found) {
@@ -326,11 +326,11 @@ TEST_F(Verify, nhs_number_in_a_numeric_column_is_found) {
               run.datasets[0].events[50].amount = static_cast<std::int64_t>(tiny_nhs_number(11));
             }),
             Names{kNhs});
-  EXPECT_EQ(detail_, "/events/gp/amount (1)");
+  EXPECT_EQ(detail_, "dataset.h5:/events/gp/amount (1)");
   EXPECT_EQ(
       failures([](TinyRun& run) { run.datasets[1].events[50].measure = static_cast<double>(tiny_nhs_number(11)); }),
       Names{kNhs});
-  EXPECT_EQ(detail_, "/events/ae/measure (1)");
+  EXPECT_EQ(detail_, "dataset.h5:/events/ae/measure (1)");
 }
 
 TEST_F(Verify, number_of_nobody_is_no_nhs_number_of_the_input) {
@@ -367,7 +367,7 @@ TEST_F(Verify, postcode_is_found_in_any_spelling) {
     EXPECT_EQ(failures([&](TinyRun& run) { run.datasets[0].codes.push_back("visit: " + spelling + "."); }),
               Names{kPostcode})
         << spelling;
-    EXPECT_EQ(detail_, "/dictionaries/gp_code (1)");
+    EXPECT_EQ(detail_, "dataset.h5:/dictionaries/gp_code (1)");
   }
   EXPECT_EQ(
       failures_after([&](const TinyRun& run) { write_file_durably(run.publish / "x.csv", compact + ",1\n", 0644); }),

@@ -1,6 +1,7 @@
 #include "jobs/rebuild/account.hpp"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <vector>
 
@@ -69,6 +70,18 @@ void log_key_use(const Communicator& comm, const Manifest& manifest) {
                  {"opted_out", manifest.rows.opted_out}}});
 }
 
+void count_identities(const Communicator& comm, const Identities& identities, Manifest& manifest) {
+  std::array<std::uint64_t, 2> kept{};
+  for (const CountedIdentity& counted : identities.owned) {
+    if (is_suppressed(counted)) continue;
+    ++kept[0];
+    kept[1] += counted.identity.nhs_status() != NhsStatus::one_time;
+  }
+  comm.sum(kept);
+  manifest.identities = kept[0];
+  manifest.linkable_identities = kept[1];
+}
+
 void note_objectors(const ObjectorReport& found, ConsentReport& report) noexcept {
   report.rows_by_linkage = found.rows;
   report.identities_barred = found.suppressed;
@@ -100,7 +113,7 @@ Performance measured_performance(const Communicator& comm, const StageClock& clo
   performance.input_bytes = input_bytes;
   performance.rows = manifest.rows.read;
   performance.rows_kept = manifest.rows.kept;
-  performance.identities = manifest.identities;
+  performance.identities = manifest.identity_records;
   for (const PassReport& pass : manifest.passes) performance.pairs += pass.pairs_compared;
   performance.persons = manifest.persons;
   performance.launch_seconds = clock.launch_seconds();

@@ -12,6 +12,7 @@
 #include "io/manifest.hpp"
 #include "io/performance.hpp"
 #include "io/placement.hpp"
+#include "jobs/rebuild/identities.hpp"
 #include "jobs/rebuild/objector_search.hpp"
 #include "jobs/rebuild/stage_clock.hpp"
 #include "partition/communicator.hpp"
@@ -26,6 +27,9 @@ void identify_run(const JobFile& job, const Inputs& inputs, std::span<const std:
 
 // Collective.  Whatever a key has named is accounted for before it has a name.
 void log_key_use(const Communicator& comm, const Manifest& manifest);
+
+// Collective.  The identities that kept rows have, once all rows are left out that objections bar.
+void count_identities(const Communicator& comm, const Identities& identities, Manifest& manifest);
 
 // What the search for objectors has found, for the report.
 void note_objectors(const ObjectorReport& found, ConsentReport& report) noexcept;

@@ -8,12 +8,12 @@
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
+#include "engine/radix_sort.hpp"
 
 namespace ligature {
 
 namespace {
 
-constexpr IdentityId kNotAmbiguous = std::numeric_limits<IdentityId>::max();
 constexpr std::uint64_t kOwnPerson = std::numeric_limits<std::uint64_t>::max();  // no draft but the identity's
 
 // What is left to the person of an ambiguous identity.
@@ -33,18 +33,23 @@ CountedIdentity counted_alone(const Identity& identity, const Evidence& evidence
 std::vector<AmbiguousRows::Row> AmbiguousRows::rows_of(const Inputs& inputs, RowStore& rows,
                                                        std::uint64_t lines_before_first_file,
                                                        const Identities& identities,
-                                                       std::span<const IdentityId> ambiguous_id_of_local) {
+                                                       const ToldLocals<IdentityId>& ambiguous) {
   // By name: the order of extracts in the job file must not show.
   std::vector<std::uint64_t> dataset_key;
   for (const DatasetSchema& dataset : inputs.datasets) {
     dataset_key.push_back(linkage_key(std::as_bytes(std::span(dataset.name))));
   }
   std::vector<Row> found;
-  rows.for_each_row_id(lines_before_first_file, [&](std::uint64_t row, std::uint32_t dataset, std::string_view row_id) {
-    const IdentityId id = ambiguous_id_of_local[identities.local_of_row[row]];
-    if (id == kNotAmbiguous) return;
-    const std::uint64_t row_key = linkage_key(std::as_bytes(std::span(row_id)));
-    found.push_back({id, linkage_key(dataset_key[dataset] ^ row_key), static_cast<std::uint32_t>(row), dataset});
+  rows.for_each_row_id(lines_before_first_file, [&](std::uint64_t first, std::uint32_t dataset,
+                                                    std::span<const std::string_view> row_ids) {
+    const std::span<const std::uint32_t> local = std::span(identities.local_of_row).subspan(first, row_ids.size());
+    for (std::size_t i = 0; i < row_ids.size(); ++i) {
+      const auto told = ambiguous.of(local[i]);
+      if (told.empty()) continue;
+      const std::uint64_t row_key = linkage_key(std::as_bytes(std::span(row_ids[i])));
+      found.push_back({told.front().reply, linkage_key(dataset_key[dataset] ^ row_key),
+                       static_cast<std::uint32_t>(first + i), dataset});
+    }
   });
   auto next = found.begin();
   rows.for_each_local_keys([&](const StoredBlock& block, std::span<const std::uint64_t> keys) {
@@ -76,12 +81,13 @@ AmbiguousRows::AmbiguousRows(const Communicator& comm, const Inputs& inputs, Row
   ReturnRoute draft_route;
   const Received<IdentityId> ambiguous = shuffle(comm, std::move(ids), owner, draft_route);
   {
-    std::vector<IdentityId> of_owned(identities.owned.size(), kNotAmbiguous), of_received;
-    for (const IdentityId id : ambiguous.items) of_owned[id - identities.first_id] = id;
-    of_received.reserve(identities.owned_of_received.size());
-    for (const std::uint32_t index : identities.owned_of_received) of_received.push_back(of_owned[index]);
-    const std::vector<IdentityId> of_local = identities.route.reply<IdentityId>(comm, of_received);
-    rows_ = rows_of(inputs, rows, lines_before_first_file, identities, of_local);
+    std::vector<ReplyTo<IdentityId>> of_owned;
+    of_owned.reserve(ambiguous.items.size());
+    for (const IdentityId id : ambiguous.items) of_owned.push_back({id - identities.first_id, id});
+    sort_by_key(of_owned, [](const ReplyTo<IdentityId>& of) { return of.item; });
+    const ToldLocals<IdentityId> told(identities,
+                                      identities.tell_locals(comm, std::span<const ReplyTo<IdentityId>>(of_owned)));
+    rows_ = rows_of(inputs, rows, lines_before_first_file, identities, told);
   }
   rows.release_local_keys();
 

@@ -46,7 +46,7 @@ class AmbiguousRows {
     std::uint32_t dataset = 0;
   };
   static std::vector<Row> rows_of(const Inputs& inputs, RowStore& rows, std::uint64_t lines_before_first_file,
-                                  const Identities& identities, std::span<const IdentityId> ambiguous_id_of_local);
+                                  const Identities& identities, const ToldLocals<IdentityId>& ambiguous);
 
   bool any_ = false;
   std::uint64_t persons_ = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "engine/date.hpp"
 #include "engine/parallel.hpp"
@@ -25,22 +26,27 @@ constexpr std::size_t kDatasets = 32;
 constexpr std::size_t kAll = 0, kRanks = 1, kByDecade = kRanks + kMatchRanks, kByGender = kByDecade + kDecades,
                       kByArea = kByGender + kGenders, kByDataset = kByArea + kAreas, kGroups = kByDataset + kDatasets;
 
+// Three numbers a group.
 struct Tally {
-  std::vector<std::uint64_t> rows = std::vector<std::uint64_t>(kGroups);
-  std::vector<std::uint64_t> wrong = std::vector<std::uint64_t>(kGroups);   // millionths of rows
-  std::vector<std::uint64_t> missed = std::vector<std::uint64_t>(kGroups);  // likewise
-  void add(std::size_t group, std::uint64_t count, std::uint64_t wrong_share, std::uint64_t missed_share) {
-    rows[group] += count;
-    wrong[group] += count * wrong_share;
-    missed[group] += count * missed_share;
+  enum Sum : std::size_t { rows, wrong, missed, sums };  // wrong and missed in millionths of rows
+  std::vector<std::uint64_t> counts = std::vector<std::uint64_t>(kGroups * sums);
+  void add(std::size_t group, std::uint64_t count, std::uint64_t wrong_share, std::uint64_t missed_share) noexcept {
+    std::uint64_t* const of_group = counts.data() + group * sums;
+    of_group[rows] += count;
+    of_group[wrong] += count * wrong_share;
+    of_group[missed] += count * missed_share;
   }
+  [[nodiscard]] std::uint64_t of(std::size_t group, Sum sum) const { return counts[group * sums + sum]; }
 };
 
-std::size_t decade_of(const Identity& identity) noexcept {
-  const DayNumber birth = identity.date_of_birth();
-  if (birth == kMissingDay) return kDecades - 1;
-  return static_cast<std::size_t>(
-      std::clamp((civil_date(birth).year - kFirstDecade) / 10, 0, static_cast<int>(kDecades) - 2));
+// The decade of each day that somebody may be born on.
+std::vector<std::uint8_t> decades_of_days() {
+  std::vector<std::uint8_t> decades(std::size_t{std::numeric_limits<DayNumber>::max()} + 1, kDecades - 1);
+  for (std::size_t day = kMissingDay + 1; day < decades.size(); ++day) {
+    const int decade = (civil_date(static_cast<DayNumber>(day)).year - kFirstDecade) / 10;
+    decades[day] = static_cast<std::uint8_t>(std::clamp(decade, 0, static_cast<int>(kDecades) - 2));
+  }
+  return decades;
 }
 
 std::size_t gender_of(const Identity& identity) noexcept {
@@ -102,6 +108,7 @@ ExpectedErrors expected_errors(const Provenance& provenance, bool owns_number, c
 std::vector<EstimatedGroup> estimate_quality(const Communicator& comm, const Identities& identities,
                                              std::span<const Evidence> evidence, const Persons& persons,
                                              const ModelParameters& model, std::span<const std::string> datasets) {
+  const std::vector<std::uint8_t> decades = decades_of_days();
   PerThread<Tally> tallies;
   for_blocks(identities.owned.size(), 1U << 14, [&](std::size_t begin, std::size_t end) {
     Tally& tally = tallies.local();
@@ -116,7 +123,7 @@ std::vector<EstimatedGroup> estimate_quality(const Communicator& comm, const Ide
       const auto missed = static_cast<std::uint64_t>(std::llround(errors.missed * kMillionths));
       tally.add(kAll, counted.rows, wrong, missed);
       tally.add(kRanks + static_cast<std::size_t>(provenance.rank), counted.rows, wrong, missed);
-      tally.add(kByDecade + decade_of(identity), counted.rows, wrong, missed);
+      tally.add(kByDecade + decades[identity.date_of_birth()], counted.rows, wrong, missed);
       tally.add(kByGender + gender_of(identity), counted.rows, wrong, missed);
       tally.add(kByArea + area_of(identity), counted.rows, wrong, missed);
       // An equal share to each dataset, what remains to the first.
@@ -131,21 +138,16 @@ std::vector<EstimatedGroup> estimate_quality(const Communicator& comm, const Ide
   });
   Tally all;
   tallies.for_each([&](const Tally& tally) {
-    for (std::size_t group = 0; group < kGroups; ++group) {
-      all.rows[group] += tally.rows[group];
-      all.wrong[group] += tally.wrong[group];
-      all.missed[group] += tally.missed[group];
-    }
+    for (std::size_t i = 0; i < all.counts.size(); ++i) all.counts[i] += tally.counts[i];
   });
-  comm.sum(all.rows);
-  comm.sum(all.wrong);
-  comm.sum(all.missed);
+  comm.sum(all.counts);
 
   std::vector<EstimatedGroup> groups;
   const auto list = [&](std::size_t group, const std::string& kind, const std::string& name) {
-    if (all.rows[group] == 0 && kind != "match_rank") return;
-    groups.push_back({kind, name, all.rows[group], static_cast<double>(all.wrong[group]) / kMillionths,
-                      static_cast<double>(all.missed[group]) / kMillionths});
+    const std::uint64_t rows = all.of(group, Tally::rows);
+    if (rows == 0 && kind != "match_rank") return;
+    groups.push_back({kind, name, rows, static_cast<double>(all.of(group, Tally::wrong)) / kMillionths,
+                      static_cast<double>(all.of(group, Tally::missed)) / kMillionths});
   };
   list(kAll, "all", "all");
   for (std::size_t rank = 0; rank < kMatchRanks; ++rank) {

@@ -4,8 +4,10 @@
 // content, so an identity has the same number on any number of ranks.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "engine/clustering.hpp"
@@ -33,8 +35,9 @@ struct Identities {
   // Identities this rank owns, in the order of their numbers: the first is number first_id.
   std::vector<CountedIdentity> owned;
   IdentityId first_id = 0;
-  std::vector<std::uint64_t> first_id_of_rank;  // ranks + 1 entries
-  std::uint64_t total = 0;                      // over all ranks
+  std::vector<std::uint64_t> first_id_of_rank;       // ranks + 1 entries
+  std::uint64_t total = 0;                           // over all ranks
+  std::uint64_t per_round = std::uint64_t{1} << 24;  // of a rank, that are brought together at a time
 
   // The way back to rows: row -> different identity on this rank -> (route) -> owned identity.
   std::vector<std::uint32_t> local_of_row;       // by row of the store
@@ -43,12 +46,57 @@ struct Identities {
   std::vector<SuppressedKey> suppressed_keys;    // of this rank's barred rows
 
   [[nodiscard]] int owner(IdentityId id) const noexcept;
+  // Collective.  Tells all who have one of some owned identities what each is sent: of_owned, by index into owned,
+  // ascending; of one identity there may be several.  Returns what this rank is told, by different identity of its
+  // own, ascending.
+  template <typename T>
+  [[nodiscard]] std::vector<ReplyTo<T>> tell_locals(const Communicator& comm,
+                                                    std::span<const ReplyTo<T>> of_owned) const;
   // Frees all but the way from rows to the different identities of this rank, and the counts.
   void release_identities();
+};
+
+// Finds the rows of what tell_locals returned: most are of none, which a bit each tells without leaving the cache.
+template <typename T>
+class ToldLocals {
+ public:
+  ToldLocals(const Identities& identities, std::vector<ReplyTo<T>>&& told)
+      : told_(std::move(told)), is_told_(identities.route.items()) {
+    for (const ReplyTo<T>& one : told_) is_told_[one.item] = true;
+  }
+  // What was told of a different identity of this rank, mostly nothing.
+  [[nodiscard]] std::span<const ReplyTo<T>> of(std::uint32_t local) const {
+    if (!is_told_[local]) return {};
+    const auto first = std::lower_bound(told_.begin(), told_.end(), local,
+                                        [](const ReplyTo<T>& one, std::uint32_t item) { return one.item < item; });
+    auto end = first;
+    while (end != told_.end() && end->item == local) ++end;
+    return std::span(first, end);
+  }
+  [[nodiscard]] const std::vector<ReplyTo<T>>& all() const noexcept { return told_; }
+
+ private:
+  std::vector<ReplyTo<T>> told_;
+  std::vector<bool> is_told_;
 };
 
 // Collective.  Consumes the identities that the store's blocks hold, and its barred rows.
 // Throws Error if one rank holds 2^32 rows or more: more ranks are needed then.
 Identities collapse_identities(const Communicator& comm, RowStore& rows);
+
+template <typename T>
+std::vector<ReplyTo<T>> Identities::tell_locals(const Communicator& comm, std::span<const ReplyTo<T>> of_owned) const {
+  std::vector<bool> is_told(owned.size());
+  for (const ReplyTo<T>& one : of_owned) is_told[one.item] = true;
+  std::vector<ReplyTo<T>> replies;
+  for (std::uint64_t received = 0; received < owned_of_received.size(); ++received) {
+    const std::uint32_t index = owned_of_received[received];
+    if (!is_told[index]) continue;
+    auto one = std::lower_bound(of_owned.begin(), of_owned.end(), index,
+                                [](const ReplyTo<T>& other, std::uint32_t item) { return other.item < item; });
+    for (; one != of_owned.end() && one->item == index; ++one) replies.push_back({received, one->reply});
+  }
+  return route.reply_to_some(comm, std::move(replies));
+}
 
 }  // namespace ligature

@@ -20,7 +20,10 @@ namespace ligature {
 namespace {
 
 constexpr std::size_t kGroupsPerTask = 1U << 10;
-constexpr std::uint64_t kRowsPerRound = 2 * kIdentitiesPerRound;  // a rank; they are half as large as other items
+// Pairs of local key and identity that are remembered, in a core's cache, so that the next row with one is passed over:
+// a provider's rows of one patient mostly lie close together.
+constexpr std::size_t kRecentPairs = 1U << 14;
+constexpr std::uint64_t kRowsOfAnIdentity = 2;  // as large as an item of other passes
 
 // A row's local key and its different identity on this rank.
 struct KeyedRow {
@@ -60,10 +63,14 @@ std::vector<KeyedRow> keyed_rows(RowStore& rows, const Identities& identities, s
                                  std::uint64_t rounds) {
   std::vector<KeyedRow> keyed;
   keyed.reserve(rows.local_keys() / rounds + rows.local_keys() / rounds / 64);
+  std::vector<KeyedRow> recent(kRecentPairs);
   rows.for_each_local_keys([&](const StoredBlock& block, std::span<const std::uint64_t> keys) {
     for (std::uint64_t row = 0; row < keys.size(); ++row) {
       if (keys[row] == 0 || !is_of_round(keys[row], round, rounds)) continue;
-      keyed.push_back({keys[row], identities.local_of_row[block.first_row + row], 0});
+      const KeyedRow pair{keys[row], identities.local_of_row[block.first_row + row], 0};
+      KeyedRow& before = recent[pair.key % kRecentPairs];
+      if (before == pair) continue;
+      keyed.push_back(before = pair);
     }
   });
   for (const SuppressedKey& barred : identities.suppressed_keys) {
@@ -218,9 +225,7 @@ PassResult link_local_ids(const Communicator& comm, RowStore& rows, const Identi
                           const std::function<void(std::uint64_t)>& progress) {
   PassResult result;
   result.report.name = "local_id";
-  // Follows from a global count alone, so all ranks agree.
-  const std::uint64_t rounds = std::min<std::uint64_t>(
-      kShards, 1 + comm.sum(rows.local_keys()) / (kRowsPerRound * static_cast<std::uint64_t>(comm.size())));
+  const std::uint64_t rounds = rounds_for(comm, identities, comm.sum(rows.local_keys()) / kRowsOfAnIdentity);
   const std::vector<IdentityId> of_local = numbers_of_locals(comm, identities);
   Findings all;
   for (std::uint64_t round = 0; round < rounds; ++round) {

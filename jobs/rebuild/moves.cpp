@@ -25,19 +25,29 @@ namespace {
 // Among more people of one birthday at one postcode nobody leads.
 constexpr std::size_t kMostAlike = 16;
 
-// A postcode that a number has been seen at.
+// A postcode that a number has been seen at, as it travels: 16 bytes.
 struct Address {
-  std::uint64_t key = 0;  // linkage key of the number
-  std::uint64_t number = 0;
+  std::uint64_t key = 0;   // linkage key of the number
+  std::uint64_t seen = 0;  // the postcode (34 bits), the records (16), the postcode's rarity (8)
+  Address() = default;
+  Address(std::uint64_t number_key, std::uint64_t postcode, std::uint64_t records, Rarity rarity) noexcept
+      : key(number_key), seen(postcode << 24 | records << 8 | rarity) {}
+  [[nodiscard]] std::uint64_t postcode() const noexcept { return seen >> 24; }
+  [[nodiscard]] std::uint32_t records() const noexcept { return seen >> 8 & 0xFFFF; }
+  [[nodiscard]] Rarity rarity() const noexcept { return seen & 0xFF; }
+};
+
+// All records of a number at one postcode.
+struct Stay {
   std::uint64_t postcode = 0;
-  std::uint32_t records = 0;
-  std::uint32_t rarity = 0;  // of the postcode
+  std::uint64_t records = 0;
+  Rarity rarity = 0;
 };
 
 // One number's move between two postcodes, as it is told to the first.
 struct Move {
   std::uint64_t from = 0, to = 0;
-  std::uint64_t number = 0;
+  std::uint64_t number_key = 0;
   std::uint8_t others = 0;  // postcodes of the number but from
   std::uint8_t alone = 0;   // the number has one record at from
   std::uint8_t rarity = 0;  // of to
@@ -52,7 +62,7 @@ struct Companion {
 
 // A number with several postcodes.
 struct Mover {
-  std::uint64_t number = 0;
+  std::uint64_t number_key = 0;
   std::uint64_t postcodes = 0;
 };
 
@@ -76,44 +86,40 @@ std::uint64_t home_key(DayNumber birth, std::uint64_t postcode) noexcept {
   return linkage_key(std::uint64_t{birth} << 34 | postcode);
 }
 
-bool looks_for_person(const Identity& identity) noexcept {
-  return !identity.has_valid_nhs() && identity.date_of_birth() != kMissingDay && identity.postcode() != 0;
-}
-
 struct Addresses {
   std::vector<Move> moves;
   std::vector<Mover> movers;
 };
 
 // The addresses of one number: how many it has counts for the file, and each move is told to both its ends.
-void tell_moves(std::span<const Address> addresses, std::vector<Address>& distinct, MoveCounts& counts,
-                Addresses& result) {
-  distinct.clear();
+void tell_moves(std::span<const Address> addresses, std::vector<Stay>& stays, MoveCounts& counts, Addresses& result) {
+  stays.clear();
   std::uint64_t records = 0;
   for (const Address& address : addresses) {
-    records += address.records;
-    if (!distinct.empty() && distinct.back().postcode == address.postcode) {
-      distinct.back().records += address.records;
+    records += address.records();
+    if (!stays.empty() && stays.back().postcode == address.postcode()) {
+      stays.back().records += address.records();
     } else {
-      distinct.push_back(address);
+      stays.push_back({address.postcode(), address.records(), address.rarity()});
     }
   }
-  const std::uint64_t postcodes = distinct.size();
+  const std::uint64_t postcodes = stays.size();
   ++counts.persons[address_class(postcodes)];
   if (records > 1) counts.held_out += records;
   if (postcodes < 2) return;
-  result.movers.push_back({distinct.front().number, postcodes});
+  const std::uint64_t key = addresses.front().key;
+  result.movers.push_back({key, postcodes});
   if (postcodes > kMostAddresses) return;
-  for (const Address& from : distinct) {
-    for (const Address& to : distinct) {
+  for (const Stay& from : stays) {
+    for (const Stay& to : stays) {
       if (from.postcode == to.postcode) continue;
-      result.moves.push_back({from.postcode, to.postcode, from.number, static_cast<std::uint8_t>(postcodes - 1),
-                              static_cast<std::uint8_t>(from.records == 1), static_cast<std::uint8_t>(to.rarity)});
+      result.moves.push_back({from.postcode, to.postcode, key, static_cast<std::uint8_t>(postcodes - 1),
+                              static_cast<std::uint8_t>(from.records == 1), to.rarity});
     }
   }
 }
 
-// Collective.  The moves of the numbers that this rank has met, and the numbers, in order.
+// Collective.  The moves of the numbers that this rank has met, and the numbers, in the order of their keys.
 Addresses find_moves(const Communicator& comm, const Identities& identities, std::span<const Evidence> evidence,
                      MoveCounts& counts) {
   Addresses result;
@@ -129,20 +135,20 @@ Addresses find_moves(const Communicator& comm, const Identities& identities, std
           if (!identity.has_valid_nhs() || identity.postcode() == 0) return;
           const std::uint64_t key = linkage_key(identity.nhs());
           add(key, [&] {
-            return Address{key, identity.nhs(), identity.postcode(),
-                           static_cast<std::uint32_t>(records_of(counted, one_dataset)), postcode_rarity(identity)};
+            return Address(key, identity.postcode(), records_of(counted, one_dataset), postcode_rarity(identity));
           });
         },
-        [](const Address& a, const Address& b) {
-          return std::tie(a.postcode, a.records) < std::tie(b.postcode, b.records);
-        });
-    std::vector<Address> distinct;
-    for (const Range& group : groups_of(std::span<const Address>(addresses), 1)) {
-      tell_moves(std::span(addresses).subspan(group.begin, group.size()), distinct, counts, result);
+        [](const Address& a, const Address& b) { return a.seen < b.seen; });
+    std::vector<Stay> stays;
+    for (std::size_t begin = 0, end = 0; begin < addresses.size(); begin = end) {
+      for (end = begin + 1; end < addresses.size() && addresses[end].key == addresses[begin].key;) ++end;
+      tell_moves(std::span(addresses).subspan(begin, end - begin), stays, counts, result);
     }
   }
-  sort_items(result.movers.begin(), result.movers.end(),
-             [](const Mover& a, const Mover& b) { return a.number < b.number; });
+  // Each round has its numbers in order.
+  if (rounds > 1) {
+    sort_by_key(result.movers, [](const Mover& mover) { return mover.number_key; });
+  }
   return result;
 }
 
@@ -152,29 +158,26 @@ std::vector<Companion> find_companions(const Communicator& comm, std::vector<Mov
   std::vector<Move> moves = shuffle(comm, std::move(told), [&](const Move& move) {
                               return shard_map.owner(shard_of(linkage_key(move.from)));
                             }).items;
-  sort_items(moves.begin(), moves.end(), [](const Move& a, const Move& b) {
-    return std::tie(a.from, a.to, a.number) < std::tie(b.from, b.to, b.number);
-  });
+  sort_by_key(
+      moves, [](const Move& move) { return move.from; },
+      [](const Move& a, const Move& b) { return std::tie(a.to, a.number_key) < std::tie(b.to, b.number_key); });
   std::vector<Companion> companions;
-  for (const Move& move : moves) {
-    if (!companions.empty() && companions.back().postcode == move.from && companions.back().to == move.to) {
-      ++companions.back().numbers;
-    } else {
-      companions.push_back({move.from, move.to, 1, move.rarity});
+  for (std::size_t begin = 0, end = 0; begin < moves.size(); begin = end) {
+    for (end = begin; end < moves.size() && moves[end].from == moves[begin].from;) ++end;
+    const std::span<Move> here = std::span(moves).subspan(begin, end - begin);
+    for (std::size_t of_pair = 0, next = 0; of_pair < here.size(); of_pair = next) {
+      for (next = of_pair; next < here.size() && here[next].to == here[of_pair].to;) ++next;
+      const auto numbers = static_cast<std::uint32_t>(next - of_pair);
+      companions.push_back({here[of_pair].from, here[of_pair].to, numbers, here[of_pair].rarity});
+      for (Move& move : here.subspan(of_pair, numbers)) move.to = company_class(numbers - 1);
     }
-  }
-  // Each number's best company, itself left out.
-  std::size_t at = 0;
-  for (Move& move : moves) {
-    while (companions[at].postcode != move.from || companions[at].to != move.to) ++at;
-    move.to = company_class(companions[at].numbers - 1);
-  }
-  sort_items(moves.begin(), moves.end(), [](const Move& a, const Move& b) {
-    return std::tie(a.from, a.number, b.to) < std::tie(b.from, b.number, a.to);
-  });
-  for (std::size_t m = 0; m < moves.size(); ++m) {
-    const bool is_first = m == 0 || moves[m - 1].from != moves[m].from || moves[m - 1].number != moves[m].number;
-    if (is_first && moves[m].alone != 0) ++counts.alone[address_class(moves[m].others)][moves[m].to];
+    // Each number's best company, itself left out.
+    std::sort(here.begin(), here.end(),
+              [](const Move& a, const Move& b) { return std::tie(a.number_key, b.to) < std::tie(b.number_key, a.to); });
+    for (std::size_t m = 0; m < here.size(); ++m) {
+      const bool is_first = m == 0 || here[m - 1].number_key != here[m].number_key;
+      if (is_first && here[m].alone != 0) ++counts.alone[address_class(here[m].others)][here[m].to];
+    }
   }
   return companions;
 }
@@ -205,8 +208,6 @@ void ask_companions(std::span<const PassItem> seekers, std::span<const Companion
       shares = shares_of(std::span(begin, end), average);
     }
     if (static_cast<std::uint64_t>(end - begin) > kMostCompanions) continue;
-    // Whoever finds somebody of its birthday at its own postcode does not look elsewhere.
-    if (begin != end) ask({seeker.identity, seeker.id, home_key(seeker.identity.date_of_birth(), postcode), 1, 0});
     for (auto companion = begin; companion != end; ++companion) {
       ask({seeker.identity, seeker.id, home_key(seeker.identity.date_of_birth(), companion->to),
            shares[company_class(companion->numbers)], companion->numbers});
@@ -214,32 +215,58 @@ void ask_companions(std::span<const PassItem> seekers, std::span<const Companion
   }
 }
 
-// The people of one birthday at one postcode, and those who ask for them.
-void answer(std::span<const PassItem> people, std::span<const Question> questions, const LinkageModel& model,
-            std::vector<Answer>& answers, std::vector<IdentityId>& at_home) {
-  for (const Question& question : questions) {
-    if (question.others > 0 && people.size() > kMostAlike) continue;
-    for (const PassItem& person : people) {
-      if (question.others > 0) {
-        answers.push_back({question, person.identity, person.id});
-      } else if (model.weight(compare(question.identity, person.identity), question.identity, person.identity) >=
-                 model.threshold()) {
-        at_home.push_back(question.id);
-        break;
-      }
-    }
-  }
+// Collective.  One round of the people, and of the records without a number, by date of birth and postcode.
+std::vector<PassItem> bring_home(const Communicator& comm, const Identities& identities,
+                                 std::span<const Evidence> evidence, std::uint64_t round, std::uint64_t rounds,
+                                 bool with_seekers) {
+  return bring_together<PassItem>(comm, identities, round, rounds, [&](std::uint64_t i, const auto& add) {
+    const Identity& plain = identities.owned[i].identity;
+    if (plain.nhs_status() == NhsStatus::one_time) return;
+    const Identity identity = weighed(plain, evidence[i]);
+    if (identity.date_of_birth() == kMissingDay || identity.postcode() == 0) return;
+    if (!identity.has_valid_nhs() && !with_seekers) return;
+    const std::uint64_t key = home_key(identity.date_of_birth(), identity.postcode());
+    add(key, [&] { return PassItem{identity, identities.first_id + i, key}; });
+  });
 }
 
-// Collective.  Brings the answers to the owners of those who asked, and drops those of whoever is at home.
-void keep_homeless(const Communicator& comm, const Identities& identities, std::vector<IdentityId>&& at_home,
-                   std::vector<Answer>& answers) {
-  std::vector<IdentityId> found =
-      shuffle(comm, std::move(at_home), [&](IdentityId id) { return identities.owner(id); }).items;
-  sort_items(found.begin(), found.end(), std::less<>());
-  answers = shuffle(comm, std::move(answers), [&](const Answer& of) { return identities.owner(of.question.id); }).items;
-  std::erase_if(answers,
-                [&](const Answer& of) { return std::binary_search(found.begin(), found.end(), of.question.id); });
+// Leaves the people of a round; those who found nobody of their birthday at their own postcode, and so look elsewhere,
+// are added to homeless.  Returns how many looked.
+std::uint64_t part_homeless(std::vector<PassItem>& items, const LinkageModel& model, std::vector<PassItem>& homeless) {
+  std::uint64_t seekers = 0;
+  std::vector<PassItem> looking;
+  std::size_t kept = 0;
+  for (std::size_t begin = 0, end = 0; begin < items.size(); begin = end) {
+    const std::uint64_t key = items[begin].key;
+    const std::size_t first = kept;
+    looking.clear();
+    for (end = begin; end < items.size() && items[end].key == key; ++end) {
+      if (items[end].identity.has_valid_nhs()) {
+        items[kept++] = items[end];
+      } else {
+        looking.push_back(items[end]);
+      }
+    }
+    seekers += looking.size();
+    const auto people = std::span<const PassItem>(items).subspan(first, kept - first);
+    for (const PassItem& seeker : looking) {
+      const bool is_home = std::any_of(people.begin(), people.end(), [&](const PassItem& person) {
+        const Pattern pattern = compare(seeker.identity, person.identity);
+        return model.weight(pattern, seeker.identity, person.identity) >= model.threshold();
+      });
+      if (!is_home) homeless.push_back({seeker.identity, seeker.id, seeker.identity.postcode()});
+    }
+  }
+  items.resize(kept);
+  return seekers;
+}
+
+// The people of one birthday at one postcode, to those who ask for them.
+void answer(std::span<const PassItem> people, std::span<const Question> questions, std::vector<Answer>& answers) {
+  if (people.size() > kMostAlike) return;
+  for (const Question& question : questions) {
+    for (const PassItem& person : people) answers.push_back({question, person.identity, person.id});
+  }
 }
 
 // Collective.  The number of postcodes of each answer's number.
@@ -248,17 +275,16 @@ std::vector<std::uint64_t> postcodes_of(const Communicator& comm, std::span<cons
   const ShardMap shard_map(comm.size());
   std::vector<std::uint64_t> asked;
   asked.reserve(answers.size());
-  for (const Answer& found : answers) asked.push_back(found.identity.nhs());
+  for (const Answer& found : answers) asked.push_back(linkage_key(found.identity.nhs()));
   ReturnRoute route;
   const Received<std::uint64_t> received = shuffle(
-      comm, std::move(asked), [&](std::uint64_t number) { return shard_map.owner(shard_of(linkage_key(number))); },
-      route);
+      comm, std::move(asked), [&](std::uint64_t key) { return shard_map.owner(shard_of(key)); }, route);
   std::vector<std::uint64_t> replies;
   replies.reserve(received.items.size());
-  for (const std::uint64_t number : received.items) {
-    const auto mover = std::lower_bound(movers.begin(), movers.end(), number,
-                                        [](const Mover& m, std::uint64_t wanted) { return m.number < wanted; });
-    replies.push_back(mover != movers.end() && mover->number == number ? mover->postcodes : 1);
+  for (const std::uint64_t key : received.items) {
+    const auto mover = std::lower_bound(movers.begin(), movers.end(), key,
+                                        [](const Mover& m, std::uint64_t wanted) { return m.number_key < wanted; });
+    replies.push_back(mover != movers.end() && mover->number_key == key ? mover->postcodes : 1);
   }
   return route.reply<std::uint64_t>(comm, replies);
 }
@@ -289,22 +315,15 @@ void weigh(const Answer& found, std::uint64_t postcodes, const LinkageModel& mod
   }
 }
 
-// Collective.  The records without a number at the owners of their postcodes, in order of postcode.
-std::vector<PassItem> bring_seekers(const Communicator& comm, const Identities& identities,
-                                    std::span<const Evidence> evidence) {
-  std::vector<PassItem> seekers;
-  for (std::uint64_t i = 0; i < identities.owned.size(); ++i) {
-    const Identity& plain = identities.owned[i].identity;
-    if (plain.nhs_status() == NhsStatus::one_time) continue;
-    const Identity identity = weighed(plain, evidence[i]);
-    if (looks_for_person(identity)) seekers.push_back({identity, identities.first_id + i, identity.postcode()});
-  }
+// Collective.  The homeless at the owners of their postcodes, in order of postcode.
+std::vector<PassItem> bring_seekers(const Communicator& comm, std::vector<PassItem>&& homeless) {
   const ShardMap shard_map(comm.size());
-  std::vector<PassItem> items = shuffle(comm, std::move(seekers), [&](const PassItem& item) {
+  std::vector<PassItem> items = shuffle(comm, std::move(homeless), [&](const PassItem& item) {
                                   return shard_map.owner(shard_of(linkage_key(item.key)));
                                 }).items;
-  sort_items(items.begin(), items.end(),
-             [](const PassItem& a, const PassItem& b) { return a.key != b.key ? a.key < b.key : a.id < b.id; });
+  sort_by_key(
+      items, [](const PassItem& item) { return item.key; },
+      [](const PassItem& a, const PassItem& b) { return a.id < b.id; });
   return items;
 }
 
@@ -323,26 +342,23 @@ PassResult link_moves(const Communicator& comm, const Identities& identities, st
   parameters.elsewhere = moves.elsewhere();
   if (!moves.is_learnt()) return result;
 
-  const std::vector<PassItem> seekers = bring_seekers(comm, identities, evidence);
+  // Who is at home does not ask: of twenty, one is not.
+  std::vector<PassItem> people, homeless;
+  std::uint64_t looking = 0;
+  const std::uint64_t home_rounds = rounds_for(comm, identities);
+  for (std::uint64_t round = 0; round < home_rounds; ++round) {
+    people = bring_home(comm, identities, evidence, round, home_rounds, true);
+    looking += part_homeless(people, model, homeless);
+  }
+  const std::vector<PassItem> seekers = bring_seekers(comm, std::move(homeless));
   const double average = model.parameters().postcode.back().u;
   std::uint64_t questions = 0;
   ask_companions(seekers, companions, average, [&](const Question&) { ++questions; });
-  const std::uint64_t rounds = std::min<std::uint64_t>(
-      kShards, std::max(rounds_for(comm, identities),
-                        1 + comm.sum(questions) / (kIdentitiesPerRound * static_cast<std::uint64_t>(comm.size()))));
+  const std::uint64_t rounds = std::max(home_rounds, rounds_for(comm, identities, comm.sum(questions)));
   const ShardMap shard_map(comm.size());
   std::vector<Answer> answers;
-  std::vector<IdentityId> at_home;
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    const std::vector<PassItem> people =
-        bring_together<PassItem>(comm, identities, round, rounds, [&](std::uint64_t i, const auto& add) {
-          const Identity& plain = identities.owned[i].identity;
-          if (plain.nhs_status() == NhsStatus::one_time) return;
-          const Identity identity = weighed(plain, evidence[i]);
-          if (!identity.has_valid_nhs() || identity.date_of_birth() == kMissingDay || identity.postcode() == 0) return;
-          const std::uint64_t key = home_key(identity.date_of_birth(), identity.postcode());
-          add(key, [&] { return PassItem{identity, identities.first_id + i, key}; });
-        });
+    if (rounds > 1) people = bring_home(comm, identities, evidence, round, rounds, false);
     std::vector<Question> asked;
     ask_companions(seekers, companions, average, [&](const Question& question) {
       if (is_of_round(question.key, round, rounds)) asked.push_back(question);
@@ -353,27 +369,27 @@ PassResult link_moves(const Communicator& comm, const Identities& identities, st
     sort_by_key(
         here, [](const Question& question) { return question.key; },
         [](const Question& a, const Question& b) { return a.id < b.id; });
-    const std::vector<Range> homes = groups_of(std::span<const PassItem>(people), 1);
+    std::uint64_t homes = 0, largest = 0;
     auto question = here.begin();
-    for (const Range& home : homes) {
-      const std::uint64_t key = people[home.begin].key;
+    for (std::size_t begin = 0, end = 0; begin < people.size(); begin = end) {
+      const std::uint64_t key = people[begin].key;
+      for (end = begin; end < people.size() && people[end].key == key;) ++end;
+      ++homes;
+      largest = std::max<std::uint64_t>(largest, end - begin);
       while (question != here.end() && question->key < key) ++question;
       const auto first = question;
       while (question != here.end() && question->key == key) ++question;
-      answer(std::span(people).subspan(home.begin, home.size()), std::span(first, question), model, answers, at_home);
+      answer(std::span(people).subspan(begin, end - begin), std::span(first, question), answers);
     }
-    result.report.groups += comm.sum(std::uint64_t{homes.size()});
-    std::uint64_t largest = 0;
-    for (const Range& home : homes) largest = std::max(largest, home.size());
+    result.report.groups += comm.sum(homes);
     result.report.largest_group = std::max(result.report.largest_group, comm.max(largest));
   }
-  keep_homeless(comm, identities, std::move(at_home), answers);
   const std::vector<std::uint64_t> postcodes = postcodes_of(comm, answers, addresses.movers);
   Findings findings;
   for (std::size_t a = 0; a < answers.size(); ++a) weigh(answers[a], postcodes[a], model, moves, findings);
   result.edges = findings.edges.take(moves.threshold());
   result.suppressed = findings.suppressed.take(moves.threshold());
-  result.report.identities = comm.sum(std::uint64_t{seekers.size()});
+  result.report.identities = comm.sum(looking);
   result.report.pairs_compared = comm.sum(findings.compared);
   result.report.edges = comm.sum(findings.links);
   return result;

@@ -1,7 +1,8 @@
 // Records at a new address, put to their person by the people who moved with him (engine/moves.hpp).
 //
-// Three meetings: the records of a number, for its addresses; the numbers of a postcode, for its companions and for the
-// records without a number that look for their person; and what has one date of birth at one companion postcode.
+// Four meetings: the records of a number, for its addresses; the numbers of a postcode, for its companions; what has one
+// date of birth at one postcode, for the records without a number that are not at home; and these, by way of their
+// postcode, with what has their date of birth at a companion of it.
 #pragma once
 
 #include <span>

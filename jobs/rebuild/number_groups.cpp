@@ -19,9 +19,9 @@ struct NumberOrder {
 std::span<const NumberItem> part_of(const NumberRound& round, const Range& group, NumberItem::Role role) {
   const auto begin = round.items.begin() + static_cast<std::ptrdiff_t>(group.begin);
   const auto end = round.items.begin() + static_cast<std::ptrdiff_t>(group.end);
-  const auto first = std::partition_point(begin, end, [role](const NumberItem& item) { return item.role < role; });
-  return std::span(first,
-                   std::partition_point(first, end, [role](const NumberItem& item) { return item.role == role; }));
+  // Hardly any group has more than a few items.
+  const auto first = std::find_if(begin, end, [role](const NumberItem& item) { return item.role >= role; });
+  return std::span(first, std::find_if(first, end, [role](const NumberItem& item) { return item.role != role; }));
 }
 
 }  // namespace

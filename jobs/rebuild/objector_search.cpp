@@ -9,6 +9,7 @@
 #include "engine/comparison.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
+#include "engine/radix_sort.hpp"
 #include "partition/shuffle.hpp"
 
 namespace ligature {
@@ -16,7 +17,6 @@ namespace ligature {
 namespace {
 
 constexpr std::size_t kRowsPerTask = 1U << 14, kComponentsPerTask = 256;
-constexpr IdentityId kNoId = std::numeric_limits<IdentityId>::max();
 
 // Identities of one value that are compared again in full; of more, links stay as they were found.
 constexpr std::size_t kComparedAgain = 1'024;
@@ -65,22 +65,25 @@ bool is_node(std::span<const ComponentNode> nodes, IdentityId id) {
   return found != nodes.end() && found->id == id;
 }
 
-// Collective.  Rows of each file that were dropped, taken from its kept rows to its opted-out ones.
+// Collective.  Rows of each file that were dropped, taken from its kept rows to its opted-out ones.  identity_of(i): of
+// the i-th row dropped.
+template <typename IdentityOf>
 void count_dropped(const Communicator& comm, const RowStore& rows, std::span<const std::uint32_t> dropped,
-                   bool by_linkage, IntakeReport& intake) {
-  std::vector<std::uint64_t> of_file(intake.files.size());
-  auto next = dropped.begin();
+                   bool by_linkage, const IdentityOf& identity_of, IntakeReport& intake) {
+  // The change of every counter; where it falls, the sum of all ranks wraps round to it.
+  std::vector<RowCounts> of_file(intake.files.size());
+  std::size_t next = 0;
   for (const StoredBlock& block : rows.blocks()) {
-    const auto end = std::lower_bound(next, dropped.end(), block.first_row + block.rows);
-    of_file[block.file] += static_cast<std::uint64_t>(end - next);
-    next = end;
+    RowCounts& counts = of_file[block.file];
+    for (; next < dropped.size() && dropped[next] < block.first_row + block.rows; ++next) {
+      --counts.kept;
+      ++counts.opted_out;
+      if (by_linkage) ++counts.opted_out_by_linkage;
+      uncount_identifiers(identity_of(next), counts);
+    }
   }
-  comm.sum(of_file);
-  for (std::size_t f = 0; f < of_file.size(); ++f) {
-    intake.files[f].counts.kept -= of_file[f];
-    intake.files[f].counts.opted_out += of_file[f];
-    if (by_linkage) intake.files[f].counts.opted_out_by_linkage += of_file[f];
-  }
+  comm.sum(std::span(reinterpret_cast<std::uint64_t*>(of_file.data()), of_file.size() * kRowCounters));
+  for (std::size_t f = 0; f < of_file.size(); ++f) intake.files[f].counts += of_file[f];
 }
 
 }  // namespace
@@ -273,32 +276,29 @@ std::vector<ObjectorSearch::Left> ObjectorSearch::drop_rows(const Communicator& 
   ReturnRoute route;
   const Received<Claimed> received = shuffle(
       comm, std::move(claimed), [&](const Claimed& claim) { return identities.owner(claim.id); }, route);
-  std::vector<IdentityId> id_of_local;
-  dropped_ = barred_rows(comm, identities, received.items, id_of_local);
+  const ToldLocals<Claimed> claims = bring_claims(comm, identities, received.items);
+  dropped_ = barred_rows(identities, claims);
 
   // What is left of the identities that were claimed.
   struct Part {
     IdentityId id = 0;
     Left left;
   };
-  std::vector<Part> parts;
+  std::vector<Part> parts(claims.all().size());  // an identity's is that of the first claim to it
   {
-    std::vector<std::uint32_t> part_of(id_of_local.size(), std::numeric_limits<std::uint32_t>::max());
-    for (std::size_t local = 0; local < id_of_local.size(); ++local) {
-      if (id_of_local[local] == kNoId) continue;
-      part_of[local] = static_cast<std::uint32_t>(parts.size());
-      parts.push_back({id_of_local[local], {}});
-    }
     const std::vector<StoredBlock>& blocks = rows_.blocks();
     for_each_item(blocks.size(), [&](std::size_t b) {
       const StoredBlock& block = blocks[b];
       for (std::uint64_t row = block.first_row; row < block.first_row + block.rows; ++row) {
-        const std::uint32_t part = part_of[identities.local_of_row[row]];
-        if (part >= parts.size() || std::binary_search(dropped_.begin(), dropped_.end(), row)) continue;
-        std::atomic_ref(parts[part].left.rows).fetch_add(1, std::memory_order_relaxed);
-        std::atomic_ref(parts[part].left.datasets).fetch_or(1U << block.dataset, std::memory_order_relaxed);
+        const auto claimed_here = claims.of(identities.local_of_row[row]);
+        if (claimed_here.empty() || std::binary_search(dropped_.begin(), dropped_.end(), row)) continue;
+        Left& left = parts[static_cast<std::size_t>(claimed_here.data() - claims.all().data())].left;
+        std::atomic_ref(left.rows).fetch_add(1, std::memory_order_relaxed);
+        std::atomic_ref(left.datasets).fetch_or(1U << block.dataset, std::memory_order_relaxed);
       }
     });
+    for (std::size_t c = 0; c < parts.size(); ++c) parts[c].id = claims.all()[c].reply.id;
+    std::erase_if(parts, [](const Part& part) { return part.left.rows == 0; });
   }
   forget(comm, identities);
 
@@ -326,47 +326,37 @@ std::vector<ObjectorSearch::Left> ObjectorSearch::drop_rows(const Communicator& 
   return route.reply<Left>(comm, replies);
 }
 
-// The rows of claimed identities that the ledger bars, ascending.  id_of_local: by different identity of this rank, its
-// number if it is claimed, else kNoId.
-std::vector<std::uint32_t> ObjectorSearch::barred_rows(const Communicator& comm, const Identities& identities,
-                                                       std::span<const Claimed> received,
-                                                       std::vector<IdentityId>& id_of_local) const {
-  std::vector<Claimed> claims(received.begin(), received.end());
-  sort_items(claims.begin(), claims.end(),
-             [](const Claimed& a, const Claimed& b) { return a.id != b.id ? a.id < b.id : a.nhs < b.nhs; });
-  std::vector<std::uint32_t> barred;
-  // Hardly any person has two objecting numbers, so that nearly always one round is enough.
-  for (std::uint64_t round = 0;; ++round) {
-    std::vector<Claimed> of_owned(identities.owned.size(), Claimed{kNoId, 0}), of_received;
-    bool more = false;
-    for (std::size_t begin = 0, end = 0; begin < claims.size(); begin = end) {
-      while (end < claims.size() && claims[end].id == claims[begin].id) ++end;
-      if (begin + round < end) of_owned[claims[begin].id - identities.first_id] = claims[begin + round];
-      more = more || begin + round + 1 < end;
-    }
-    of_received.reserve(identities.owned_of_received.size());
-    for (const std::uint32_t index : identities.owned_of_received) of_received.push_back(of_owned[index]);
-    const std::vector<Claimed> of_local = identities.route.reply<Claimed>(comm, of_received);
-    if (round == 0) {
-      id_of_local.reserve(of_local.size());
-      for (const Claimed& claim : of_local) id_of_local.push_back(claim.id);
-    }
-    PerThread<std::vector<std::uint32_t>> found;
-    rows_.for_each_extracted([&](const StoredBlock& block, std::span<const DayNumber> days) {
-      for_blocks(block.rows, kRowsPerTask, [&](std::size_t begin, std::size_t end) {
-        for (std::size_t i = begin; i < end; ++i) {
-          const Claimed& claim = of_local[identities.local_of_row[block.first_row + i]];
-          if (claim.id == kNoId || !ledger_.bars(claim.nhs, days[i], policy_)) continue;
+// Collective.  The claims to the different identities of this rank.
+ToldLocals<ObjectorSearch::Claimed> ObjectorSearch::bring_claims(const Communicator& comm, const Identities& identities,
+                                                                 std::span<const Claimed> received) {
+  std::vector<ReplyTo<Claimed>> of_owned;
+  of_owned.reserve(received.size());
+  for (const Claimed& claim : received) of_owned.push_back({claim.id - identities.first_id, claim});
+  sort_by_key(
+      of_owned, [](const ReplyTo<Claimed>& claim) { return claim.item; },
+      [](const ReplyTo<Claimed>& a, const ReplyTo<Claimed>& b) { return a.reply.nhs < b.reply.nhs; });
+  return {identities, identities.tell_locals(comm, std::span<const ReplyTo<Claimed>>(of_owned))};
+}
+
+// The rows of claimed identities that the ledger bars, ascending.
+std::vector<std::uint32_t> ObjectorSearch::barred_rows(const Identities& identities,
+                                                       const ToldLocals<Claimed>& claims) const {
+  PerThread<std::vector<std::uint32_t>> found;
+  rows_.for_each_extracted([&](const StoredBlock& block, std::span<const DayNumber> days) {
+    for_blocks(block.rows, kRowsPerTask, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) {
+        for (const ReplyTo<Claimed>& claim : claims.of(identities.local_of_row[block.first_row + i])) {
+          if (!ledger_.bars(claim.reply.nhs, days[i], policy_)) continue;
           found.local().push_back(static_cast<std::uint32_t>(block.first_row + i));
+          break;
         }
-      });
+      }
     });
-    found.for_each(
-        [&](const std::vector<std::uint32_t>& rows) { barred.insert(barred.end(), rows.begin(), rows.end()); });
-    if (!comm.any(more)) break;
-  }
-  std::sort(barred.begin(), barred.end());
-  barred.erase(std::unique(barred.begin(), barred.end()), barred.end());
+  });
+  std::vector<std::uint32_t> barred;
+  found.for_each(
+      [&](const std::vector<std::uint32_t>& rows) { barred.insert(barred.end(), rows.begin(), rows.end()); });
+  sort_by_key(barred, [](std::uint32_t row) { return std::uint64_t{row}; });
   return barred;
 }
 
@@ -380,7 +370,14 @@ void ObjectorSearch::drop_again(const Communicator& comm, Identities& identities
 
 void ObjectorSearch::forget(const Communicator& comm, Identities& identities) {
   report_.rows = comm.sum(std::uint64_t{dropped_.size()});
-  count_dropped(comm, rows_, dropped_, true, intake_);
+  std::vector<Identity> of_received;
+  of_received.reserve(identities.owned_of_received.size());
+  for (const std::uint32_t index : identities.owned_of_received)
+    of_received.push_back(identities.owned[index].identity);
+  const std::vector<Identity> of_local = identities.route.reply<Identity>(comm, of_received);
+  count_dropped(
+      comm, rows_, dropped_, true, [&](std::size_t i) { return of_local[identities.local_of_row[dropped_[i]]]; },
+      intake_);
   auto next = dropped_.begin();
   std::size_t kept = 0;
   for (std::uint32_t row = 0; row < identities.local_of_row.size(); ++row) {
@@ -412,7 +409,8 @@ void bar_rows(const Communicator& comm, const ObjectionLedger& ledger, AfterOptO
       rows.barred()[first + static_cast<std::size_t>(next - barred.begin())].local_key = keys[*next - block.first_row];
     }
   });
-  count_dropped(comm, rows, barred, false, intake);
+  count_dropped(
+      comm, rows, barred, false, [&](std::size_t i) { return rows.barred()[first + i].identity; }, intake);
   rows.drop(barred);
 }
 

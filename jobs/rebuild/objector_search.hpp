@@ -83,8 +83,9 @@ class ObjectorSearch {
   // Returns how many identities stay apart though barred rows have a part in it.
   static std::uint64_t resolve_rest(const Component& component, ComponentResolver& resolver);
   std::vector<Left> drop_rows(const Communicator& comm, Identities& identities, std::vector<Claimed>&& claimed);
-  std::vector<std::uint32_t> barred_rows(const Communicator& comm, const Identities& identities,
-                                         std::span<const Claimed> received, std::vector<IdentityId>& id_of_local) const;
+  static ToldLocals<Claimed> bring_claims(const Communicator& comm, const Identities& identities,
+                                          std::span<const Claimed> received);
+  std::vector<std::uint32_t> barred_rows(const Identities& identities, const ToldLocals<Claimed>& claims) const;
   void forget(const Communicator& comm, Identities& identities);
 
   const ObjectionLedger& ledger_;

@@ -7,6 +7,15 @@
 
 namespace ligature {
 
+namespace {
+
+// The packed outward code, 0 if none.
+std::uint32_t outward_of(const Identity& identity) noexcept {
+  return static_cast<std::uint32_t>((identity.postcode() & kPostcodeDistrictMask) >> 14);
+}
+
+}  // namespace
+
 void append_drafts(PersonDrafts& a, PersonDrafts&& b) {
   const std::uint64_t members = a.members.size();
   a.drafts.insert(a.drafts.end(), b.drafts.begin(), b.drafts.end());
@@ -17,10 +26,21 @@ void append_drafts(PersonDrafts& a, PersonDrafts&& b) {
 }
 
 PersonDraft draft_alone(IdentityId id, const CountedIdentity& counted, const Evidence& evidence) {
-  DraftBuilder builder;
-  builder.start(id);
-  builder.add(counted, evidence);
-  return builder.finish();
+  // What DraftBuilder makes of one identity.
+  const Identity identity = counted_as(counted.identity, evidence);
+  PersonDraft draft;
+  draft.smallest = counted.identity;
+  draft.cluster = id;
+  draft.valid_nhs = identity.valid_nhs();
+  if (evidence.has(Evidence::number_disowned)) draft.disowned_nhs = counted.identity.valid_nhs();
+  draft.rows = counted.rows;
+  draft.datasets = counted.datasets;
+  draft.outward = outward_of(identity);
+  if (const DayNumber birth = identity.date_of_birth(); birth != kMissingDay) {
+    draft.birth_year = static_cast<std::uint16_t>(civil_date(birth).year);
+  }
+  draft.sex = static_cast<std::uint8_t>(gender_code(identity.gender()));
+  return draft;
 }
 
 Provenance provenance_alone(IdentityId id, const CountedIdentity& counted, const Evidence& evidence) {
@@ -77,7 +97,7 @@ void DraftBuilder::add(const CountedIdentity& counted, const Evidence& evidence)
   } else {
     sex_.add(gender_code(identity.gender()), counted.rows);
   }
-  outward_.add(static_cast<std::uint32_t>((identity.postcode() & kPostcodeDistrictMask) >> 14), counted.rows);
+  outward_.add(outward_of(identity), counted.rows);
 }
 
 PersonDraft DraftBuilder::finish() {

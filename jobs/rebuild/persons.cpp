@@ -18,8 +18,8 @@ namespace ligature {
 
 namespace {
 
-// Persons that are named, and whose claims are settled, at a time: half a gigabyte of them.
-constexpr std::uint64_t kPersonsPerRound = std::uint64_t{1} << 22;
+// Persons that are named, and whose claims are settled, at a time: one for so many identities of a round.
+constexpr std::uint64_t kIdentitiesOfAPerson = 4;
 // Identities that are led to their persons at a time: 60 MB of them.
 constexpr std::size_t kMembersAtOnce = std::size_t{1} << 20;
 constexpr std::size_t kPersonsPerTask = std::size_t{1} << 14;
@@ -27,19 +27,20 @@ constexpr std::size_t kPersonsPerTask = std::size_t{1} << 14;
 // Several clusters can carry one NHS number (a stranger's row has it by mistake).  The owner of the number is named by
 // it; where none was found, the one with the most rows is.
 struct Claim {
-  std::uint64_t nhs = 0;
-  std::uint64_t is_owner = 0;
+  std::uint64_t number_and_kind = 0;  // the NHS number; in the lowest bit 0 for its owner
   std::uint64_t rows = 0;
   IdentityId cluster = 0;
+  [[nodiscard]] std::uint64_t nhs() const noexcept { return number_and_kind >> 1; }
 };
 
-// A claim, and a person, that moves as it is sorted, with where its answer has to be put.
+// A claim that moves as it is sorted, with where its answer has to be put.
 struct ReceivedClaim {
   Claim claim;
   std::uint64_t received = 0;
 };
+// A person who stays meanwhile: the order is found by half the pseudonym.
 struct ReceivedPerson {
-  Person person;
+  std::uint64_t pseudonym_high = 0;
   std::uint64_t received = 0;
 };
 
@@ -69,6 +70,14 @@ class Nameless {
     if (person < drafts_.drafts.size()) return drafts_.drafts[person];
     const std::uint32_t i = drafts_.alone[person - drafts_.drafts.size()];
     return draft_alone(identities_.first_id + i, identities_.owned[i], evidence_[i]);
+  }
+  // The number_of the draft.
+  [[nodiscard]] std::uint64_t number(std::size_t person) const {
+    if (person < drafts_.drafts.size()) return number_of(drafts_.drafts[person]);
+    const std::uint32_t i = drafts_.alone[person - drafts_.drafts.size()];
+    const Identity& identity = identities_.owned[i].identity;
+    const std::uint64_t counted = counted_as(identity, evidence_[i]).valid_nhs();
+    return counted != 0 || !evidence_[i].has(Evidence::number_disowned) ? counted : identity.valid_nhs();
   }
 
  private:
@@ -113,7 +122,7 @@ std::vector<std::uint8_t> settle_ownership(const Communicator& comm, const Namel
     for_blocks(here.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) {
         const PersonDraft draft = nameless[here[i]];
-        claims[i] = {numbers[here[i]], draft.valid_nhs != 0, draft.rows, draft.cluster};
+        claims[i] = {numbers[here[i]] << 1 | (draft.valid_nhs == 0 ? 1 : 0), draft.rows, draft.cluster};
       }
     });
     ReturnRoute route;
@@ -121,21 +130,21 @@ std::vector<std::uint8_t> settle_ownership(const Communicator& comm, const Namel
     {
       const Received<Claim> received = shuffle(
           comm, std::move(claims),
-          [&](const Claim& claim) { return shard_map.owner(shard_of(linkage_key(claim.nhs))); }, route);
+          [&](const Claim& claim) { return shard_map.owner(shard_of(linkage_key(claim.nhs()))); }, route);
       sorted.reserve(received.items.size());
       for (const Claim& claim : received.items) sorted.push_back({claim, sorted.size()});
     }
     sort_by_key(
-        sorted, [](const ReceivedClaim& item) { return item.claim.nhs; },
+        sorted, [](const ReceivedClaim& item) { return item.claim.nhs(); },
         [](const ReceivedClaim& x, const ReceivedClaim& y) {
           const Claim &a = x.claim, &b = y.claim;
-          if (a.is_owner != b.is_owner) return a.is_owner > b.is_owner;
+          if (a.number_and_kind != b.number_and_kind) return a.number_and_kind < b.number_and_kind;
           if (a.rows != b.rows) return a.rows > b.rows;
           return a.cluster < b.cluster;
         });
     std::vector<std::uint8_t> wins(sorted.size(), 0);
     for (std::size_t i = 0; i < sorted.size(); ++i) {
-      wins[sorted[i].received] = i == 0 || sorted[i].claim.nhs != sorted[i - 1].claim.nhs;
+      wins[sorted[i].received] = i == 0 || sorted[i].claim.nhs() != sorted[i - 1].claim.nhs();
     }
     const std::vector<std::uint8_t> replies = route.reply<std::uint8_t>(comm, wins);
     for (std::size_t i = 0; i < here.size(); ++i) owns[here[i]] = replies[i];
@@ -201,7 +210,8 @@ std::vector<std::uint32_t> bring_to_owners(const Communicator& comm, const Namel
       nameless.size(), rounds, [&](std::size_t person) { return round_of_shard[person_shard(pseudonyms[person])]; });
   std::vector<std::uint32_t> place(nameless.size());
   // Pseudonyms are spread evenly over the ranks.
-  owned.reserve(comm.sum(std::uint64_t{nameless.size()}) / static_cast<std::uint64_t>(comm.size()) * 101 / 100 + 1000);
+  const std::uint64_t expected =
+      comm.sum(std::uint64_t{nameless.size()}) / static_cast<std::uint64_t>(comm.size()) * 101 / 100 + 1000;
   for (std::uint64_t round = 0; round < rounds; ++round) {
     const std::span<const std::uint32_t> here = by_round.of(round);
     std::vector<Person> persons(here.size());
@@ -211,24 +221,27 @@ std::vector<std::uint32_t> bring_to_owners(const Communicator& comm, const Namel
       }
     });
     ReturnRoute route;
-    std::vector<ReceivedPerson> sorted;
-    {
-      const Received<Person> received = shuffle(
-          comm, std::move(persons),
-          [&](const Person& person) { return shard_map.owner(person_shard(person.pseudonym)); }, route);
-      sorted.reserve(received.items.size());
-      for (const Person& person : received.items) sorted.push_back({person, sorted.size()});
-    }
+    const std::vector<Person> received =
+        shuffle(
+            comm, std::move(persons),
+            [&](const Person& person) { return shard_map.owner(person_shard(person.pseudonym)); }, route)
+            .items;
+    std::vector<ReceivedPerson> sorted(received.size());
+    for (std::size_t i = 0; i < sorted.size(); ++i) sorted[i] = {received[i].pseudonym.high, i};
     sort_by_key(
-        sorted, [](const ReceivedPerson& item) { return item.person.pseudonym.high; },
-        [](const ReceivedPerson& a, const ReceivedPerson& b) { return a.person.pseudonym < b.person.pseudonym; });
+        sorted, [](const ReceivedPerson& item) { return item.pseudonym_high; },
+        [&](const ReceivedPerson& a, const ReceivedPerson& b) {
+          return received[a.received].pseudonym < received[b.received].pseudonym;
+        });
+    // Not before the others have come and gone: then it takes no memory that they have not had.
+    owned.reserve(expected);
     if (owned.size() + sorted.size() > std::numeric_limits<std::uint32_t>::max()) {
       throw Error("one rank has 2^32 persons or more: run the job on more ranks");
     }
     std::vector<std::uint32_t> replies(sorted.size());
     for (const ReceivedPerson& item : sorted) {
       replies[item.received] = static_cast<std::uint32_t>(owned.size());
-      owned.push_back(item.person);
+      owned.push_back(received[item.received]);
     }
     const std::vector<std::uint32_t> places = route.reply<std::uint32_t>(comm, replies);
     for (std::size_t i = 0; i < here.size(); ++i) place[here[i]] = places[i];
@@ -305,13 +318,14 @@ Persons name_persons(const Communicator& comm, Identities& identities, std::span
   if (nameless.size() > std::numeric_limits<std::uint32_t>::max()) {
     throw Error("one rank has 2^32 persons or more: run the job on more ranks");
   }
-  const std::uint64_t rounds = 1 + comm.max(std::uint64_t{nameless.size()}) / kPersonsPerRound;
+  const std::uint64_t rounds =
+      1 + comm.max(std::uint64_t{nameless.size()}) / (identities.per_round / kIdentitiesOfAPerson);
   std::vector<Pseudonym> pseudonyms;
   std::vector<std::uint8_t> owns;
   {
     std::vector<std::uint64_t> numbers(nameless.size());
     for_blocks(nameless.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t p = begin; p < end; ++p) numbers[p] = number_of(nameless[p]);
+      for (std::size_t p = begin; p < end; ++p) numbers[p] = nameless.number(p);
     });
     owns = settle_ownership(comm, nameless, numbers, rounds);
     pseudonyms = pseudonyms_of(nameless, numbers, owns, key);

@@ -73,11 +73,10 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   const Inputs inputs = find_inputs(comm, job);
   const std::optional<RunLock> lock = take_folders(comm, job);
   Checkpoints checkpoints(comm, job, run_terms(comm, job, inputs, Pseudonymiser(key).key_id()), options.resume);
-  if (!options.resume) check_room(comm, job, inputs);
+  const MemoryPlan memory = plan_memory(comm, job, inputs, options.resume);
   const DayNumber as_at = job.as_at.value_or(checkpoints.as_at().value_or(utc_today()));
   checkpoints.set_as_at(as_at);
   Manifest manifest = new_manifest(comm, job, inputs, as_at);
-  const std::uint64_t memory = memory_of_rank(comm, job);
   std::uint64_t input_bytes = 0;
   for (const InputFile& file : inputs.files) input_bytes += file.bytes;
   clock.end(inputs.files.size(), "files", comm.is_root() ? inputs.files.size() : 0);
@@ -97,11 +96,13 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   ConsentLedger consent(comm, job, superseded, as_at);
   report_reference(comm, "superseded numbers", superseded_rows);
   const RowRules rules = consent.rules(superseded, as_at);
-  RowStore rows(inputs, job.secure / "scratch", memory / 4, job.max_categories);
+  RowStore rows(inputs, job.secure / "scratch", memory.rows_bytes, job.max_categories);
   // Preferences coded in the rows bar rows whose identities were kept until then.
   const bool collapse_early = !rules.bind_persons || rules.objections != nullptr;
   constexpr std::uint64_t kBytesOfRow = 70;
-  if (collapse_early) rows.collapse_as_added(input_bytes / static_cast<std::uint64_t>(comm.size()) / kBytesOfRow);
+  if (collapse_early) {
+    rows.collapse_as_added(input_bytes / static_cast<std::uint64_t>(comm.size()) / kBytesOfRow, memory.batch_rows);
+  }
   IntakeReport intake;
   if (restore_rows(comm, checkpoints, inputs, rows, intake)) {
     clock.begin("resume rows");
@@ -138,7 +139,8 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   // Rows to identities.
   begin("identities");
   Identities identities = collapse_identities(comm, rows);
-  manifest.identities = identities.total;
+  identities.per_round = memory.identities_per_round;
+  manifest.identities = manifest.identity_records = identities.total;
   const std::uint64_t owned = identities.owned.size();
   clock.end(manifest.rows.kept, "rows", rows.rows(), {.collapsed_rows = static_cast<double>(manifest.rows.kept)});
 
@@ -160,17 +162,16 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   const bool knows_numbers = restore_numbers(checkpoints, identities, evidence, links, manifest);
   if (knows_numbers) {
     clock.begin("resume numbers");
-    clock.end(manifest.identities, "identities", owned);
+    clock.end(manifest.identity_records, "identities", owned);
   } else {
     NumberGroups numbers(comm, identities);
     Survey survey = survey_file(comm, identities, numbers, job.model);
     manifest.model = choose_model(comm, job, identities, survey, manifest.estimation);
-    manifest.linkable_identities = survey.file.identities;
     manifest.distinct_nhs = survey.file.distinct_nhs;
     manifest.numbers.default_births = survey.default_births;
     const LinkageModel model(manifest.model, job.model.rivals);
     if (!job.model.conflicts || !model.conflicts_may_link()) survey.trust_thin_numbers();
-    clock.end(manifest.identities, "identities", owned, grouped(manifest.identities));  // by number
+    clock.end(manifest.identity_records, "identities", owned, grouped(manifest.identity_records));  // by number
 
     begin("numbers");
     if (job.model.passes.nhs_number) {
@@ -179,7 +180,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     }
     evidence = std::move(survey.evidence);
     save_numbers(checkpoints, evidence, links, manifest);
-    clock.end(manifest.identities, "identities", owned, std::exchange(work, {}));
+    clock.end(manifest.identity_records, "identities", owned, std::exchange(work, {}));
   }
   const LinkageModel model(manifest.model, job.model.rivals);
 
@@ -193,7 +194,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     const LinkCount known = links.count();
     if (restore_pairs(checkpoints, "pairs", identities, links, manifest)) {
       clock.begin("resume pairs");
-      clock.end(manifest.identities, "identities", owned);
+      clock.end(manifest.identity_records, "identities", owned);
     } else {
       std::atomic<std::uint64_t> pairs_here{0};
       pairs = 0;
@@ -224,7 +225,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     }
     begin("clusters");
     work = {.edges = static_cast<double>(comm.sum(std::uint64_t{links.edges.size()}))};
-    work.grouped_items = work.edges + static_cast<double>(manifest.identities);
+    work.grouped_items = work.edges + static_cast<double>(manifest.identity_records);
     ClusterReport clusters;
     search.take_edges(std::move(links.suppressed));
     drafts = resolve_clusters(comm, identities, evidence, std::move(links.edges), model,
@@ -239,7 +240,8 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   note_objectors(search.report(), manifest.consent);
   links = {};
   manifest.rows = total_rows(job, inputs, intake);
-  clock.end(manifest.identities, "identities", owned, work);
+  count_identities(comm, identities, manifest);
+  clock.end(manifest.identity_records, "identities", owned, work);
 
   // Clusters to persons.
   begin("persons");
@@ -254,7 +256,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   manifest.estimated = estimate_quality(comm, identities, evidence, persons, manifest.model, dataset_names);
 
   persons.largest = largest_persons(comm, persons);
-  clock.end(manifest.identities, "identities", owned, grouped(manifest.identities));  // by person
+  clock.end(manifest.identity_records, "identities", owned, grouped(manifest.identity_records));  // by person
 
   // What stays behind, to secure/; from here on only the way from rows to persons is needed.
   begin("index");
@@ -271,7 +273,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   PublishedContent content;
   {
     Progress progress(comm, "publish", rows.rows(), "rows");
-    content = write_content(comm, job, inputs, intake, rows, identities, persons, memory / 4,
+    content = write_content(comm, job, inputs, intake, rows, identities, persons, memory.rows_bytes,
                             [&](std::uint64_t done) { progress.add(done); });
   }
   clock.end(manifest.rows.kept, "rows", rows.rows(), grouped(manifest.rows.kept));  // by person

@@ -8,6 +8,7 @@
 #include "engine/clustering.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
+#include "engine/radix_sort.hpp"
 #include "jobs/rebuild/rounds.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
@@ -33,7 +34,6 @@ struct Resident {
   std::uint64_t value = 0;   // thin number or not, postcode, date of birth and gender
   IdentityId id = 0;
   [[nodiscard]] bool is_thin() const noexcept { return value >> 63 != 0; }
-  [[nodiscard]] std::uint64_t postcode() const noexcept { return value << 1 >> 19; }
   [[nodiscard]] DayNumber birth() const noexcept { return static_cast<DayNumber>(value >> 2 & 0xFFFF); }
   [[nodiscard]] std::size_t gender() const noexcept { return value & 3; }
 };
@@ -58,7 +58,7 @@ struct CrowdCounts {
 };
 
 struct PostcodeCount {
-  std::uint64_t postcode = 0;
+  std::uint64_t key = 0;  // linkage key of the postcode
   std::uint64_t residents = 0;
 };
 
@@ -155,10 +155,10 @@ PostcodeCount count_residents(std::span<const Resident> residents, CrowdCounts& 
     run = end;
   }
   counts.pairs_known[crowd] += pairs_of(in_use);
-  return {residents.front().postcode(), numbers + without};
+  return {residents.front().key, numbers + without};
 }
 
-// Collective.  Residents of each postcode, at the owner of the postcode's shard, sorted by postcode.
+// Collective.  Residents of each postcode, at the owner of the postcode's shard, sorted by key.
 std::vector<PostcodeCount> count_postcodes(const Communicator& comm, const Identities& identities,
                                            const std::vector<std::uint8_t>& is_default,
                                            const std::vector<Evidence>& evidence, CrowdCounts& crowds) {
@@ -219,46 +219,57 @@ std::vector<PostcodeCount> count_postcodes(const Communicator& comm, const Ident
   comm.sum(crowds.pairs_known);
   comm.sum(crowds.same_birth_different_gender);
   comm.sum(crowds.same_birth_same_gender);
-  sort_items(postcodes.begin(), postcodes.end(),
-             [](const PostcodeCount& a, const PostcodeCount& b) { return a.postcode < b.postcode; });
+  if (rounds > 1) sort_by_key(postcodes, [](const PostcodeCount& count) { return count.key; });
   return postcodes;
 }
 
-// Collective.  Asks the owners of postcodes for their rarity, one question a different postcode of this rank.
+// An identity that asks for the rarity of its postcode.
+struct Asker {
+  std::uint64_t key = 0;  // linkage key of the postcode
+  std::uint64_t index = 0;
+};
+
+// Collective.  Asks the owners of postcodes for their rarity, one question a different postcode of so many identities.
 void answer_rarities(const Communicator& comm, const Identities& identities,
                      const std::vector<PostcodeCount>& postcodes, std::uint64_t persons, double average,
                      std::vector<Evidence>& evidence) {
-  std::vector<std::uint64_t> asked;
-  asked.reserve(identities.owned.size());
-  for (const CountedIdentity& counted : identities.owned) {
-    const Identity& identity = counted.identity;
-    if (identity.nhs_status() != NhsStatus::one_time && identity.postcode() != 0) asked.push_back(identity.postcode());
-  }
-  sort_items(asked.begin(), asked.end(), std::less<>());
-  asked.erase(std::unique(asked.begin(), asked.end()), asked.end());
-  const std::vector<std::uint64_t> known = asked;
+  constexpr std::uint64_t kAtOnce = std::uint64_t{1} << 22;
   const ShardMap shard_map(comm.size());
-  ReturnRoute route;
-  const Received<std::uint64_t> questions = shuffle(
-      comm, std::move(asked), [&](std::uint64_t postcode) { return shard_map.owner(shard_of(linkage_key(postcode))); },
-      route);
-  std::vector<Rarity> answers(questions.items.size());
-  for (std::size_t q = 0; q < answers.size(); ++q) {
-    const auto found =
-        std::lower_bound(postcodes.begin(), postcodes.end(), questions.items[q],
-                         [](const PostcodeCount& count, std::uint64_t postcode) { return count.postcode < postcode; });
-    const bool lived_at = found != postcodes.end() && found->postcode == questions.items[q];
-    answers[q] = rarity_among(lived_at ? found->residents : 0, persons, average);
-  }
-  const std::vector<Rarity> rarities = route.reply<Rarity>(comm, answers);
-  for_blocks(identities.owned.size(), 1U << 14, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) {
+  const std::uint64_t owned = identities.owned.size(), blocks = comm.max((owned + kAtOnce - 1) / kAtOnce);
+  for (std::uint64_t block = 0; block < blocks; ++block) {
+    std::vector<Asker> askers;
+    const std::uint64_t begin = std::min(owned, block * kAtOnce), end = std::min(owned, begin + kAtOnce);
+    askers.reserve(end - begin);
+    for (std::uint64_t i = begin; i < end; ++i) {
       const Identity& identity = identities.owned[i].identity;
       if (identity.nhs_status() == NhsStatus::one_time || identity.postcode() == 0) continue;
-      const auto at = std::lower_bound(known.begin(), known.end(), identity.postcode()) - known.begin();
-      evidence[i].postcode = rarities[static_cast<std::size_t>(at)];
+      askers.push_back({linkage_key(identity.postcode()), i});
     }
-  });
+    sort_by_key(askers, [](const Asker& asker) { return asker.key; });
+    std::vector<std::uint64_t> asked;
+    for (const Asker& asker : askers) {
+      if (asked.empty() || asked.back() != asker.key) asked.push_back(asker.key);
+    }
+    ReturnRoute route;
+    const Received<std::uint64_t> questions = shuffle(
+        comm, std::move(asked), [&](std::uint64_t key) { return shard_map.owner(shard_of(key)); }, route);
+    // The questions of one rank come in the order of postcodes.
+    std::vector<Rarity> answers(questions.items.size());
+    for (std::size_t source = 0; source + 1 < questions.first.size(); ++source) {
+      auto found = postcodes.begin();
+      for (std::uint64_t q = questions.first[source]; q < questions.first[source + 1]; ++q) {
+        while (found != postcodes.end() && found->key < questions.items[q]) ++found;
+        const bool lived_at = found != postcodes.end() && found->key == questions.items[q];
+        answers[q] = rarity_among(lived_at ? found->residents : 0, persons, average);
+      }
+    }
+    const std::vector<Rarity> rarities = route.reply<Rarity>(comm, answers);
+    auto rarity = rarities.begin();
+    for (std::size_t a = 0; a < askers.size(); ++a) {
+      if (a > 0 && askers[a].key != askers[a - 1].key) ++rarity;
+      evidence[askers[a].index].postcode = *rarity;
+    }
+  }
 }
 
 }  // namespace

@@ -84,10 +84,8 @@ std::string persons_table(const Manifest& manifest) {
   const std::vector<std::uint64_t>& types = manifest.persons_by_id_type;
   const auto of_type = [&](IdType type) { return types[static_cast<std::size_t>(type)]; };
   Rows table{{"linkage", "count", "share"}};
-  // Those that only barred rows have are no part of what was linked.
-  const std::uint64_t identities = manifest.identities - manifest.consent.identities_barred;
-  add_count(table, "identities", identities);
-  add_count(table, "  that can tell people apart", manifest.linkable_identities, identities);
+  add_count(table, "identities", manifest.identities);
+  add_count(table, "  that can tell people apart", manifest.linkable_identities, manifest.identities);
   add_count(table, "persons", manifest.persons);
   add_count(table, "  by NHS number", of_type(IdType::nhs_number), manifest.persons);
   add_count(table, "  NHS number claimed by another person", of_type(IdType::contested), manifest.persons);

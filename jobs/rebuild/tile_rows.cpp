@@ -1,6 +1,8 @@
 #include "jobs/rebuild/tile_rows.hpp"
 
 #include <algorithm>
+#include <array>
+#include <numeric>
 #include <tuple>
 
 namespace ligature {
@@ -59,14 +61,14 @@ std::uint64_t TileRows::vetoed() const noexcept {
 
 void TileRows::arrange(const Work& work, const Range& segment, bool may_be_flood, TileSide& side) {
   const std::span<const PassItem> from = std::span(work.items).subspan(segment.begin, segment.size());
-  side.items.clear();
   side.runs.clear();
-  for (const Kind kind : {Kind::in_use, Kind::unnumbered, Kind::thin}) {
-    if (kind == Kind::unnumbered) side.in_use = side.items.size();
-    for (const PassItem& item : from) {
-      if (kind_of(item.identity) == kind) side.items.push_back(item);
-    }
-  }
+  side.items.resize(from.size());
+  std::array<std::size_t, 3> of_kind{}, next{};
+  static_assert(static_cast<int>(Kind::in_use) == 0 && static_cast<int>(Kind::thin) == 2);
+  for (const PassItem& item : from) ++of_kind[static_cast<std::size_t>(kind_of(item.identity))];
+  std::exclusive_scan(of_kind.begin(), of_kind.end(), next.begin(), std::size_t{0});
+  for (const PassItem& item : from) side.items[next[static_cast<std::size_t>(kind_of(item.identity))]++] = item;
+  side.in_use = of_kind[0];
   if (may_be_flood) {
     std::sort(side.items.begin(), side.items.end(), [](const PassItem& a, const PassItem& b) {
       const auto like_a = likeness(a.identity), like_b = likeness(b.identity);

@@ -1,14 +1,30 @@
 #include "jobs/release/admission.hpp"
 
+#include <span>
+
 #include <fmt/format.h>
 
 #include "engine/error.hpp"
+#include "engine/hmac_lanes.hpp"
 #include "io/audit_log.hpp"
 
 namespace ligature {
 
 std::string_view objections_basis(const Agreement& agreement) noexcept {
   return agreement.legal_basis->objections_apply ? "applied" : "exempt";
+}
+
+SecretBytes naming_key(const Agreement& agreement, SecretBytes key) {
+  if (agreement.legal_basis->objections_apply) return key;
+  constexpr std::string_view kLabel = "ligature: objections not applied";
+  HmacDigests digests;
+  hmac_lanes_plain(HmacKey(key), HmacMessages(std::as_bytes(std::span(kLabel))), digests);
+  SecretBytes derived(digests.words.size() * sizeof(std::uint32_t));
+  for (std::size_t i = 0; i < derived.size(); ++i) {
+    derived[i] = static_cast<std::byte>(digests.words[i / 4][0] >> (24 - 8 * (i % 4)));
+  }
+  wipe(&digests, sizeof digests);
+  return derived;
 }
 
 std::uint64_t admit_release(const std::filesystem::path& secure, const Agreement& agreement, const std::string& key_id,

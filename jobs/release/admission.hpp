@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#include "engine/secret_bytes.hpp"
 #include "io/agreement.hpp"
 
 namespace ligature {
@@ -21,5 +22,10 @@ std::string_view objections_basis(const Agreement& agreement) noexcept;
 // Throws Error if the log's chain is broken: nothing is released that it could not account for.
 std::uint64_t admit_release(const std::filesystem::path& secure, const Agreement& agreement, const std::string& key_id,
                             const std::string& main_key_id);
+
+// The key that names are made under.  Where objections are not applied it is one that is derived from the agreement's,
+// so that files with and without those who object have no name in common, whatever run they are of and whether or not
+// its log knows of the other.
+SecretBytes naming_key(const Agreement& agreement, SecretBytes key);
 
 }  // namespace ligature

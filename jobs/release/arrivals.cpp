@@ -1,10 +1,11 @@
-// A record: the new name, its own bytes in all, the person's values, the number of events in each dataset (8 bytes
+// A record: the new name, its own bytes in all, the person's values, the number of events in each dataset (4 bytes
 // each), then the events.
 #include "jobs/release/arrivals.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 #include <numeric>
 
 #include "engine/error.hpp"
@@ -23,7 +24,7 @@ constexpr std::size_t kDays = std::size_t{1} << 16;  // day numbers that there a
 constexpr std::uint64_t kNoRow = ~std::uint64_t{0};  // its name is not a row's: it shuffles a person's rows
 
 std::size_t fixed_bytes(const ReleasedColumns& columns) noexcept {
-  return Arrivals::kHeadBytes + 8 * (columns.persons.size() + columns.events.size());
+  return Arrivals::kHeadBytes + Arrivals::kNumberBytes * (columns.persons.size() + columns.events.size());
 }
 
 // A released person of a slice.
@@ -68,6 +69,9 @@ class Packer {
       Leaving person{at[i], names[i], fixed_bytes(columns), 0};
       for (std::size_t d = 0; d < columns.events.size(); ++d) {
         person.bytes += events_of(slice.events[d], person).size() * columns.events[d].event_bytes;
+      }
+      if (person.bytes > std::numeric_limits<Arrivals::Number>::max()) {
+        throw Error("one person has more events than a release can hold");
       }
       leaving.push_back(person);
     }
@@ -132,11 +136,14 @@ class Packer {
         to += sizeof value;
       };
       put(person.name);
-      put(std::uint64_t{person.bytes});
+      put(static_cast<Arrivals::Number>(person.bytes));
       for (const PersonColumn column : columns.persons) {
-        put(released_value(slice, person.person, column, release_.areas, release_.agreement.age_band, year_));
+        put(static_cast<Arrivals::Number>(
+            released_value(slice, person.person, column, release_.areas, release_.agreement.age_band, year_)));
       }
-      for (const Slice::Events& events : slice.events) put(events_of(events, person).size());
+      for (const Slice::Events& events : slice.events) {
+        put(static_cast<Arrivals::Number>(events_of(events, person).size()));
+      }
       for (std::size_t d = 0; d < columns.events.size(); ++d) {
         const Range range = events_of(slice.events[d], person);
         if (range.size() == 0) continue;
@@ -184,8 +191,12 @@ class Packer {
 
 }  // namespace
 
-void Arrivals::reserve(std::size_t bytes) {
-  if (bytes <= room_) return;
+void Arrivals::reserve(std::size_t bytes, std::size_t persons) {
+  if (bytes > room_) enlarge(bytes);
+  order_.reserve(persons);
+}
+
+void Arrivals::enlarge(std::size_t bytes) {
   auto larger = std::make_unique_for_overwrite<std::byte[]>(bytes);
   if (size_ > 0) std::memcpy(larger.get(), bytes_.get(), size_);
   bytes_ = std::move(larger);
@@ -193,26 +204,28 @@ void Arrivals::reserve(std::size_t bytes) {
 }
 
 std::byte* Arrivals::grow(std::size_t bytes) {
-  if (size_ + bytes > room_) reserve(std::max(2 * room_, size_ + bytes));
+  if (size_ + bytes > room_) enlarge(std::max(2 * room_, size_ + bytes));
   size_ += bytes;
   return bytes_.get() + size_ - bytes;
 }
 
 void Arrivals::take_over() {
-  for (; placed_ < size_; placed_ += word(placed_ + sizeof(Pseudonym))) {
-    Place place;
-    std::memcpy(&place.name, bytes_.get() + placed_, sizeof place.name);
-    place.at = placed_ + kHeadBytes;
-    order_.push_back(place);
+  for (; placed_ < size_; placed_ += number(placed_ + sizeof(Pseudonym))) {
+    order_.push_back({name_at(placed_).high, placed_});
   }
 }
 
 void Arrivals::sort() {
+  const auto low = [&](const Place& place) { return name_at(place.at).low; };
   sort_by_key(
-      order_, [](const Place& place) { return place.name.high; },
-      [](const Place& a, const Place& b) { return a.name != b.name ? a.name < b.name : a.at < b.at; });
-  const auto twice =
-      std::adjacent_find(order_.begin(), order_.end(), [](const Place& a, const Place& b) { return a.name == b.name; });
+      order_, [](const Place& place) { return place.high; },
+      [&](const Place& a, const Place& b) {
+        if (a.high != b.high) return a.high < b.high;
+        return low(a) != low(b) ? low(a) < low(b) : a.at < b.at;
+      });
+  const auto twice = std::adjacent_find(order_.begin(), order_.end(), [&](const Place& a, const Place& b) {
+    return a.high == b.high && low(a) == low(b);
+  });
   if (twice != order_.end()) throw Error("two persons have one pseudonym");
 }
 
@@ -243,7 +256,9 @@ std::uint64_t rounds_needed(const Communicator& comm, const ReleasedColumns& col
 Arrivals bring(const Communicator& comm, const Release& release, std::uint64_t round, std::uint64_t rounds) {
   Arrivals arrivals(release.columns);
   const auto ranks = static_cast<std::uint64_t>(comm.size());
-  arrivals.reserve(record_bytes(release.columns, comm.sum(release.selection.count())) / (rounds * ranks) * 17 / 16);
+  const std::uint64_t persons = comm.sum(release.selection.count());
+  const auto share = [&](std::uint64_t all) { return all / (rounds * ranks) * 17 / 16; };
+  arrivals.reserve(share(record_bytes(release.columns, persons)), share(persons));
   SliceReader reader(release.source, release.columns.wanted, release.selection.persons, true);
   const Packer packer(release, comm.size(), round, rounds);
   std::vector<std::vector<Leaving>> leaving;
@@ -264,10 +279,12 @@ Arrivals bring(const Communicator& comm, const Release& release, std::uint64_t r
         reader.load_events(slices[s], row + leaving[s].front().person, row + leaving[s].back().person);
       });
       packer.lay_out(leaving, first);
-      bytes.resize(std::max(bytes.size(), std::size_t{first.back()}));
-      for_each_item(slices.size(), [&](std::size_t s) { packer.pack(slices[s], leaving[s], bytes.data()); });
+      // Alone, a rank packs its records where they stay.
+      if (ranks > 1) bytes.resize(std::max(bytes.size(), std::size_t{first.back()}));
+      std::byte* const to = ranks > 1 ? bytes.data() : arrivals.grow(first.back());
+      for_each_item(slices.size(), [&](std::size_t s) { packer.pack(slices[s], leaving[s], to); });
     });
-    exchange_into(comm, bytes, first, [&](std::size_t size) { return arrivals.grow(size); });
+    if (ranks > 1) exchange_into(comm, bytes, first, [&](std::size_t size) { return arrivals.grow(size); });
     arrivals.take_over();
   }
   agreed_step(comm, [&] { arrivals.sort(); });

@@ -22,8 +22,8 @@ class Arrivals {
  public:
   explicit Arrivals(const ReleasedColumns& columns) : columns_(columns) {}
 
-  // Room for so many bytes of records, which is not touched before they come.
-  void reserve(std::size_t bytes);
+  // Room for so many bytes of records of so many persons, which is not touched before they come.
+  void reserve(std::size_t bytes, std::size_t persons);
   // Room for the records of one exchange, as they were packed; then, when they are there, where each lies.
   std::byte* grow(std::size_t bytes);
   void take_over();
@@ -31,17 +31,17 @@ class Arrivals {
   void sort();
 
   [[nodiscard]] std::size_t persons() const noexcept { return order_.size(); }
-  [[nodiscard]] const Pseudonym& name(std::size_t person) const noexcept { return order_[person].name; }
+  [[nodiscard]] Pseudonym name(std::size_t person) const noexcept { return name_at(order_[person].at); }
   // The value of a column of persons, as released_value gives it.
   [[nodiscard]] std::uint64_t value(std::size_t person, std::size_t column) const noexcept {
-    return word(order_[person].at + 8 * column);
+    return number(order_[person].at + kHeadBytes + kNumberBytes * column);
   }
   [[nodiscard]] std::uint64_t events(std::size_t person, std::size_t dataset) const noexcept {
-    return word(order_[person].at + 8 * (columns_.persons.size() + dataset));
+    return number(order_[person].at + kHeadBytes + kNumberBytes * (columns_.persons.size() + dataset));
   }
   // The person's events of a dataset, event_bytes each: the row's name where rows have ids, then the columns.
   [[nodiscard]] const std::byte* first_event(std::size_t person, std::size_t dataset) const noexcept {
-    std::size_t at = order_[person].at + 8 * (columns_.persons.size() + columns_.events.size());
+    std::size_t at = order_[person].at + kHeadBytes + kNumberBytes * (columns_.persons.size() + columns_.events.size());
     for (std::size_t d = 0; d < dataset; ++d) at += events(person, d) * columns_.events[d].event_bytes;
     return bytes_.get() + at;
   }
@@ -53,15 +53,24 @@ class Arrivals {
     __builtin_prefetch(record + kCacheLine);
   }
 
-  static constexpr std::size_t kHeadBytes = sizeof(Pseudonym) + 8;  // of a record: name and size
+  // Numbers in records are as small as they can be: what is brought is touched for the first time, which costs more
+  // than anything that is done with it.
+  using Number = std::uint32_t;
+  static constexpr std::size_t kNumberBytes = sizeof(Number);
+  static constexpr std::size_t kHeadBytes = sizeof(Pseudonym) + kNumberBytes;  // of a record: name and size
   struct Place {
-    Pseudonym name;
+    std::uint64_t high = 0;  // of the name
     std::size_t at = 0;
   };
 
  private:
-  [[nodiscard]] std::uint64_t word(std::size_t at) const noexcept {
-    std::uint64_t value = 0;
+  [[nodiscard]] Pseudonym name_at(std::size_t at) const noexcept {
+    Pseudonym name;
+    std::memcpy(&name, bytes_.get() + at, sizeof name);
+    return name;
+  }
+  [[nodiscard]] Number number(std::size_t at) const noexcept {
+    Number value = 0;
     std::memcpy(&value, bytes_.get() + at, sizeof value);
     return value;
   }
@@ -69,6 +78,8 @@ class Arrivals {
 
   const ReleasedColumns& columns_;
   std::unique_ptr<std::byte[]> bytes_;  // not a vector: that would write zeros first
+  void enlarge(std::size_t bytes);
+
   std::size_t room_ = 0, size_ = 0, placed_ = 0;
   std::vector<Place> order_;
 };

@@ -23,22 +23,38 @@ constexpr std::size_t kBlockPersons = 256;  // what is known of where lines begi
 constexpr std::size_t kPersonsAhead = 8;
 constexpr std::size_t kDays = std::size_t{1} << 16;  // day numbers that there are
 
-// Lines are measured and written by the same code, with one of these at its end.
+using NameDigits = std::array<char, 32>;
+
+// Lines are measured and written by the same code, with one of these at its end.  A word is a text with kWordRoom bytes
+// behind it that may be read.
+constexpr std::size_t kWordRoom = 16;
 struct Measure {
   std::uint64_t bytes = 0;
+  static NameDigits spelt(const Pseudonym&) noexcept { return {}; }
   void character(char) noexcept { ++bytes; }
   void text(std::string_view text) noexcept { bytes += text.size(); }
-  void name(const Pseudonym&) noexcept { bytes += 32; }
+  void word(std::string_view word) noexcept { bytes += word.size(); }
+  void name(const NameDigits& digits) noexcept { bytes += digits.size(); }
 };
+// Writes where there are kWordRoom bytes more than it needs.
 struct Pen {
   char* at = nullptr;
+  static NameDigits spelt(const Pseudonym& name) noexcept { return hex_digits(name); }
   void character(char c) noexcept { *at++ = c; }
   void text(std::string_view text) noexcept {
     at = std::copy(text.begin(), text.end(), at);  // text may be of no bytes, and at no place
   }
-  void name(const Pseudonym& name) noexcept {
-    const std::array<char, 32> digits = hex_digits(name);
-    text({digits.data(), digits.size()});
+  // Nearly all are short: a copy of fixed size, some of which the next text overwrites, is faster than one of just
+  // their own.
+  void word(std::string_view word) noexcept {
+    if (word.empty()) return;
+    std::memcpy(at, word.data(), kWordRoom);
+    if (word.size() > kWordRoom) std::memcpy(at, word.data(), word.size());
+    at += word.size();
+  }
+  void name(const NameDigits& digits) noexcept {
+    std::memcpy(at, digits.data(), digits.size());
+    at += digits.size();
   }
 };
 
@@ -46,12 +62,14 @@ struct Pen {
 class Words {
  public:
   void add(std::string_view text) {
+    text_.resize(text_.size() - kWordRoom);
     text_ += text;
-    end_.push_back(text_.size());
+    end();
   }
   void add_field(std::string_view value) {
+    text_.resize(text_.size() - kWordRoom);
     append_csv_field(text_, value);
-    end_.push_back(text_.size());
+    end();
   }
   // Nothing, if there is no such number.
   [[nodiscard]] std::string_view operator[](std::uint64_t number) const noexcept {
@@ -61,7 +79,11 @@ class Words {
   }
 
  private:
-  std::string text_;
+  void end() {
+    end_.push_back(text_.size());
+    text_.append(kWordRoom, '\0');
+  }
+  std::string text_ = std::string(kWordRoom, '\0');
   std::vector<std::size_t> end_;
 };
 
@@ -176,10 +198,10 @@ class Lines {
 
   template <typename Out>
   void put_person(Out& out, std::size_t p) const {
-    out.name(arrivals_.name(p));
+    out.name(Out::spelt(arrivals_.name(p)));
     for (std::size_t c = 0; c < columns_.persons.size(); ++c) {
       out.character(',');
-      out.text(words_.person(c, arrivals_.value(p, c)));
+      out.word(words_.person(c, arrivals_.value(p, c)));
     }
     out.character('\n');
   }
@@ -188,21 +210,23 @@ class Lines {
   void put_events(Out& out, std::size_t p, std::size_t d) const {
     const ReleasedEvents& released = columns_.events[d];
     const std::uint64_t count = arrivals_.events(p, d);
+    if (count == 0) return;
+    const NameDigits name = Out::spelt(arrivals_.name(p));
     const std::byte* event = arrivals_.first_event(p, d);
     for (std::uint64_t i = 0; i < count; ++i, event += released.event_bytes) {
-      out.name(arrivals_.name(p));
+      out.name(name);
       if (released.row_ids) {
         out.character(',');
-        out.name(value_at<Pseudonym>(event));
+        out.name(Out::spelt(value_at<Pseudonym>(event)));
       }
       for (std::size_t c = 0; c < released.columns.size(); ++c) {
         const ReleasedColumn& column = released.columns[c];
         const std::byte* const value = event + column.at;
         out.character(',');
         if (column.kind == ReleasedColumn::Kind::date) {
-          out.text(words_.day(d, value_at<DayNumber>(value)));
+          out.word(words_.day(d, value_at<DayNumber>(value)));
         } else if (column.kind == ReleasedColumn::Kind::category) {
-          out.text(words_.category(d, c, code_at(value, column.width)));
+          out.word(words_.category(d, c, code_at(value, column.width)));
         } else {
           put_as_it_is(out, column.spec.type, value);
         }
@@ -286,7 +310,7 @@ class SharedCsv {
       const auto begin_block = static_cast<std::size_t>(std::upper_bound(at.begin(), at.end(), from) - at.begin()) - 1;
       const auto end_block = static_cast<std::size_t>(std::lower_bound(at.begin(), at.end(), to) - at.begin());
       std::vector<char>& buffer = buffers.local();
-      buffer.resize(std::max<std::size_t>(buffer.size(), at[end_block] - at[begin_block]));
+      buffer.resize(std::max<std::size_t>(buffer.size(), at[end_block] - at[begin_block] + kWordRoom));
       Pen pen{buffer.data()};
       for (std::size_t block = begin_block; block < end_block; ++block) put_block(pen, block);
       const auto text = std::as_bytes(std::span(buffer)).subspan(from - at[begin_block], to - from);

@@ -152,6 +152,7 @@ Terms settle_terms(const Communicator& comm, const JobFile& job, const ReleaseSo
     }
   });
   comm.broadcast_value(terms.number);
+  if (!terms.key.empty()) terms.key = naming_key(terms.agreement, std::move(terms.key));
   return terms;
 }
 

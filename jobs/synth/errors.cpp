@@ -158,6 +158,10 @@ PostcodeText mistyped_postcode(const PostcodeText& postcode, const Random& rando
   return text;
 }
 
+PostcodeText no_fixed_abode() noexcept {
+  return make_postcode("ZZ99", kNoFixedAbode);
+}
+
 Place known_address(const Person& person, std::uint64_t neighbourhood, const Addresses& addresses, System system,
                     DayNumber day) noexcept {
   const Place home{static_cast<std::uint32_t>(neighbourhood), person.unit};
@@ -286,7 +290,7 @@ RecordedRow ErrorModel::record(const Resident& resident, const Addresses& addres
         make_postcode("ZZ99", kPseudoPostcodes[random.below(draw::kPseudoKind, kPseudoPostcodes.size())]);
     note(ErrorKind::postcode_pseudo);
   } else if (person.no_fixed_abode) {
-    recorded.postcode = make_postcode("ZZ99", kNoFixedAbode);
+    recorded.postcode = no_fixed_abode();
   } else {
     recorded.postcode = postcode_of(known);
     if (known != home) note(ErrorKind::postcode_moved);

@@ -126,6 +126,9 @@ std::uint64_t mistyped_number(std::uint64_t nhs, const Random& random) noexcept;
 // The unit's letters swapped, or one character of the inward part or of the district replaced by its like.
 PostcodeText mistyped_postcode(const PostcodeText& postcode, const Random& random) noexcept;
 
+// The pseudo postcode of those who have no home.
+PostcodeText no_fixed_abode() noexcept;
+
 // The postcode that a system holds on a day.
 Place known_address(const Person& person, std::uint64_t neighbourhood, const Addresses& addresses, System system,
                     DayNumber day) noexcept;

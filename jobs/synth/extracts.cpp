@@ -171,6 +171,7 @@ ExtractWriter::ExtractWriter(const Population& population, const SynthArguments&
     : population_(population),
       errors_(population, arguments),
       rates_(arguments.rates),
+      with_people_(arguments.people_file),
       rows_a_person_{arguments.gp_rows, arguments.inpatient_rows, arguments.outpatient_rows, arguments.ae_rows} {}
 
 // The people of a neighbourhood with what the systems hold about them.
@@ -220,6 +221,7 @@ NeighbourhoodText ExtractWriter::write(std::uint64_t n) const {
         }
       }
     }
+    if (with_people_) append_person(text.people, n, i, person);
     append_reference_rows(population_, rates_, person, n * kNeighbourhoodPeople + i, random,
                           {text.optout, text.objectors, text.superseded});
   }
@@ -229,6 +231,23 @@ NeighbourhoodText ExtractWriter::write(std::uint64_t n) const {
     write_source(residents, static_cast<Source>(s), events[s], text);
   }
   return text;
+}
+
+void ExtractWriter::append_person(std::string& out, std::uint64_t n, std::uint32_t i, const Person& person) const {
+  const std::uint64_t first = n * kNeighbourhoodPeople;
+  for (const std::uint64_t member : {first + i, first + person.first_member}) {
+    out += 'P';
+    append_digits(out, member, 9);
+    out += ',';
+  }
+  append_date(out, civil_date(person.birth), DateStyle::iso);
+  out += ',';
+  out += gender_text(person.female ? Gender::female : Gender::male, GenderStyle::letters);
+  out += ',';
+  const PostcodeText home =
+      person.no_fixed_abode ? no_fixed_abode() : postcode_of({static_cast<std::uint32_t>(n), person.unit});
+  append_postcode(out, home, PostcodeStyle::spaced, Spelling::standard);
+  out += '\n';
 }
 
 void ExtractWriter::disguise(const Random& random, const Registration& registration, RecordedRow& row) const noexcept {

@@ -24,6 +24,7 @@ const SourceFormat& format_of(Source source) noexcept;
 std::string header_line(Source source);  // with its line end
 
 inline constexpr std::string_view kTruthHeader = "record_id,person_id,dataset,errors,birth_group\n";
+inline constexpr std::string_view kPeopleHeader = "person_id,household,date_of_birth,gender,postcode\n";
 
 // An event in 64 bits, so that sorting puts rows into the order of their extract: those of practices by practice and
 // person, those of hospitals by day and, within a day, in an order that has nothing to do with people.
@@ -50,7 +51,7 @@ static_assert(kNeighbourhoodPeople <= 1U << Event::kPersonBits);
 struct NeighbourhoodText {
   std::array<std::string, kSources> extracts;
   std::array<std::uint64_t, kSources> rows{};
-  std::string truth, optout, objectors, superseded, practices;
+  std::string truth, people, optout, objectors, superseded, practices;
 };
 
 class ExtractWriter {
@@ -68,6 +69,8 @@ class ExtractWriter {
   // Another patient of the same provider, by index in the neighbourhood; the person itself if there is none.
   [[nodiscard]] std::uint32_t other_patient(const Residents& residents, std::uint32_t person, Source source,
                                             const Random& random) const noexcept;
+  // The line of people.csv: what is true of a person, whatever the systems hold.
+  void append_person(std::string& out, std::uint64_t n, std::uint32_t i, const Person& person) const;
   // Takes the number off some rows of people who object, or misspells it.
   void disguise(const Random& random, const Registration& registration, RecordedRow& row) const noexcept;
   // Households register together.
@@ -76,6 +79,7 @@ class ExtractWriter {
   const Population& population_;
   ErrorModel errors_;
   SynthRates rates_;
+  bool with_people_;
   std::array<double, kSources> rows_a_person_;
 };
 

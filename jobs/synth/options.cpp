@@ -89,6 +89,8 @@ void add_synth_options(CLI::App& app, SynthArguments& arguments) {
   app.add_option("--error-scale", arguments.error_scale, "Multiplies all rates of the group Errors")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  app.add_flag("--people-file", arguments.people_file,
+               "Also writes people.csv: each person's household, date of birth, gender and home");
   const auto rows = [&](const char* name, double& mean, const char* meaning) {
     app.add_option(name, mean, meaning)->check(CLI::Range(0.0, 100.0))->type_name("MEAN")->capture_default_str();
   };

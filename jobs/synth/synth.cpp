@@ -106,7 +106,14 @@ class SynthJob {
         arguments_(arguments),
         population_(arguments),
         writer_(population_, arguments),
-        parts_((population_.neighbourhoods() + kPartNeighbourhoods - 1) / kPartNeighbourhoods) {}
+        parts_((population_.neighbourhoods() + kPartNeighbourhoods - 1) / kPartNeighbourhoods) {
+    shared_.push_back({"truth.csv", kTruthHeader, &NeighbourhoodText::truth, {}, 0});
+    if (arguments.people_file) shared_.push_back({"people.csv", kPeopleHeader, &NeighbourhoodText::people, {}, 0});
+    shared_.push_back({"optout.csv", kOptOutHeader, &NeighbourhoodText::optout, {}, 0});
+    shared_.push_back({"objectors.csv", kObjectorsHeader, &NeighbourhoodText::objectors, {}, 0});
+    shared_.push_back({"superseded.csv", kSupersededHeader, &NeighbourhoodText::superseded, {}, 0});
+    shared_.push_back({"practices.csv", kPracticesHeader, &NeighbourhoodText::practices, {}, 0});
+  }
 
   // Collective.  Returns rows written by source.
   std::array<std::uint64_t, kSources> run() {
@@ -227,13 +234,7 @@ class SynthJob {
   Population population_;
   ExtractWriter writer_;
   std::uint64_t parts_;
-  std::array<SharedFile, 5> shared_ = {{
-      {"truth.csv", kTruthHeader, &NeighbourhoodText::truth, {}, 0},
-      {"optout.csv", kOptOutHeader, &NeighbourhoodText::optout, {}, 0},
-      {"objectors.csv", kObjectorsHeader, &NeighbourhoodText::objectors, {}, 0},
-      {"superseded.csv", kSupersededHeader, &NeighbourhoodText::superseded, {}, 0},
-      {"practices.csv", kPracticesHeader, &NeighbourhoodText::practices, {}, 0},
-  }};
+  std::vector<SharedFile> shared_;
   std::array<std::uint64_t, kSources> rows_{};
   std::uint64_t bytes_ = 0;
 };

@@ -66,6 +66,7 @@ struct SynthArguments {
   std::filesystem::path out;  // folder; created if need be
   int threads = 0;            // a rank; 0: the CPUs that the rank may use
   double error_scale = 1;     // multiplies the error rates; the products stop at 1
+  bool people_file = false;   // also people.csv: what is true of each person
   // Mean rows a person.
   double gp_rows = 2.0, inpatient_rows = 0.4, outpatient_rows = 2.2, ae_rows = 0.4;
   SynthRates rates;

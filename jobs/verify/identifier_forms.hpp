@@ -43,6 +43,15 @@ inline constexpr std::array<std::string_view, kIdentifierForms> kFormNames{"NHS 
                                                                            "birth date and postcode",
                                                                            "birth date and postcode, packed"};
 
+// Found among bytes or numbers, not in text.
+constexpr bool is_binary(IdentifierForm form) noexcept {
+  return form == IdentifierForm::nhs_binary || form == IdentifierForm::nhs_packed ||
+         form == IdentifierForm::postcode_packed || form == IdentifierForm::birth_packed;
+}
+constexpr bool is_nhs_number(IdentifierForm form) noexcept {
+  return form <= IdentifierForm::nhs_packed;
+}
+
 // What tells a find from all others: two bits of kind, then the number, the postcode, or day and postcode.
 using SearchKey = std::uint64_t;
 constexpr SearchKey nhs_key(std::uint64_t number) noexcept {

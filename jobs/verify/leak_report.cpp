@@ -12,19 +12,20 @@ namespace ligature {
 namespace {
 
 constexpr double kMillion = 1e6;
-constexpr double kLeastExpected = 0.5, kLeastLikely = 1e-3;
+constexpr double kLeastExpected = 0.5, kLeastLikely = 1e-5;
 
 struct Entry {
   LeakPlace place = 0;
   LeakCounts counts;
 };
 
-// The chance of at least `hits` where `expected` are to be expected.
+// The chance of at least `hits` where `expected` are to be expected: the Poisson terms from there on, which fall.
 double at_least(double hits, double expected) noexcept {
-  // Wilson and Hilferty's cube root, for a Poisson variable of any size.
   if (hits <= expected) return 1;
-  const double z = 3 * std::sqrt(hits) * (1 - 1 / (9 * hits) - std::cbrt(expected / hits));
-  return std::erfc(z / std::sqrt(2.0)) / 2;
+  if (expected <= 0) return 0;
+  double term = std::exp(hits * std::log(expected) - expected - std::lgamma(hits + 1)), sum = term;
+  for (double k = hits + 1; term > sum * 1e-9; ++k) sum += term *= expected / k;
+  return sum;
 }
 
 }  // namespace
@@ -72,12 +73,12 @@ bool is_certain(IdentifierForm form) noexcept {
          form == IdentifierForm::birth_and_postcode || form == IdentifierForm::birth_packed;
 }
 
-bool chance_explains(IdentifierForm form, const LeakCounts& counts) noexcept {
+bool chance_explains(IdentifierForm form, bool by_accident, const LeakCounts& counts) noexcept {
   if (counts.hits == 0) return true;
-  if (is_certain(form)) return false;
   const double expected = counts.expected();
+  if (!by_accident && (is_certain(form) || expected < kLeastExpected)) return false;
   const double hits = std::max(1.0, std::round(counts.different_hits.estimate()));
-  return expected >= kLeastExpected && at_least(hits, expected) >= kLeastLikely;
+  return at_least(hits, expected) >= kLeastLikely;
 }
 
 LeakTable join_tables(const Communicator& comm, const LeakTable& table) {

@@ -41,12 +41,14 @@ struct LeakCounts {
   [[nodiscard]] double expected() const noexcept;
 };
 
-// The forms whose shape alone tells that an identifier is meant: any hit is a leak.
+// The forms whose shape alone tells, in text and numbers, that an identifier is meant: any hit is a leak.
 bool is_certain(IdentifierForm form) noexcept;
 
-// Whether chance may explain the hits: at least half a hit is to be expected, and as many as there are in one case of a
-// thousand or more (Poisson).
-bool chance_explains(IdentifierForm form, const LeakCounts& counts) noexcept;
+// Whether chance may explain the hits: as many as there are, or more, would come in one case of a hundred thousand (an
+// exact Poisson tail), so that a run of which nothing leaks is not called a leak once in thousands.  Where a hit is in
+// words or columns of its own, a single one is no chance unless half a hit was to be expected; by_accident: where
+// values that mean something else look like identifiers (LeakSource::by_accident), it may be.
+bool chance_explains(IdentifierForm form, bool by_accident, const LeakCounts& counts) noexcept;
 
 using LeakPlace = std::uint64_t;  // source * kIdentifierForms + form
 using LeakTable = std::map<LeakPlace, LeakCounts>;

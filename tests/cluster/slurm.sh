@@ -160,6 +160,16 @@ start_faulty() {
   fail "no rank came to stage pairs"
 }
 
+# Whether a rank, or the step that started it, is still there.
+job_runs() {
+  local pid
+  [[ -z $(at_switch squeue --noheader --steps --jobs="$number" 2>/dev/null) ]] || return 0
+  for pid in $(host_processes); do
+    [[ $(readlink "/proc/$pid/exe" 2>/dev/null) != */ligature* ]] || return 0
+  done
+  return 1
+}
+
 # The job queues again, is started at once, and gives the digest.
 expect_restart() {
   local waited now found
@@ -168,7 +178,8 @@ expect_restart() {
     [[ $now != *JobState=COMPLETED* ]] || break
     # Slurm would let it wait for two minutes, in case its nodes are ill.  Within the second in which the first try ended, a
     # node takes the second one for it, and refuses it.
-    if [[ $now == *JobState=PENDING* ]]; then
+    # The ranks of the first try, and their launcher, are to be gone by then: the second would meet their lock.
+    if [[ $now == *JobState=PENDING* ]] && ! job_runs; then
       sleep 2
       at_switch scontrol update JobId="$number" StartTime=now 2>/dev/null || true
     fi
