@@ -25,7 +25,9 @@ struct RebuildOptions {
 int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& options = {});
 
 struct PlanOptions {
-  std::optional<std::filesystem::path> measured;  // the performance.json of an earlier run, whose rates hold here
+  std::optional<std::filesystem::path> measured;   // the performance.json of an earlier run, whose rates hold here
+  std::optional<std::filesystem::path> calibrate;  // measure the rates first, and keep them in this file
+  std::uint64_t calibration_people = 0;            // 0: by the threads there are
 };
 int plan(const Communicator& comm, const JobFile& job, const PlanOptions& options = {});
 

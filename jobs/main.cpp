@@ -51,7 +51,8 @@ struct CommandLine {
   bool resume = false;
   std::string checkpoint;
   bool results = false;
-  std::string trace, bounds, measured;
+  std::string trace, bounds, measured, calibrate;
+  std::uint64_t calibration_people = 0;
   bool provenance = false;
   std::string agreement, key;
   std::string row, other_row;
@@ -113,9 +114,20 @@ void add_jobs(CLI::App& app, CommandLine& command) {
   plan->add_option("--measured", command.measured,
                    "Reckons with the rates of an earlier run: its performance.json (docs/tuning.md)")
       ->type_name("FILE");
+  plan->add_option("--calibrate", command.calibrate,
+                   "First measures this machine's rates with artificial people, under the secure folder, keeps them in "
+                   "FILE for --measured, and reckons with them")
+      ->type_name("FILE")
+      ->excludes("--measured");
+  plan->add_option("--calibration-people", command.calibration_people,
+                   "How many artificial people (default: 250,000 a thread, at most 20 million)")
+      ->check(CLI::Range(1'000, 20'000'000))
+      ->needs("--calibrate");
   plan->callback([&command] {
     command.job = [&](const Communicator& world) {
-      return ligature::plan(world, load_on_all_ranks(world, command), {path_if_given(command.measured)});
+      return ligature::plan(
+          world, load_on_all_ranks(world, command),
+          {path_if_given(command.measured), path_if_given(command.calibrate), command.calibration_people});
     };
   });
 

@@ -1,6 +1,7 @@
 // plan: what a rebuild of a job file would read, compare, hold and write, before anything runs.
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "engine/parallel.hpp"
 #include "io/placement.hpp"
 #include "io/progress.hpp"
+#include "jobs/calibration.hpp"
 #include "jobs/jobs.hpp"
 #include "jobs/rates.hpp"
 #include "jobs/reckoning.hpp"
@@ -39,9 +41,10 @@ double work_of(const Estimate& e, WorkKind kind) {
 std::vector<StageRate> load_rates(const Communicator& comm, const PlanOptions& options) {
   std::vector<StageRate> rates = documented_rates();
   std::optional<std::string> problem;
-  if (comm.is_root() && options.measured) {
+  const auto& file = options.calibrate ? options.calibrate : options.measured;
+  if (comm.is_root() && file) {
     try {
-      rates = measured_rates(*options.measured);
+      rates = measured_rates(*file);
     } catch (const Error& error) {
       problem = error.what();
     }
@@ -68,6 +71,7 @@ std::vector<std::vector<std::string>> stage_times(const Estimate& e, const std::
 }  // namespace
 
 int plan(const Communicator& comm, const JobFile& job, const PlanOptions& options) {
+  if (options.calibrate) calibrate(comm, job, *options.calibrate, options.calibration_people);
   const std::vector<StageRate> rates = load_rates(comm, options);
   const Placement placement = examine_placement(comm);
   const ThreadLimit threads(job.threads > 0 ? job.threads : placement.fair_threads);
@@ -95,13 +99,15 @@ int plan(const Communicator& comm, const JobFile& job, const PlanOptions& option
   sizes.push_back({"largest birthday, identities", count(e.largest_birth), ""});
   sizes.push_back({"largest postcode, identities", count(e.largest_postcode), ""});
   add("memory at the peak", memory, bytes);
+  add("memory, at least", least_memory(e, ranks), bytes);
   add("scratch disk", scratch_bytes(e, host_memory / 4, job.checkpoint), bytes);
   add("output disk", published_bytes(e) + secure_bytes(e), bytes);
 
+  const auto rates_of = options.calibrate.value_or(options.measured.value_or(std::filesystem::path()));
   fmt::print("{} files, {}\n\n{}\n{}\n", with_commas(inputs.files.size()), describe(placement), text_table(sizes),
              text_table(stage_times(e, rates, cores)));
   fmt::print("Estimated from a sample of up to {}; seconds at {:.0f} threads of {}.\n", human_bytes(kSampleBytes),
-             cores, options.measured ? "the rates of " + options.measured->string() : "the rates in bench/README.md");
+             cores, rates_of.empty() ? "the rates in bench/README.md" : "the rates of " + rates_of.string());
   return kExitDone;
 }
 

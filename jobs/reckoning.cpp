@@ -200,9 +200,14 @@ Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& in
 // measured on artificial populations of 1 and 5 million people (bench/README.md, "Plan").  A pass holds so many
 // identities at a time and no more.
 double peak_memory(const Estimate& e, double spool_budget, double ranks) {
-  constexpr double kEachRank = 94e6, kEachRow = 12, kEachIdentity = 135, kInAPass = 96, kIdentitiesOfAPass = 16.8e6;
+  constexpr double kEachRank = 94e6, kEachRow = 12, kEachIdentity = 135, kIdentitiesOfAPass = 16.8e6;
   return kEachRank * ranks + std::min(e.payload_bytes, spool_budget) + kEachRow * e.kept +
-         kEachIdentity * e.identities + kInAPass * std::min(e.identities, kIdentitiesOfAPass * ranks);
+         kEachIdentity * e.identities + kBytesInAPass * std::min(e.identities, kIdentitiesOfAPass * ranks);
+}
+
+double least_memory(const Estimate& e, double ranks) {
+  constexpr double kEachRank = 60e6, kEachRow = 10, kEachIdentity = 110;
+  return kEachRank * ranks + kEachRow * e.kept + kEachIdentity * e.identities;
 }
 
 // A block is stored as it was read, row ids of a dozen characters with it; then 4 bytes an identity, the edges, and

@@ -15,6 +15,8 @@
 
 namespace ligature {
 
+// Of an identity in a pass, and of a row whose identity is being collapsed: bytes for the time that it lasts.
+inline constexpr double kBytesInAPass = 96, kBytesOfBatchedRow = 40;
 inline constexpr std::uint64_t kSampleBytes = std::uint64_t{256} << 20;
 
 struct Estimate {
@@ -29,6 +31,8 @@ Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& in
 
 // Bytes of all ranks together, at the peak.  spool_budget: what rows may take before they go to scratch.
 double peak_memory(const Estimate& e, double spool_budget, double ranks);
+// The least that a run can do with: rows on scratch, rounds as small as they get.
+double least_memory(const Estimate& e, double ranks);
 // Bytes on disk under secure/scratch: rows beyond the budget, and checkpoints if they are kept.
 double scratch_bytes(const Estimate& e, double spool_budget, CheckpointLevel level);
 // Of the dataset; of the row index and the identities, which stay under secure/.

@@ -56,7 +56,7 @@ def test_same_digest_when_rows_go_to_scratch():
     job = folder / "job.toml"
     run("rebuild", job, ranks=2)
     in_memory = digest(job)
-    run("rebuild", job, "--set", "job.memory=1MiB", ranks=2)
+    run("rebuild", job, "--set", "job.memory=150MiB", ranks=2)
     assert digest(job) == in_memory
     assert not (folder / "run" / "secure" / "scratch").exists()
 
@@ -327,6 +327,16 @@ def test_plan_tells_what_a_run_needs():
     text = run("plan", folder / "job.toml", ranks=2)
     for word in ("rows", "identities", "pairs", "memory", "disk", "seconds"):
         assert word in text, text
+
+    # The rates of this machine, once and for all.
+    rates = folder / "rates.json"
+    calibrated = run("plan", folder / "job.toml", "--calibrate", rates, "--calibration-people", "20000", ranks=2)
+    assert f"the rates of {rates}" in calibrated, calibrated
+    assert json.loads(rates.read_text())["ranks"] == 2
+    assert not (folder / "run" / "secure" / "calibration").exists()
+    planned = run("plan", folder / "job.toml", "--measured", rates, ranks=2)
+    assert calibrated.endswith(planned), planned
+    run("plan", folder / "job.toml", "--measured", rates, "--calibrate", rates, expect=2)
 
 
 

@@ -23,7 +23,7 @@ constexpr std::size_t kGroupsPerTask = 1U << 10;
 // Pairs of local key and identity that are remembered, in a core's cache, so that the next row with one is passed over:
 // a provider's rows of one patient mostly lie close together.
 constexpr std::size_t kRecentPairs = 1U << 14;
-constexpr std::uint64_t kRowsPerRound = 2 * kIdentitiesPerRound;  // a rank; they are half as large as other items
+constexpr std::uint64_t kRowsOfAnIdentity = 2;  // as large as an item of other passes
 
 // A row's local key and its different identity on this rank.
 struct KeyedRow {
@@ -225,9 +225,7 @@ PassResult link_local_ids(const Communicator& comm, RowStore& rows, const Identi
                           const std::function<void(std::uint64_t)>& progress) {
   PassResult result;
   result.report.name = "local_id";
-  // Follows from a global count alone, so all ranks agree.
-  const std::uint64_t rounds = std::min<std::uint64_t>(
-      kShards, 1 + comm.sum(rows.local_keys()) / (kRowsPerRound * static_cast<std::uint64_t>(comm.size())));
+  const std::uint64_t rounds = rounds_for(comm, identities, comm.sum(rows.local_keys()) / kRowsOfAnIdentity);
   const std::vector<IdentityId> of_local = numbers_of_locals(comm, identities);
   Findings all;
   for (std::uint64_t round = 0; round < rounds; ++round) {

@@ -354,9 +354,7 @@ PassResult link_moves(const Communicator& comm, const Identities& identities, st
   const double average = model.parameters().postcode.back().u;
   std::uint64_t questions = 0;
   ask_companions(seekers, companions, average, [&](const Question&) { ++questions; });
-  const std::uint64_t rounds = std::min<std::uint64_t>(
-      kShards,
-      std::max(home_rounds, 1 + comm.sum(questions) / (kIdentitiesPerRound * static_cast<std::uint64_t>(comm.size()))));
+  const std::uint64_t rounds = std::max(home_rounds, rounds_for(comm, identities, comm.sum(questions)));
   const ShardMap shard_map(comm.size());
   std::vector<Answer> answers;
   for (std::uint64_t round = 0; round < rounds; ++round) {

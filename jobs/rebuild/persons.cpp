@@ -18,8 +18,8 @@ namespace ligature {
 
 namespace {
 
-// Persons that are named, and whose claims are settled, at a time: half a gigabyte of them.
-constexpr std::uint64_t kPersonsPerRound = std::uint64_t{1} << 22;
+// Persons that are named, and whose claims are settled, at a time: one for so many identities of a round.
+constexpr std::uint64_t kIdentitiesOfAPerson = 4;
 // Identities that are led to their persons at a time: 60 MB of them.
 constexpr std::size_t kMembersAtOnce = std::size_t{1} << 20;
 constexpr std::size_t kPersonsPerTask = std::size_t{1} << 14;
@@ -318,7 +318,8 @@ Persons name_persons(const Communicator& comm, Identities& identities, std::span
   if (nameless.size() > std::numeric_limits<std::uint32_t>::max()) {
     throw Error("one rank has 2^32 persons or more: run the job on more ranks");
   }
-  const std::uint64_t rounds = 1 + comm.max(std::uint64_t{nameless.size()}) / kPersonsPerRound;
+  const std::uint64_t rounds =
+      1 + comm.max(std::uint64_t{nameless.size()}) / (identities.per_round / kIdentitiesOfAPerson);
   std::vector<Pseudonym> pseudonyms;
   std::vector<std::uint8_t> owns;
   {

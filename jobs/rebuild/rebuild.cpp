@@ -73,11 +73,10 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   const Inputs inputs = find_inputs(comm, job);
   const std::optional<RunLock> lock = take_folders(comm, job);
   Checkpoints checkpoints(comm, job, run_terms(comm, job, inputs, Pseudonymiser(key).key_id()), options.resume);
-  if (!options.resume) check_room(comm, job, inputs);
+  const MemoryPlan memory = plan_memory(comm, job, inputs, options.resume);
   const DayNumber as_at = job.as_at.value_or(checkpoints.as_at().value_or(utc_today()));
   checkpoints.set_as_at(as_at);
   Manifest manifest = new_manifest(comm, job, inputs, as_at);
-  const std::uint64_t memory = memory_of_rank(comm, job);
   std::uint64_t input_bytes = 0;
   for (const InputFile& file : inputs.files) input_bytes += file.bytes;
   clock.end(inputs.files.size(), "files", comm.is_root() ? inputs.files.size() : 0);
@@ -97,11 +96,13 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   ConsentLedger consent(comm, job, superseded, as_at);
   report_reference(comm, "superseded numbers", superseded_rows);
   const RowRules rules = consent.rules(superseded, as_at);
-  RowStore rows(inputs, job.secure / "scratch", memory / 4, job.max_categories);
+  RowStore rows(inputs, job.secure / "scratch", memory.rows_bytes, job.max_categories);
   // Preferences coded in the rows bar rows whose identities were kept until then.
   const bool collapse_early = !rules.bind_persons || rules.objections != nullptr;
   constexpr std::uint64_t kBytesOfRow = 70;
-  if (collapse_early) rows.collapse_as_added(input_bytes / static_cast<std::uint64_t>(comm.size()) / kBytesOfRow);
+  if (collapse_early) {
+    rows.collapse_as_added(input_bytes / static_cast<std::uint64_t>(comm.size()) / kBytesOfRow, memory.batch_rows);
+  }
   IntakeReport intake;
   if (restore_rows(comm, checkpoints, inputs, rows, intake)) {
     clock.begin("resume rows");
@@ -138,6 +139,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   // Rows to identities.
   begin("identities");
   Identities identities = collapse_identities(comm, rows);
+  identities.per_round = memory.identities_per_round;
   manifest.identities = manifest.identity_records = identities.total;
   const std::uint64_t owned = identities.owned.size();
   clock.end(manifest.rows.kept, "rows", rows.rows(), {.collapsed_rows = static_cast<double>(manifest.rows.kept)});
@@ -271,7 +273,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   PublishedContent content;
   {
     Progress progress(comm, "publish", rows.rows(), "rows");
-    content = write_content(comm, job, inputs, intake, rows, identities, persons, memory / 4,
+    content = write_content(comm, job, inputs, intake, rows, identities, persons, memory.rows_bytes,
                             [&](std::uint64_t done) { progress.add(done); });
   }
   clock.end(manifest.rows.kept, "rows", rows.rows(), grouped(manifest.rows.kept));  // by person

@@ -1,36 +1,55 @@
 #include "jobs/rebuild/room.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "engine/error.hpp"
+#include "engine/linkage_key.hpp"
 #include "io/machine_limits.hpp"
-#include "io/placement.hpp"
 #include "io/progress.hpp"
+#include "io/row_store.hpp"
 #include "jobs/reckoning.hpp"
 
 namespace ligature {
 
 namespace {
 
-// The reckoning may be off by so much: a run is refused only beyond it.
+// The reckoning of disk may be off by so much: a run is refused only beyond it.
 constexpr double kDoubt = 1.5;
-// No input has needed so many bytes of memory, or of disk, a byte of its own, unpacked.
-constexpr double kMostMemory = 8, kMostDisk = 6, kUnpacked = 12;
+// No input has needed so many bytes of memory, or of disk, a byte of its own, unpacked; nor a rank so much for itself.
+constexpr double kMostMemory = 8, kMostDisk = 6, kUnpacked = 12, kMostOfARank = 160e6;
+// Where memory is not short, of a rank's part: what rows may take, and what is brought together at a time.
+constexpr double kShareOfRows = 0.25;
+constexpr std::uint64_t kMostPerRound = std::uint64_t{1} << 24, kLeastPerRound = std::uint64_t{1} << 16;
 
 // What the hosts have together, at least.
 struct Room {
-  double memory = 0;
+  double memory = 0;  // that the run may use: of all ranks, as much for each as one has on the fullest host
   double secure = 0, publish = 0;
   bool one_disk = false;
 };
 
-Room examine_room(const Communicator& comm, const JobFile& job, int hosts) {
+int most_ranks_on_a_host(const Communicator& comm) {
+  char host[256] = {};
+  ::gethostname(host, sizeof host - 1);
+  const std::uint64_t here = linkage_key(std::as_bytes(std::span(host)));
+  const std::vector<std::uint64_t> hosts = comm.all_gather(here);
+  return static_cast<int>(comm.max(static_cast<std::uint64_t>(std::count(hosts.begin(), hosts.end(), here))));
+}
+
+Room examine_room(const Communicator& comm, const JobFile& job) {
+  const MemoryLimit limit = host_memory();
+  // What is allotted is the job's alone; of the host's memory others need their part.
+  const double usable = static_cast<double>(comm.min(limit.allotted ? limit.bytes : limit.bytes / 2));
   Room room;
-  room.memory = static_cast<double>(comm.min(host_memory().bytes)) * hosts;
+  room.memory = (job.memory != 0 ? static_cast<double>(job.memory) : usable) / most_ranks_on_a_host(comm) * comm.size();
   room.secure = static_cast<double>(comm.min(free_space(job.secure)));
   room.publish = static_cast<double>(comm.min(free_space(job.publish)));
   room.one_disk = room.secure == room.publish;
@@ -41,50 +60,65 @@ std::string bytes(double value) {
   return human_bytes(static_cast<std::uint64_t>(std::max(0.0, value)));
 }
 
+// What to change if the disks have too little room.
+std::optional<std::string> lack_of_disk(const JobFile& job, const Room& room, const Estimate& e, double rows_bytes) {
+  const double scratch = scratch_bytes(e, rows_bytes, job.checkpoint), publish = published_bytes(e);
+  const double secure = scratch + secure_bytes(e) + (room.one_disk ? publish : 0);
+  if (secure > kDoubt * room.secure) {
+    return fmt::format(
+        "it needs {} of disk under {}, of which {} are checkpoints and other scratch, and there are {}: "
+        "make room, name another folder as job.secure, or run with --checkpoint none",
+        bytes(secure), job.secure.string(), bytes(scratch), bytes(room.secure));
+  }
+  if (publish > kDoubt * room.publish) {
+    return fmt::format(
+        "it needs {} of disk under {}, and there are {}: make room, or name another folder as job.publish",
+        bytes(publish), job.publish.string(), bytes(room.publish));
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
-void check_room(const Communicator& comm, const JobFile& job, const Inputs& inputs) {
-  const int hosts = examine_placement(comm).hosts;
-  const Room room = examine_room(comm, job, hosts);
+MemoryPlan plan_memory(const Communicator& comm, const JobFile& job, const Inputs& inputs, bool resumed) {
+  const Room room = examine_room(comm, job);
+  const double ranks = comm.size(), of_rank = room.memory / ranks;
+  MemoryPlan plan{static_cast<std::uint64_t>(kShareOfRows * of_rank), kMostPerRound, RowStore::kLeastBatchRows};
   double input = 0;
   for (const InputFile& file : inputs.files) {
     input += static_cast<double>(file.bytes) * (file.compression == Compression::none ? 1 : kUnpacked);
   }
-  const bool plain = kMostMemory * input < room.memory && kMostDisk * input < std::min(room.secure, room.publish) &&
-                     (job.memory == 0 || kMostMemory * input < static_cast<double>(job.memory) * hosts);
-  // Of an input too small to matter, the ranks themselves are most of the memory.
-  constexpr double kSmall = 64e6;
-  if (plain || (input < kSmall && kMostDisk * input < std::min(room.secure, room.publish))) return;
+  const bool plain_memory = kMostMemory * input + kMostOfARank * ranks < room.memory;
+  if (plain_memory && kMostDisk * input < std::min(room.secure, room.publish)) return plan;
 
-  const Estimate e = estimate(comm, job, inputs);
-  const double budget = job.memory != 0 ? static_cast<double>(job.memory) * hosts : room.memory / 2;
-  const double memory = peak_memory(e, budget / 4, comm.size());
-  const double secure = scratch_bytes(e, budget / 4, job.checkpoint) + secure_bytes(e);
-  const double publish = published_bytes(e);
-  std::optional<std::string> problem;
-  if (memory > kDoubt * room.memory) {
-    problem = fmt::format("it needs {} of memory at the peak, and the {} together have {}: run it on more hosts",
-                          bytes(memory), hosts == 1 ? "host" : "hosts", bytes(room.memory));
-  } else if (secure + (room.one_disk ? publish : 0) > kDoubt * room.secure) {
-    problem = fmt::format(
-        "it needs {} of disk under {}, of which {} are checkpoints and other scratch, and there are {}: "
-        "make room, name another folder as job.secure, or run with --checkpoint none",
-        bytes(secure + (room.one_disk ? publish : 0)), job.secure.string(),
-        bytes(scratch_bytes(e, budget / 4, job.checkpoint)), bytes(room.secure));
-  } else if (publish > kDoubt * room.publish) {
-    problem = fmt::format(
-        "it needs {} of disk under {}, and there are {}: make room, or name another folder as "
-        "job.publish",
-        bytes(publish), job.publish.string(), bytes(room.publish));
-  }
   // The same reckoning on all ranks, from counts that all have.
-  if (problem) throw LimitError("the run cannot fit (ligature plan says what it needs): " + *problem);
-  if (job.memory != 0 && memory > budget) {
-    log_warning(comm,
-                fmt::format("the run needs about {} of memory at the peak, more than job.memory allows ({}): only "
-                            "rows wait on disk; run it on more hosts to keep to it",
-                            bytes(memory), bytes(budget)));
+  const Estimate e = estimate(comm, job, inputs);
+  const double liked = peak_memory(e, kShareOfRows * room.memory, ranks), least = least_memory(e, ranks);
+  std::optional<std::string> problem;
+  if (least > room.memory) {
+    problem = fmt::format(
+        "with everything on disk that can be there it needs {} of memory, {} of them for the {} ranks themselves, and "
+        "it "
+        "has {}: {}run it on more hosts, or with fewer ranks a host and more threads",
+        bytes(least), bytes(least_memory({}, ranks)), comm.size(), bytes(room.memory),
+        job.memory != 0 ? "raise job.memory, " : "");
+  } else if (!resumed) {
+    problem = lack_of_disk(job, room, e, kShareOfRows * room.memory);
   }
+  if (problem) throw LimitError("the run cannot fit (ligature plan says what it needs): " + *problem);
+  if (liked <= room.memory) return plan;
+
+  const double left = (room.memory - least) / ranks;
+  plan.rows_bytes = static_cast<std::uint64_t>(left / 2);
+  plan.identities_per_round =
+      std::clamp(static_cast<std::uint64_t>(left / 2 / kBytesInAPass), kLeastPerRound, kMostPerRound);
+  plan.batch_rows = std::clamp(static_cast<std::uint64_t>(left / 2 / kBytesOfBatchedRow), std::uint64_t{1} << 16,
+                               RowStore::kLeastBatchRows);
+  log_info(
+      comm,
+      fmt::format("memory is short: of {} at the peak the run has {}; rows wait on disk, and passes go in more rounds",
+                  bytes(liked), bytes(room.memory)));
+  return plan;
 }
 
 }  // namespace ligature

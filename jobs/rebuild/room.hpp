@@ -1,5 +1,8 @@
-// Whether a run fits where it is started: said before anything is read, and not when hours are spent.
+// Whether a run fits where it is started, and how it is to go about its memory: said before anything is read, and not
+// when hours are spent.
 #pragma once
+
+#include <cstdint>
 
 #include "io/intake.hpp"
 #include "io/job_file.hpp"
@@ -7,9 +10,17 @@
 
 namespace ligature {
 
-// Collective.  Throws LimitError that says what to change if the run, by the reckoning of plan, needs more than three
-// halves of what the machine can give in memory, or more room than the disks have under secure and publish.  A run that
-// plainly fits, by the size of its input, is not reckoned.  Warns where it needs more than job.memory.
-void check_room(const Communicator& comm, const JobFile& job, const Inputs& inputs);
+// How one rank keeps to its part of the memory; the same on all ranks.
+struct MemoryPlan {
+  std::uint64_t rows_bytes = 0;            // of rows that wait to be published, before they go to scratch
+  std::uint64_t identities_per_round = 0;  // that are brought together at a time
+  std::uint64_t batch_rows = 0;            // whose identities are collapsed together, at least
+};
+
+// Collective.  The memory that counts is job.memory, or what control groups or Slurm allot, or half of a host that is
+// shared.  Throws LimitError that says what to change if the run, by the reckoning of plan, cannot do with it however
+// it goes about it, or, unless it is resumed, needs more room than the disks have under secure and publish.  A run that
+// plainly fits, by the size of its input, is not reckoned.
+MemoryPlan plan_memory(const Communicator& comm, const JobFile& job, const Inputs& inputs, bool resumed);
 
 }  // namespace ligature

@@ -21,13 +21,14 @@
 
 namespace ligature {
 
-// A pass goes over its shards in rounds of about this many identities a rank, so that its copies stay bounded.
-inline constexpr std::uint64_t kIdentitiesPerRound = std::uint64_t{1} << 24;
-
-// Follows from global counts alone, so all ranks agree.
+// A pass goes over its shards in rounds of about Identities::per_round a rank, so that its copies stay bounded. Follows
+// from counts and limits of all ranks alone, so all agree.  items: of all ranks, of which one is as large as an
+// identity.
+inline std::uint64_t rounds_for(const Communicator& comm, const Identities& identities, std::uint64_t items) {
+  return std::min<std::uint64_t>(kShards, 1 + items / (identities.per_round * static_cast<std::uint64_t>(comm.size())));
+}
 inline std::uint64_t rounds_for(const Communicator& comm, const Identities& identities) {
-  return std::min<std::uint64_t>(
-      kShards, 1 + identities.total / (kIdentitiesPerRound * static_cast<std::uint64_t>(comm.size())));
+  return rounds_for(comm, identities, identities.total);
 }
 
 // Rounds cut linkage keys crosswise to ranks, by their low half: each round has an equal share of every rank's shards.

@@ -5,17 +5,13 @@
 #include <span>
 #include <vector>
 
-#include <unistd.h>
-
 #include "engine/error.hpp"
-#include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "engine/trace.hpp"
 #include "io/clock.hpp"
 #include "io/direct_writer.hpp"
 #include "io/files.hpp"
 #include "io/key_file.hpp"
-#include "io/machine_limits.hpp"
 #include "io/part_files.hpp"
 #include "io/progress.hpp"
 
@@ -63,20 +59,6 @@ void remove_scratch(const std::filesystem::path& folder, bool scrub) {
     }
   }
   std::filesystem::remove_all(folder);
-}
-
-std::uint64_t memory_of_rank(const Communicator& comm, const JobFile& job) {
-  std::uint64_t bytes = job.memory;
-  if (bytes == 0) {
-    // What is allotted is the job's alone; of the host's memory others need their part.
-    const MemoryLimit limit = host_memory();
-    bytes = limit.allotted ? limit.bytes : limit.bytes / 2;
-  }
-  char host[256] = {};
-  ::gethostname(host, sizeof host - 1);
-  const std::uint64_t here = linkage_key(std::as_bytes(std::span(host)));
-  const std::vector<std::uint64_t> hosts = comm.all_gather(here);
-  return bytes / static_cast<std::uint64_t>(std::count(hosts.begin(), hosts.end(), here));
 }
 
 void check_environment(const Communicator& comm) {

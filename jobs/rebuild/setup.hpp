@@ -27,9 +27,6 @@ std::optional<RunLock> take_folders(const Communicator& comm, const JobFile& job
 // Removes the folder.  scrub: its files are overwritten first, and that is on the disk before they are gone.
 void remove_scratch(const std::filesystem::path& folder, bool scrub);
 
-// Collective.  This rank's part of the memory that the job may use.
-std::uint64_t memory_of_rank(const Communicator& comm, const JobFile& job);
-
 // Collective.  An environment that publication would refuse is refused now, on whichever rank it is.
 void check_environment(const Communicator& comm);
 
