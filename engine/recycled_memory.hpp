@@ -15,6 +15,7 @@
 namespace ligature {
 
 inline constexpr std::size_t kLargeBlock = std::size_t{256} << 10;
+inline constexpr std::size_t kLargeAlignment = std::size_t{64} << 10;  // of large blocks
 
 struct RecycledMemory {
   std::uint64_t in_use = 0;       // bytes of large blocks now

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <string>
 #include <utility>
 
@@ -58,8 +58,7 @@ void DirectWriter::write_at(std::uint64_t offset, std::span<const std::byte> byt
 DirectWriter::Buffer DirectWriter::take_buffer() {
   std::unique_lock lock(mutex_);
   if (free_.empty() && buffers_ < kPieces) {
-    Buffer buffer(static_cast<std::byte*>(std::aligned_alloc(kBlockBytes, kPieceBytes)));
-    if (buffer == nullptr) throw std::bad_alloc();
+    Buffer buffer(static_cast<std::byte*>(::operator new(kPieceBytes, std::align_val_t{kBlockBytes})));
     ++buffers_;
     return buffer;
   }

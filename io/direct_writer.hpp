@@ -9,11 +9,11 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <deque>
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <span>
 #include <thread>
 #include <vector>
@@ -51,7 +51,7 @@ class DirectWriter {
 
  private:
   struct FreeBuffer {
-    void operator()(std::byte* buffer) const noexcept { std::free(buffer); }
+    void operator()(std::byte* buffer) const noexcept { ::operator delete(buffer, std::align_val_t{kBlockBytes}); }
   };
   using Buffer = std::unique_ptr<std::byte, FreeBuffer>;
   struct Piece {

@@ -7,12 +7,16 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <future>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <vector>
 
 #include "engine/error.hpp"
+#include "engine/release.hpp"
 #include "engine/xxhash.hpp"
+#include "io/direct_writer.hpp"
 #include "io/files.hpp"
 #include "io/part_files.hpp"
 #include "partition/shard_map.hpp"
@@ -113,17 +117,19 @@ struct IdentityRecordWriter::State {
   std::filesystem::path folder;
   std::uint64_t rank = 0;
   File part;
+  std::optional<DirectWriter> writes;
   PartHeader header;
   std::vector<IdentityRecord> piece;  // not yet written
   std::uint64_t pieces = 0;
   std::uint64_t all_pieces = 0;  // a checksum of the checksums of all pieces
   bool finished = false;
+  std::future<void> on_disk;  // once closed; last, so that it ends before what it uses
 
   void flush() {
     if (piece.empty()) return;
     const std::uint64_t checksum = piece_checksum(piece, header.first_id + header.count);
-    part.write_at(piece_offset(pieces), bytes_of(checksum));
-    part.write_at(piece_offset(pieces) + sizeof checksum, std::as_bytes(std::span(piece)));
+    writes->write_at(piece_offset(pieces), bytes_of(checksum));
+    writes->write_at(piece_offset(pieces) + sizeof checksum, std::as_bytes(std::span(piece)));
     all_pieces = XXH3_64bits_withSeed(&checksum, sizeof checksum, all_pieces);
     header.count += piece.size();
     ++pieces;
@@ -140,6 +146,7 @@ IdentityRecordWriter::IdentityRecordWriter(const std::filesystem::path& secure, 
   state_->piece.reserve(kPieceRecords);
   make_private_directory(state_->folder);
   state_->part = File::create(partial_part_path(state_->folder, state_->rank), 0600);
+  state_->writes.emplace(state_->part, write_strategy());
 }
 
 IdentityRecordWriter::~IdentityRecordWriter() {
@@ -156,7 +163,7 @@ void IdentityRecordWriter::add(std::span<const IdentityRecord> records) {
   }
 }
 
-void IdentityRecordWriter::finish(const Communicator& comm) {
+void IdentityRecordWriter::close(const Communicator& comm) {
   State& state = *state_;
   agreed_step(comm, [&] { state.flush(); });
   const std::vector<std::uint64_t> contents = comm.all_gather(state.all_pieces);
@@ -164,10 +171,21 @@ void IdentityRecordWriter::finish(const Communicator& comm) {
     state.header.parts = contents.size();
     state.header.run = XXH3_64bits(contents.data(), contents.size() * sizeof(std::uint64_t));
     state.header.checksum = header_checksum(state.header);
-    state.part.write_at(0, bytes_of(state.header));
-    state.part.sync();
-    state.part.close();
+    state.writes->write_at(0, bytes_of(state.header));
+    release(state.piece);
+    state.on_disk = std::async(std::launch::async, [&state] {
+      state.writes->finish();
+      state.writes.reset();
+      state.part.sync();
+      state.part.close();
+    });
   });
+}
+
+void IdentityRecordWriter::finish(const Communicator& comm) {
+  State& state = *state_;
+  if (!state.on_disk.valid()) close(comm);
+  agreed_step(comm, [&] { state.on_disk.get(); });
   name_parts(comm, state.folder);
   state.finished = true;
 }

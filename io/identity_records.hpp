@@ -36,7 +36,10 @@ class IdentityRecordWriter {
   IdentityRecordWriter(const IdentityRecordWriter&) = delete;
   IdentityRecordWriter& operator=(const IdentityRecordWriter&) = delete;
   void add(std::span<const IdentityRecord> records);
-  // Collective.  Syncs and names all parts, and removes parts of an earlier run with more ranks.
+  // Collective.  Nothing is added any more; the part is brought to the disk on a thread of its own.
+  void close(const Communicator& comm);
+  // Collective.  Once all parts are on the disk, names them and removes parts of an earlier run with more ranks.  Closes
+  // what was not closed.
   void finish(const Communicator& comm);
 
  private:

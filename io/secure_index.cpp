@@ -7,11 +7,13 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <future>
 #include <limits>
 #include <optional>
 #include <string>
 
 #include "engine/error.hpp"
+#include "engine/release.hpp"
 #include "engine/xxhash.hpp"
 #include "io/direct_writer.hpp"
 #include "io/files.hpp"
@@ -101,6 +103,7 @@ struct SecureIndexWriter::State {
   std::vector<std::uint64_t> offsets;
   std::uint64_t end = 0, rows = 0;
   bool finished = false;
+  std::future<void> on_disk;  // once closed; last, so that it ends before what it uses
 
   void append(std::span<const std::byte> bytes) {
     writes->write_at(end, bytes);
@@ -148,7 +151,7 @@ void SecureIndexWriter::add(const IndexRow& row) {
   if (state.block_bytes >= sizeof(BlockHeader) + kBlockBytes) state.flush();
 }
 
-void SecureIndexWriter::finish(const Communicator& comm) {
+void SecureIndexWriter::close(const Communicator& comm) {
   State& state = *state_;
   std::uint64_t last_checksum = 0;
   agreed_step(comm, [&] {
@@ -172,11 +175,20 @@ void SecureIndexWriter::finish(const Communicator& comm) {
     footer.magic = kFooterMagic;
     state.append(std::as_bytes(std::span(state.offsets)));
     state.append(bytes_of(footer));
-    state.writes->finish();
-    state.writes.reset();
-    state.part.sync();
-    state.part.close();
+    release(state.block);
+    state.on_disk = std::async(std::launch::async, [&state] {
+      state.writes->finish();
+      state.writes.reset();
+      state.part.sync();
+      state.part.close();
+    });
   });
+}
+
+void SecureIndexWriter::finish(const Communicator& comm) {
+  State& state = *state_;
+  if (!state.on_disk.valid()) close(comm);
+  agreed_step(comm, [&] { state.on_disk.get(); });
   name_parts(comm, state.folder);
   state.finished = true;
 }

@@ -31,7 +31,10 @@ class SecureIndexWriter {
   SecureIndexWriter(const SecureIndexWriter&) = delete;
   SecureIndexWriter& operator=(const SecureIndexWriter&) = delete;
   void add(const IndexRow& row);
-  // Collective.  Syncs and names all parts, and removes parts of an earlier run with more ranks.
+  // Collective.  Nothing is added any more; the part is brought to the disk on a thread of its own.
+  void close(const Communicator& comm);
+  // Collective.  Once all parts are on the disk, names them and removes parts of an earlier run with more ranks.  Closes
+  // what was not closed.
   void finish(const Communicator& comm);
 
  private:

@@ -18,6 +18,7 @@
 namespace ligature {
 
 // Initialises MPI; the first object in main, so that it dies last.  Refuses a library without MPI_THREAD_FUNNELED.
+// Sets Open MPI's settings for ranks of one host (docs/tuning.md) in the environment, so no thread may run yet.
 class MpiEnvironment {
  public:
   MpiEnvironment(int& argc, char**& argv);

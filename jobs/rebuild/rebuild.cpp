@@ -260,8 +260,8 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
 
   // What stays behind, to secure/; from here on only the way from rows to persons is needed.
   begin("index");
-  write_row_index(comm, job, intake, rows, identities, persons);
-  write_identity_records(comm, job, identities, evidence, persons);
+  const auto row_index = write_row_index(comm, job, intake, rows, identities, persons);
+  const auto identity_records = write_identity_records(comm, job, identities, evidence, persons);
   rows.release_row_ids();
   identities.release_identities();
   persons.release_identities();
@@ -294,6 +294,8 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   log_key_use(comm, manifest);
   manifest.peak_memory_bytes = peak_memory(comm);
   copy_stages(clock, manifest);
+  row_index->finish(comm);
+  identity_records->finish(comm);
   name_dataset(comm, *content.writer, manifest);
   clock.end(inputs.files.size(), "files", comm.is_root() ? inputs.files.size() : 0);
   copy_stages(clock, manifest);

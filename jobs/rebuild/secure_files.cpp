@@ -9,8 +9,6 @@
 #include <vector>
 
 #include "io/files.hpp"
-#include "io/identity_records.hpp"
-#include "io/secure_index.hpp"
 
 namespace ligature {
 
@@ -24,9 +22,10 @@ std::string csv_field(std::string_view text) {
   return quoted + '"';
 }
 
-void write_row_index(const Communicator& comm, const JobFile& job, const IntakeReport& intake, RowStore& rows,
-                     const Identities& identities, const Persons& persons) {
-  SecureIndexWriter index(job.secure, comm.rank());
+std::unique_ptr<SecureIndexWriter> write_row_index(const Communicator& comm, const JobFile& job,
+                                                   const IntakeReport& intake, RowStore& rows,
+                                                   const Identities& identities, const Persons& persons) {
+  auto index = std::make_unique<SecureIndexWriter>(job.secure, comm.rank());
   rows.for_each_row_id(intake.lines_before_first_file, [&](std::uint64_t first, std::uint32_t dataset,
                                                            std::span<const std::string_view> row_ids) {
     // Where the rows of a batch lead to is fetched before the first is written: their cache misses overlap.
@@ -36,16 +35,19 @@ void write_row_index(const Communicator& comm, const JobFile& job, const IntakeR
       __builtin_prefetch(&persons.id_of_local[place]);
     }
     for (std::size_t i = 0; i < row_ids.size(); ++i) {
-      index.add({dataset, row_ids[i], persons.of_local[local[i]], persons.id_of_local[local[i]]});
+      index->add({dataset, row_ids[i], persons.of_local[local[i]], persons.id_of_local[local[i]]});
     }
   });
-  index.finish(comm);
+  index->close(comm);
+  return index;
 }
 
-void write_identity_records(const Communicator& comm, const JobFile& job, const Identities& identities,
-                            std::span<const Evidence> evidence, const Persons& persons) {
+std::unique_ptr<IdentityRecordWriter> write_identity_records(const Communicator& comm, const JobFile& job,
+                                                             const Identities& identities,
+                                                             std::span<const Evidence> evidence,
+                                                             const Persons& persons) {
   constexpr std::size_t kRecordsAtOnce = std::size_t{1} << 18;  // 18 MiB of them
-  IdentityRecordWriter writer(job.secure, comm.rank(), identities.first_id);
+  auto writer = std::make_unique<IdentityRecordWriter>(job.secure, comm.rank(), identities.first_id);
   const std::size_t count = identities.owned.size();
   std::vector<IdentityRecord> records;
   for (std::size_t begin = 0; comm.any(begin < count);) {
@@ -66,9 +68,10 @@ void write_identity_records(const Communicator& comm, const JobFile& job, const 
                             : IdentityRecord{counted.identity, evidence[begin], counted.rows, counted.datasets, 0,
                                              *pseudonym++, persons.provenance[begin]});
     }
-    writer.add(records);
+    writer->add(records);
   }
-  writer.finish(comm);
+  writer->close(comm);
+  return writer;
 }
 
 void write_quarantine(const Communicator& comm, const JobFile& job, const Inputs& inputs, const IntakeReport& intake,

@@ -3,26 +3,34 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "engine/evidence.hpp"
+#include "io/identity_records.hpp"
 #include "io/row_store.hpp"
+#include "io/secure_index.hpp"
 #include "jobs/rebuild/identities.hpp"
 #include "jobs/rebuild/persons.hpp"
 #include "partition/communicator.hpp"
 
 namespace ligature {
 
+// Both are closed, and still to be finished: they reach the disk beside what follows.
+
 // Collective.  secure/index: one entry a kept row, in input order.
-void write_row_index(const Communicator& comm, const JobFile& job, const IntakeReport& intake, RowStore& rows,
-                     const Identities& identities, const Persons& persons);
+std::unique_ptr<SecureIndexWriter> write_row_index(const Communicator& comm, const JobFile& job,
+                                                   const IntakeReport& intake, RowStore& rows,
+                                                   const Identities& identities, const Persons& persons);
 
 // Collective.  secure/identities: every different identity, what it counted for, and why it is where it is.
 // evidence: by owned identity.
-void write_identity_records(const Communicator& comm, const JobFile& job, const Identities& identities,
-                            std::span<const Evidence> evidence, const Persons& persons);
+std::unique_ptr<IdentityRecordWriter> write_identity_records(const Communicator& comm, const JobFile& job,
+                                                             const Identities& identities,
+                                                             std::span<const Evidence> evidence,
+                                                             const Persons& persons);
 
 // Collective.  Writes a text file of all ranks' lines, in rank order, with mode 0600.  for_each_line(visit) calls
 // visit(line) for each line of this rank, the same lines each time: it is called twice, so that none is held.
