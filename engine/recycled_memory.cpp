@@ -1,3 +1,5 @@
+#pragma GCC diagnostic ignored "-Wold-style-cast"
+#pragma GCC diagnostic ignored "-Wcast-align"
 // First fit by address over a map of free ranges, neighbours joined: the classic of Knuth, The Art of Computer
 // Programming, volume 1, section 2.5.  Large blocks are few, so that a lock and a tree cost nothing beside their use.
 #include "engine/recycled_memory.hpp"
@@ -22,6 +24,7 @@ namespace ligature {
 RecycledMemory recycled_memory() noexcept {
   return {};
 }
+void keep_large_blocks_within(std::uint64_t) noexcept {}
 
 #else
 
@@ -52,7 +55,10 @@ class Range {
     totals_.most_in_use = std::max(totals_.most_in_use, totals_.in_use);
     totals_.handed_out += rounded;
     hold_pages(offset, offset + rounded);
-    if (totals_.held > totals_.most_in_use + totals_.most_in_use / kSlack + kLeastSlack) return_free_pages();
+    const std::size_t most = totals_.most_in_use;
+    if (totals_.held > std::min(most + most / kSlack + kLeastSlack, bound_)) {
+      return_free_pages(std::min(most, bound_ - bound_ / kSlack));
+    }
     return base_ + offset;
   }
 
@@ -78,6 +84,12 @@ class Range {
   RecycledMemory totals() noexcept {
     const std::lock_guard lock(mutex_);
     return totals_;
+  }
+
+  void keep_within(std::size_t bytes) noexcept {
+    const std::lock_guard lock(mutex_);
+    bound_ = bytes;
+    if (totals_.held > bound_) return_free_pages(bound_);
   }
 
  private:
@@ -115,12 +127,12 @@ class Range {
     pages_seen_ = std::max(pages_seen_, past);
   }
 
-  // Those of free ranges, the highest first, which are taken last, until no more is held than was ever in use.
-  void return_free_pages() noexcept {
-    for (auto part = free_.rbegin(); part != free_.rend() && totals_.held > totals_.most_in_use; ++part) {
+  // Those of free ranges, the highest first, which are taken last, until no more than so many bytes are held.
+  void return_free_pages(std::size_t bytes) noexcept {
+    for (auto part = free_.rbegin(); part != free_.rend() && totals_.held > bytes; ++part) {
       const std::size_t first = (part->first + kHugePage - 1) / kHugePage;
       std::size_t end = std::min((part->first + part->second) / kHugePage, pages_seen_);
-      while (end > first && totals_.held > totals_.most_in_use) {
+      while (end > first && totals_.held > bytes) {
         if (is_held_[--end] == 0) continue;
         std::size_t begin = end;
         while (begin > first && is_held_[begin - 1] != 0) --begin;
@@ -141,6 +153,7 @@ class Range {
   std::map<std::size_t, std::size_t> free_;  // offset to bytes
   std::unordered_map<std::size_t, std::size_t> used_;
   RecycledMemory totals_;
+  std::size_t bound_ = SIZE_MAX;  // of what is held
 };
 
 }  // namespace
@@ -158,6 +171,10 @@ bool give_back_large_block(void* block) noexcept {
 
 RecycledMemory recycled_memory() noexcept {
   return Range::instance().totals();
+}
+
+void keep_large_blocks_within(std::uint64_t bytes) noexcept {
+  Range::instance().keep_within(bytes);
 }
 
 #endif

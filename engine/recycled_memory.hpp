@@ -5,8 +5,8 @@
 // ever holds at once.  So the program's operator new takes blocks of kLargeBlock bytes and more from one range of
 // addresses, in huge pages, lowest free address first, and keeps what is freed for the next block.  Where free ranges
 // are too small for it, their pages are given back as others are touched: the process never holds much more than the
-// program had in use at its peak.  Smaller blocks, and all blocks where such a range cannot be had or a sanitizer
-// watches, are malloc's.
+// program had in use at its peak, nor than a bound that it sets itself where memory is short.  Smaller blocks, and all
+// blocks where such a range cannot be had or a sanitizer watches, are malloc's.
 #pragma once
 
 #include <cstddef>
@@ -24,6 +24,9 @@ struct RecycledMemory {
   std::uint64_t handed_out = 0;   // bytes of all large blocks so far: what would have been touched without recycling
 };
 RecycledMemory recycled_memory() noexcept;
+
+// From here on no more than so many bytes of pages are held beyond those that lie under blocks in use.
+void keep_large_blocks_within(std::uint64_t bytes) noexcept;
 
 // For operator new: null if the range cannot serve it.
 void* take_large_block(std::size_t bytes);

@@ -1,6 +1,7 @@
 #include "io/direct_writer.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -21,7 +22,15 @@ WriteStrategy write_strategy() {
   throw UsageError("LIGATURE_WRITES must be direct or buffered");
 }
 
-DirectWriter::DirectWriter(const File& file, WriteStrategy strategy) : file_(file) {
+namespace {
+std::atomic<std::size_t> most_pieces{DirectWriter::kPieces};
+}
+
+void DirectWriter::set_most_pieces(std::size_t pieces) noexcept {
+  most_pieces = std::clamp<std::size_t>(pieces, 2, kPieces);
+}
+
+DirectWriter::DirectWriter(const File& file, WriteStrategy strategy) : file_(file), most_buffers_(most_pieces) {
   if (strategy == WriteStrategy::direct) direct_ = File::open_direct(file.path());
   for (std::size_t t = 0; direct_.is_open() && t < kThreads; ++t) {
     threads_.emplace_back([this](const std::stop_token& stop) { run(stop); });
@@ -57,7 +66,7 @@ void DirectWriter::write_at(std::uint64_t offset, std::span<const std::byte> byt
 
 DirectWriter::Buffer DirectWriter::take_buffer() {
   std::unique_lock lock(mutex_);
-  if (free_.empty() && buffers_ < kPieces) {
+  if (free_.empty() && buffers_ < most_buffers_) {
     Buffer buffer(static_cast<std::byte*>(::operator new(kPieceBytes, std::align_val_t{kBlockBytes})));
     ++buffers_;
     return buffer;
@@ -73,6 +82,8 @@ void DirectWriter::finish() {
   std::unique_lock lock(mutex_);
   room_.wait(lock, [&] { return queue_.empty() && under_way_ == 0; });
   if (failure_) std::rethrow_exception(failure_);
+  buffers_ -= free_.size();
+  free_.clear();
 }
 
 bool DirectWriter::direct() const {

@@ -3,7 +3,7 @@
 // What a run publishes is read by others, later: in the page cache it only costs memory, whose first touch is slower
 // than the disk (bench/README.md, "Publish").  So whole blocks are written with O_DIRECT while the caller goes on; the
 // ends of a write that fill no block go through the page cache, as everything does where the file system has no
-// O_DIRECT.  At most kPieces * kPieceBytes are under way.
+// O_DIRECT.  At most kPieces * kPieceBytes are under way, and less where memory is short (set_most_pieces).
 #pragma once
 
 #include <condition_variable>
@@ -33,6 +33,9 @@ class DirectWriter {
   static constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
   static constexpr std::size_t kPieces = 6;
   static constexpr std::size_t kThreads = 2;  // the disk works on one write while the next is prepared
+
+  // Of every writer that is made from here on in this process: 2 to kPieces.
+  static void set_most_pieces(std::size_t pieces) noexcept;
 
   // file: open for writing; must outlive this.
   DirectWriter(const File& file, WriteStrategy strategy);
@@ -69,7 +72,7 @@ class DirectWriter {
   mutable std::mutex mutex_;
   std::condition_variable_any work_, room_;
   std::vector<Buffer> free_;
-  std::size_t buffers_ = 0;  // made so far
+  std::size_t most_buffers_, buffers_ = 0;  // that may be made; made so far
   std::deque<Piece> queue_;
   std::size_t under_way_ = 0;
   bool refused_ = false;

@@ -72,6 +72,17 @@ MemoryLimit host_memory() {
   return limit;
 }
 
+std::uint64_t resident_memory() {
+  std::ifstream status("/proc/self/status");  // lines "RssAnon:  1234 kB"
+  std::uint64_t kibibytes = 0;
+  for (std::string line; std::getline(status, line);) {
+    if (!line.starts_with("RssAnon:") && !line.starts_with("RssShmem:")) continue;
+    const std::size_t digits = line.find_first_of("0123456789");
+    if (digits != std::string::npos) kibibytes += number_of(std::string_view(line).substr(digits)).value_or(0);
+  }
+  return kibibytes << 10;
+}
+
 std::uint64_t free_space(const std::filesystem::path& folder) {
   struct statvfs status {};
   if (::statvfs(folder.c_str(), &status) != 0) return std::numeric_limits<std::uint64_t>::max();

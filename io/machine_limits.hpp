@@ -15,6 +15,10 @@ struct MemoryLimit {
 // Slurm's allocation (SLURM_MEM_PER_NODE).
 MemoryLimit host_memory();
 
+// Bytes that this process holds now and no file backs: its own and what it shares with others (RssAnon, RssShmem); 0
+// where the system does not say.
+std::uint64_t resident_memory();
+
 // Bytes that this user can still write below a folder that exists; the largest number where that is not known.
 std::uint64_t free_space(const std::filesystem::path& folder);
 

@@ -114,8 +114,14 @@ void RowStore::add(RowBlock&& block) {
   rows_ += rows;
   waiting_rows_ += rows;
   // Each batch goes over what is known already: batches that grow with it cost no more than a share of the whole.
-  const std::uint64_t batch = std::clamp(rows_ / 4, std::min(least_batch_rows_, kMostBatchRows), kMostBatchRows);
+  const std::uint64_t batch = std::clamp(rows_ / 4, std::min(least_batch_rows_, most_batch_rows_), most_batch_rows_);
   if (least_batch_rows_ > 0 && waiting_rows_ >= batch) collapse_waiting();
+}
+
+void RowStore::settle() {
+  for (Spool& spool : payload_) spool.settle();
+  for (Spool* spool : {&local_keys_, &row_ids_, &quarantined_, &extracted_, &coded_}) spool->settle();
+  id_packer_ = {};
 }
 
 // Their length, then the row ids.
@@ -127,8 +133,10 @@ void RowStore::append_row_ids(const RowBlock& block) {
   row_ids_.append(packed);
 }
 
-void RowStore::collapse_as_added(std::uint64_t expected_rows, std::uint64_t least_batch_rows) {
+void RowStore::collapse_as_added(std::uint64_t expected_rows, std::uint64_t least_batch_rows,
+                                 std::uint64_t most_batch_rows) {
   least_batch_rows_ = least_batch_rows;
+  most_batch_rows_ = most_batch_rows;
   expected_rows_ = expected_rows;
 }
 
@@ -138,7 +146,7 @@ void RowStore::collapse_waiting() {
     const auto batch = blocks_.begin() + static_cast<std::ptrdiff_t>(collapsed_blocks_);
     std::vector<IdentityRun> runs;
     std::uint64_t rows = 0;
-    for (auto block = batch; block != blocks_.end() && rows < kMostBatchRows; ++block) {
+    for (auto block = batch; block != blocks_.end() && rows < most_batch_rows_; ++block) {
       runs.push_back({block->identities, block->dataset});
       rows += block->identities.size();
     }

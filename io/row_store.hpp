@@ -68,8 +68,9 @@ class RowStore {
   RowStore(const Inputs& inputs, std::filesystem::path scratch, std::uint64_t memory, std::uint64_t max_categories);
 
   // Collapses blocks as they come from here on, so that few identities are held at a time.  Rows cannot be dropped
-  // before all are.  expected_rows: about how many will come.  least_batch_rows: kLeastBatchRows but in tests.
-  void collapse_as_added(std::uint64_t expected_rows, std::uint64_t least_batch_rows = kLeastBatchRows);
+  // before all are.  expected_rows: about how many will come.  The limits are others in tests and where memory is short.
+  void collapse_as_added(std::uint64_t expected_rows, std::uint64_t least_batch_rows = kLeastBatchRows,
+                         std::uint64_t most_batch_rows = kMostBatchRows);
   // Collapses what is not yet, and says for each row which of the different identities it has.  others: as for
   // Collapser::finish.
   std::vector<CountedIdentity> collapse(std::span<const CountedIdentity> others, std::span<std::uint32_t> of_other,
@@ -77,6 +78,9 @@ class RowStore {
 
   void restart();              // forgets all rows
   void add(RowBlock&& block);  // throws LimitError when a category column has too many values
+
+  // All rows are added: what waits to go to scratch goes there.
+  void settle();
 
   // Drops rows for good: from here on the store is as if they had never been added, its dictionaries and the
   // identities that are still there included.  rows: ascending.  Reads the payload once; spools keep its bytes.
@@ -151,6 +155,7 @@ class RowStore {
   std::uint64_t expected_rows_ = 0, waiting_rows_ = 0;  // rows not yet collapsed
   std::size_t collapsed_blocks_ = 0;
   std::uint64_t least_batch_rows_ = 0;  // 0: they are collapsed at the end
+  std::uint64_t most_batch_rows_ = kMostBatchRows;
   std::vector<std::vector<LocalDictionary>> dictionaries_;
   std::vector<std::vector<ProviderCounts>> providers_;
   std::vector<Spool> payload_;  // by dataset

@@ -17,8 +17,6 @@ namespace {
 // Names of scratch files differ within the process by this number and between processes by the process id.
 std::atomic<std::uint64_t> scratch_files{0};
 
-constexpr std::size_t kTailBytes = std::size_t{4} << 20;
-
 }  // namespace
 
 Spool::Spool(std::filesystem::path scratch, SpoolBudget& budget) : scratch_(std::move(scratch)), budget_(&budget) {}
@@ -45,7 +43,7 @@ void Spool::append(std::span<const std::byte> bytes) {
     if (file_) {
       tail_.insert(tail_.end(), bytes.begin(), bytes.end());
       size_ += bytes.size();
-      if (tail_.size() >= kTailBytes) flush();
+      if (tail_.size() >= budget_->tail()) flush();
       return;
     }
     std::vector<std::byte>& page = pages_.back();
@@ -62,9 +60,14 @@ void Spool::flush() {
   tail_.clear();
 }
 
+void Spool::settle() {
+  if (!tail_.empty()) flush();
+  release(tail_);
+}
+
 void Spool::read(std::span<std::byte> bytes) {
   if (bytes.size() > size_ - position_) throw Error("scratch data ends early: " + scratch_.string());
-  if (!tail_.empty()) flush();
+  if (!tail_.empty()) settle();
   while (!bytes.empty()) {
     const std::uint64_t in_memory = pages_.size() * kPageBytes;
     if (position_ >= in_memory) {

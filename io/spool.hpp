@@ -3,6 +3,7 @@
 // The scratch file is unlinked as soon as it is open: nothing of it is left behind however the job ends.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -17,7 +18,9 @@ namespace ligature {
 // A number of bytes that several spools draw on together.  Not thread-safe.
 class SpoolBudget {
  public:
-  explicit SpoolBudget(std::uint64_t bytes) : left_(bytes) {}
+  explicit SpoolBudget(std::uint64_t bytes) : left_(bytes), tail_(std::clamp(bytes / 1024, kLeastTail, kMostTail)) {}
+  // Bytes that each spool on disk gathers before it writes them; there may be many spools.
+  [[nodiscard]] std::uint64_t tail() const noexcept { return tail_; }
   bool take(std::uint64_t bytes) noexcept {
     if (bytes > left_) return false;
     left_ -= bytes;
@@ -26,7 +29,8 @@ class SpoolBudget {
   void give_back(std::uint64_t bytes) noexcept { left_ += bytes; }
 
  private:
-  std::uint64_t left_;
+  static constexpr std::uint64_t kLeastTail = std::uint64_t{64} << 10, kMostTail = std::uint64_t{1} << 20;
+  std::uint64_t left_, tail_;
 };
 
 class Spool {
@@ -40,6 +44,9 @@ class Spool {
   void append(std::span<const std::byte> bytes);
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
 
+  // Nothing is appended for now: what waits for the file goes there, and its memory back.
+  void settle();
+
   // Reads the next bytes.size() bytes in order of appending, or throws Error if there are not so many.
   void read(std::span<std::byte> bytes);
   // Reading starts at the beginning again.
@@ -49,7 +56,7 @@ class Spool {
 
  private:
   static constexpr std::size_t kPageBytes = std::size_t{1} << 20;
-  void flush();
+  void flush();  // tail_ to the file
 
   std::filesystem::path scratch_;
   SpoolBudget* budget_;

@@ -206,7 +206,7 @@ double peak_memory(const Estimate& e, double spool_budget, double ranks) {
 }
 
 double least_memory(const Estimate& e, double ranks) {
-  constexpr double kEachRank = 60e6, kEachRow = 10, kEachIdentity = 110;
+  constexpr double kEachRank = 52e6, kEachRow = 5, kEachIdentity = 92;
   return kEachRank * ranks + kEachRow * e.kept + kEachIdentity * e.identities;
 }
 

@@ -10,6 +10,7 @@
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
 #include "engine/release.hpp"
+#include "io/parked.hpp"
 #include "jobs/rebuild/ambiguous_rows.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
@@ -20,8 +21,8 @@ namespace {
 
 // Persons that are named, and whose claims are settled, at a time: one for so many identities of a round.
 constexpr std::uint64_t kIdentitiesOfAPerson = 4;
-// Identities that are led to their persons at a time: 60 MB of them.
-constexpr std::size_t kMembersAtOnce = std::size_t{1} << 20;
+// Identities that are led to their persons at a time, at most: 60 MB of them.
+constexpr std::uint64_t kMembersAtOnce = std::uint64_t{1} << 20;
 constexpr std::size_t kPersonsPerTask = std::size_t{1} << 14;
 
 // Several clusters can carry one NHS number (a stranger's row has it by mistake).  The owner of the number is named by
@@ -250,27 +251,27 @@ std::vector<std::uint32_t> bring_to_owners(const Communicator& comm, const Namel
 }
 
 // Collective.  Leads every identity to its person, and to why: of_owned and provenance.  of_person: by person.
-template <typename PlaceOf>
 void lead_identities(const Communicator& comm, const Identities& identities, std::span<const Evidence> evidence,
-                     const PersonDrafts& drafts, const PlaceOf& place_of, Persons& result) {
+                     const PersonDrafts& drafts, std::span<const std::uint64_t> place_of, Persons& result) {
   result.of_owned.resize(identities.owned.size());
   result.provenance.resize(identities.owned.size());
   for_blocks(drafts.alone.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
     for (std::size_t a = begin; a < end; ++a) {
       const std::uint32_t i = drafts.alone[a];
-      result.of_owned[i] = place_of(drafts.drafts.size() + a);
+      result.of_owned[i] = place_of[drafts.drafts.size() + a];
       result.provenance[i] = provenance_alone(identities.first_id + i, identities.owned[i], evidence[i]);
     }
   });
   std::size_t draft = 0;
+  const std::uint64_t at_once = std::min(kMembersAtOnce, identities.per_round);
   shuffle_stream<MemberPlace>(
       comm,
       [&] {
         std::vector<MemberPlace> places;
-        places.reserve(std::min<std::size_t>(kMembersAtOnce, drafts.members.size()));
-        for (; draft < drafts.drafts.size() && places.size() < kMembersAtOnce; ++draft) {
+        places.reserve(std::min<std::uint64_t>(at_once, drafts.members.size()));
+        for (; draft < drafts.drafts.size() && places.size() < at_once; ++draft) {
           for (std::uint64_t m = drafts.first_member[draft]; m < drafts.first_member[draft + 1]; ++m) {
-            places.push_back({drafts.members[m], place_of(draft), drafts.provenance[m]});
+            places.push_back({drafts.members[m], place_of[draft], drafts.provenance[m]});
           }
         }
         return places;
@@ -307,14 +308,29 @@ std::vector<Pseudonym> Persons::pseudonyms(const Communicator& comm, std::vector
   return route.reply<Pseudonym>(comm, answers);
 }
 
+void Persons::number_locals(const Communicator& comm, const Identities& identities) {
+  std::vector<IdentityId> numbers;
+  {
+    std::vector<IdentityId> of_received;
+    of_received.reserve(identities.owned_of_received.size());
+    for (const std::uint32_t index : identities.owned_of_received) of_received.push_back(identities.first_id + index);
+    numbers = identities.route.reply<IdentityId>(comm, of_received);
+  }
+  numbers.reserve(numbers.size() + id_of_local.size());
+  numbers.insert(numbers.end(), id_of_local.begin(), id_of_local.end());
+  id_of_local = std::move(numbers);
+}
+
 void Persons::release_identities() {
   release(of_owned);
   release(provenance);
 }
 
 Persons name_persons(const Communicator& comm, Identities& identities, std::span<const Evidence> evidence,
-                     PersonDrafts&& drafts, const AmbiguousRows& apart, std::span<const std::byte> key) {
+                     PersonDrafts&& drafts, const AmbiguousRows& apart, std::span<const std::byte> key,
+                     const std::optional<std::filesystem::path>& scratch) {
   const Nameless nameless(identities, evidence, drafts);
+  Parked<std::uint32_t> way_from_rows(scratch, identities.local_of_row);
   if (nameless.size() > std::numeric_limits<std::uint32_t>::max()) {
     throw Error("one rank has 2^32 persons or more: run the job on more ranks");
   }
@@ -331,7 +347,7 @@ Persons name_persons(const Communicator& comm, Identities& identities, std::span
     pseudonyms = pseudonyms_of(nameless, numbers, owns, key);
   }
   Persons result;
-  const std::vector<std::uint32_t> place = bring_to_owners(comm, nameless, pseudonyms, owns, rounds, result.owned);
+  std::vector<std::uint32_t> place = bring_to_owners(comm, nameless, pseudonyms, owns, rounds, result.owned);
   bool repeated = false;
   for (std::size_t i = 1; i < result.owned.size(); ++i) {
     repeated = repeated || result.owned[i].pseudonym == result.owned[i - 1].pseudonym;
@@ -352,33 +368,32 @@ Persons name_persons(const Communicator& comm, Identities& identities, std::span
   comm.sum(sums);
   std::copy_n(sums.begin(), kIdTypes, result.by_id_type.begin());
   result.rows_linked = sums[kIdTypes];
+  Parked<Person> persons(scratch, result.owned);
 
   // The way back: to identities, and to the ranks that read their rows.
+  std::vector<std::uint64_t> place_of(nameless.size());
   const ShardMap shard_map(comm.size());
-  const auto place_of = [&](std::size_t person) {
-    const auto rank = static_cast<std::size_t>(shard_map.owner(person_shard(pseudonyms[person])));
-    return result.first_row_of_rank[rank] + place[person];
-  };
-  lead_identities(comm, identities, evidence, drafts, place_of, result);
-  std::vector<std::uint64_t> place_of_draft(drafts.drafts.size());
-  for (std::size_t d = 0; d < place_of_draft.size(); ++d) place_of_draft[d] = place_of(d);
-  drafts = {};
+  for_blocks(place_of.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t person = begin; person < end; ++person) {
+      const auto rank = static_cast<std::size_t>(shard_map.owner(person_shard(pseudonyms[person])));
+      place_of[person] = result.first_row_of_rank[rank] + place[person];
+    }
+  });
   release(pseudonyms);
+  release(place);
+  release(owns);
+  lead_identities(comm, identities, evidence, drafts, place_of, result);
+  place_of.resize(drafts.drafts.size());
+  drafts = {};
   {
     std::vector<std::uint64_t> of_received;
     of_received.reserve(identities.owned_of_received.size());
     for (const std::uint32_t index : identities.owned_of_received) of_received.push_back(result.of_owned[index]);
     result.of_local = identities.route.reply<std::uint64_t>(comm, of_received);
   }
-  {
-    std::vector<IdentityId> id_of_received;
-    id_of_received.reserve(identities.owned_of_received.size());
-    for (const std::uint32_t index : identities.owned_of_received) {
-      id_of_received.push_back(identities.first_id + index);
-    }
-    result.id_of_local = identities.route.reply<IdentityId>(comm, id_of_received);
-  }
-  apart.lead(comm, place_of_draft, identities.local_of_row, result);
+  way_from_rows.bring_back();
+  apart.lead(comm, place_of, identities.local_of_row, result);
+  persons.bring_back();
   return result;
 }
 

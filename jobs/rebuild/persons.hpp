@@ -4,6 +4,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -47,6 +49,8 @@ struct Persons {
   [[nodiscard]] int owner(std::uint64_t row) const noexcept;
   // Collective.  The pseudonyms of persons anywhere, by their rows.
   [[nodiscard]] std::vector<Pseudonym> pseudonyms(const Communicator& comm, std::vector<std::uint64_t>&& rows) const;
+  // Collective.  Completes id_of_local, before which it has only what AmbiguousRows::lead added.
+  void number_locals(const Communicator& comm, const Identities& identities);
   // Leaves of the way back what leads rows to persons, and frees the rest: of_owned, provenance.
   void release_identities();
 };
@@ -55,8 +59,9 @@ class AmbiguousRows;
 
 // Collective.  Consumes the drafts.  apart: rows that were taken apart from their identity, whose local_of_row is set.
 // Throws Error if two persons got one pseudonym: nothing may then be published.
-// evidence: by owned identity.
+// evidence: by owned identity.  scratch: where persons wait while identities are led to them, if memory is short.
 Persons name_persons(const Communicator& comm, Identities& identities, std::span<const Evidence> evidence,
-                     PersonDrafts&& drafts, const AmbiguousRows& apart, std::span<const std::byte> key);
+                     PersonDrafts&& drafts, const AmbiguousRows& apart, std::span<const std::byte> key,
+                     const std::optional<std::filesystem::path>& scratch);
 
 }  // namespace ligature

@@ -16,6 +16,7 @@
 #include "io/clock.hpp"
 #include "io/ledger.hpp"
 #include "io/manifest.hpp"
+#include "io/parked.hpp"
 #include "io/performance.hpp"
 #include "io/placement.hpp"
 #include "io/progress.hpp"
@@ -101,7 +102,8 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   const bool collapse_early = !rules.bind_persons || rules.objections != nullptr;
   constexpr std::uint64_t kBytesOfRow = 70;
   if (collapse_early) {
-    rows.collapse_as_added(input_bytes / static_cast<std::uint64_t>(comm.size()) / kBytesOfRow, memory.batch_rows);
+    rows.collapse_as_added(input_bytes / static_cast<std::uint64_t>(comm.size()) / kBytesOfRow, memory.least_batch_rows,
+                           memory.most_batch_rows);
   }
   IntakeReport intake;
   if (restore_rows(comm, checkpoints, inputs, rows, intake)) {
@@ -131,6 +133,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
       saved.commit(manifest);
     }
   }
+  rows.settle();
   write_quarantine(comm, job, inputs, intake, rows);
   consent.complete(comm, job, inputs, rows, intake, manifest.consent);
   manifest.rows = total_rows(job, inputs, intake);
@@ -247,7 +250,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   begin("persons");
   const AmbiguousRows apart(comm, inputs, rows, intake.lines_before_first_file, identities, evidence, drafts);
   manifest.rows_apart = apart.persons();
-  Persons persons = name_persons(comm, identities, evidence, std::move(drafts), apart, key);
+  Persons persons = name_persons(comm, identities, evidence, std::move(drafts), apart, key, memory.scratch);
   clock.end(persons.total(), "persons", persons.owned.size(), {.persons = static_cast<double>(persons.total())});
 
   begin("estimates");
@@ -260,12 +263,15 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
 
   // What stays behind, to secure/; from here on only the way from rows to persons is needed.
   begin("index");
-  const auto row_index = write_row_index(comm, job, intake, rows, identities, persons);
+  Parked<std::uint32_t> way_from_rows(memory.scratch, identities.local_of_row);
   const auto identity_records = write_identity_records(comm, job, identities, evidence, persons);
-  rows.release_row_ids();
-  identities.release_identities();
   persons.release_identities();
   release(evidence);
+  persons.number_locals(comm, identities);
+  identities.release_identities();
+  way_from_rows.bring_back();
+  const auto row_index = write_row_index(comm, job, intake, rows, identities, persons);
+  rows.release_row_ids();
   clock.end(manifest.rows.kept, "rows", rows.rows(), grouped(manifest.rows.kept));  // by row id
 
   // Persons and their rows to the dataset.

@@ -234,11 +234,12 @@ void answer_rarities(const Communicator& comm, const Identities& identities,
                      const std::vector<PostcodeCount>& postcodes, std::uint64_t persons, double average,
                      std::vector<Evidence>& evidence) {
   constexpr std::uint64_t kAtOnce = std::uint64_t{1} << 22;
+  const std::uint64_t at_once = std::min(kAtOnce, identities.per_round);
   const ShardMap shard_map(comm.size());
-  const std::uint64_t owned = identities.owned.size(), blocks = comm.max((owned + kAtOnce - 1) / kAtOnce);
+  const std::uint64_t owned = identities.owned.size(), blocks = comm.max((owned + at_once - 1) / at_once);
   for (std::uint64_t block = 0; block < blocks; ++block) {
     std::vector<Asker> askers;
-    const std::uint64_t begin = std::min(owned, block * kAtOnce), end = std::min(owned, begin + kAtOnce);
+    const std::uint64_t begin = std::min(owned, block * at_once), end = std::min(owned, begin + at_once);
     askers.reserve(end - begin);
     for (std::uint64_t i = begin; i < end; ++i) {
       const Identity& identity = identities.owned[i].identity;

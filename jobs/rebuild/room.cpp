@@ -12,6 +12,8 @@
 
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
+#include "engine/recycled_memory.hpp"
+#include "io/direct_writer.hpp"
 #include "io/machine_limits.hpp"
 #include "io/progress.hpp"
 #include "io/row_store.hpp"
@@ -78,12 +80,22 @@ std::optional<std::string> lack_of_disk(const JobFile& job, const Room& room, co
   return std::nullopt;
 }
 
+// What is left of this rank's part for large blocks, beside what it holds already and what small blocks, message
+// buffers and libraries will yet take.
+std::uint64_t large_blocks_of(double of_rank) {
+  constexpr double kOthersWillTake = 12e6;
+  const double others = static_cast<double>(resident_memory()) - static_cast<double>(recycled_memory().held);
+  return static_cast<std::uint64_t>(std::max(0.0, of_rank - std::max(0.0, others) - kOthersWillTake));
+}
+
 }  // namespace
 
 MemoryPlan plan_memory(const Communicator& comm, const JobFile& job, const Inputs& inputs, bool resumed) {
   const Room room = examine_room(comm, job);
   const double ranks = comm.size(), of_rank = room.memory / ranks;
-  MemoryPlan plan{static_cast<std::uint64_t>(kShareOfRows * of_rank), kMostPerRound, RowStore::kLeastBatchRows};
+  keep_large_blocks_within(large_blocks_of(of_rank));
+  MemoryPlan plan{static_cast<std::uint64_t>(kShareOfRows * of_rank), kMostPerRound, RowStore::kLeastBatchRows,
+                  RowStore::kMostBatchRows, std::nullopt};
   double input = 0;
   for (const InputFile& file : inputs.files) {
     input += static_cast<double>(file.bytes) * (file.compression == Compression::none ? 1 : kUnpacked);
@@ -112,8 +124,11 @@ MemoryPlan plan_memory(const Communicator& comm, const JobFile& job, const Input
   plan.rows_bytes = static_cast<std::uint64_t>(left / 2);
   plan.identities_per_round =
       std::clamp(static_cast<std::uint64_t>(left / 2 / kBytesInAPass), kLeastPerRound, kMostPerRound);
-  plan.batch_rows = std::clamp(static_cast<std::uint64_t>(left / 2 / kBytesOfBatchedRow), std::uint64_t{1} << 16,
-                               RowStore::kLeastBatchRows);
+  plan.most_batch_rows = std::clamp(static_cast<std::uint64_t>(left / 2 / kBytesOfBatchedRow), std::uint64_t{1} << 16,
+                                    RowStore::kMostBatchRows);
+  plan.least_batch_rows = std::min(plan.most_batch_rows, RowStore::kLeastBatchRows);
+  plan.scratch = job.secure / "scratch";
+  DirectWriter::set_most_pieces(2);
   log_info(
       comm,
       fmt::format("memory is short: of {} at the peak the run has {}; rows wait on disk, and passes go in more rounds",

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <optional>
 
 #include "io/intake.hpp"
 #include "io/job_file.hpp"
@@ -14,7 +16,9 @@ namespace ligature {
 struct MemoryPlan {
   std::uint64_t rows_bytes = 0;            // of rows that wait to be published, before they go to scratch
   std::uint64_t identities_per_round = 0;  // that are brought together at a time
-  std::uint64_t batch_rows = 0;            // whose identities are collapsed together, at least
+  std::uint64_t least_batch_rows = 0;      // whose identities are collapsed together
+  std::uint64_t most_batch_rows = 0;
+  std::optional<std::filesystem::path> scratch;  // where else what is not needed for now waits; none if memory suffices
 };
 
 // Collective.  The memory that counts is job.memory, or what control groups or Slurm allot, or half of a host that is

@@ -46,12 +46,12 @@ std::unique_ptr<IdentityRecordWriter> write_identity_records(const Communicator&
                                                              const Identities& identities,
                                                              std::span<const Evidence> evidence,
                                                              const Persons& persons) {
-  constexpr std::size_t kRecordsAtOnce = std::size_t{1} << 18;  // 18 MiB of them
+  constexpr std::size_t kRecordsAtOnce = std::uint64_t{1} << 18;  // 18 MiB of them
   auto writer = std::make_unique<IdentityRecordWriter>(job.secure, comm.rank(), identities.first_id);
-  const std::size_t count = identities.owned.size();
+  const std::size_t count = identities.owned.size(), at_once = std::min(kRecordsAtOnce, identities.per_round);
   std::vector<IdentityRecord> records;
   for (std::size_t begin = 0; comm.any(begin < count);) {
-    const std::size_t end = std::min(count, begin + kRecordsAtOnce);
+    const std::size_t end = std::min(count, begin + at_once);
     std::vector<std::uint64_t> rows;
     rows.reserve(end - begin);
     for (std::size_t i = begin; i < end; ++i) {
