@@ -1,5 +1,3 @@
-#pragma GCC diagnostic ignored "-Wold-style-cast"
-#pragma GCC diagnostic ignored "-Wcast-align"
 // First fit by address over a map of free ranges, neighbours joined: the classic of Knuth, The Art of Computer
 // Programming, volume 1, section 2.5.  Large blocks are few, so that a lock and a tree cost nothing beside their use.
 #include "engine/recycled_memory.hpp"
