@@ -111,23 +111,31 @@ RowCounts& operator+=(RowCounts& sum, const RowCounts& part) noexcept {
   return sum = std::bit_cast<RowCounts>(total);
 }
 
-void uncount_identifiers(const Identity& identity, RowCounts& counts) noexcept {
+IdentifierStates states_of(const Identity& identity) noexcept {
   const NhsStatus status = identity.written_nhs_status();
-  --(status == NhsStatus::valid     ? counts.nhs_valid
-     : status == NhsStatus::invalid ? counts.nhs_invalid
-                                    : counts.nhs_missing);
-  if (identity.placeholder_birth()) {
-    --counts.birth_placeholder;
-  } else if (identity.date_of_birth() == kMissingDay) {
-    --counts.birth_missing;
-  }
-  if (identity.postcode_flag() != PostcodeFlag::none) {
-    --counts.postcode_pseudo;
-  } else if (identity.postcode() == 0) {
-    --counts.postcode_missing;
-  }
-  if (identity.gender() != Gender::male && identity.gender() != Gender::female) --counts.gender_missing;
-  if (identity.nhs_status() == NhsStatus::one_time) --counts.one_time;
+  const Gender gender = identity.gender();
+  IdentifierStates states;
+  states.nhs_valid = status == NhsStatus::valid;
+  states.nhs_invalid = status == NhsStatus::invalid;
+  states.birth_placeholder = identity.placeholder_birth();
+  states.birth_missing = !states.birth_placeholder && identity.date_of_birth() == kMissingDay;
+  states.postcode_pseudo = identity.postcode_flag() != PostcodeFlag::none;
+  states.postcode_missing = !states.postcode_pseudo && identity.postcode() == 0;
+  states.gender_missing = gender != Gender::male && gender != Gender::female;
+  states.one_time = identity.nhs_status() == NhsStatus::one_time;
+  return states;
+}
+
+void uncount_identifiers(IdentifierStates states, RowCounts& counts) noexcept {
+  counts.nhs_valid -= states.nhs_valid;
+  counts.nhs_invalid -= states.nhs_invalid;
+  counts.nhs_missing -= !states.nhs_valid && !states.nhs_invalid;
+  counts.birth_placeholder -= states.birth_placeholder;
+  counts.birth_missing -= states.birth_missing;
+  counts.postcode_pseudo -= states.postcode_pseudo;
+  counts.postcode_missing -= states.postcode_missing;
+  counts.gender_missing -= states.gender_missing;
+  counts.one_time -= states.one_time;
 }
 
 ProviderCounts& operator+=(ProviderCounts& sum, const ProviderCounts& part) noexcept {

@@ -111,8 +111,18 @@ struct RowCounts {
   std::uint64_t one_time = 0;               // rows whose identifiers cannot tell people apart
   std::uint64_t values_not_understood = 0;  // event dates and kept values that did not parse; stored as missing
 };
-// Takes a row from those whose identifiers are counted (all but nhs_superseded, which an identity does not tell).
-void uncount_identifiers(const Identity& identity, RowCounts& counts) noexcept;
+// How the identifiers of a row stand, in a byte: all that is counted of them but nhs_superseded, which an identity does
+// not tell.
+struct IdentifierStates {
+  bool nhs_valid : 1 = false, nhs_invalid : 1 = false;
+  bool birth_missing : 1 = false, birth_placeholder : 1 = false;
+  bool postcode_missing : 1 = false, postcode_pseudo : 1 = false;
+  bool gender_missing : 1 = false, one_time : 1 = false;
+};
+static_assert(sizeof(IdentifierStates) == 1);
+IdentifierStates states_of(const Identity& identity) noexcept;
+// Takes a row from those whose identifiers are counted.
+void uncount_identifiers(IdentifierStates states, RowCounts& counts) noexcept;
 // All counters as one array, for sums over blocks and ranks.
 inline constexpr std::size_t kRowCounters = sizeof(RowCounts) / sizeof(std::uint64_t);
 RowCounts& operator+=(RowCounts& sum, const RowCounts& part) noexcept;

@@ -9,6 +9,7 @@
 #include "engine/comparison.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
+#include "engine/release.hpp"
 #include "engine/radix_sort.hpp"
 #include "partition/shuffle.hpp"
 
@@ -65,11 +66,11 @@ bool is_node(std::span<const ComponentNode> nodes, IdentityId id) {
   return found != nodes.end() && found->id == id;
 }
 
-// Collective.  Rows of each file that were dropped, taken from its kept rows to its opted-out ones.  identity_of(i): of
-// the i-th row dropped.
-template <typename IdentityOf>
+// Collective.  Rows of each file that were dropped, taken from its kept rows to its opted-out ones.  states_of_row(i):
+// of the identifiers of the i-th row dropped.
+template <typename StatesOf>
 void count_dropped(const Communicator& comm, const RowStore& rows, std::span<const std::uint32_t> dropped,
-                   bool by_linkage, const IdentityOf& identity_of, IntakeReport& intake) {
+                   bool by_linkage, const StatesOf& states_of_row, IntakeReport& intake) {
   // The change of every counter; where it falls, the sum of all ranks wraps round to it.
   std::vector<RowCounts> of_file(intake.files.size());
   std::size_t next = 0;
@@ -79,7 +80,7 @@ void count_dropped(const Communicator& comm, const RowStore& rows, std::span<con
       --counts.kept;
       ++counts.opted_out;
       if (by_linkage) ++counts.opted_out_by_linkage;
-      uncount_identifiers(identity_of(next), counts);
+      uncount_identifiers(states_of_row(next), counts);
     }
   }
   comm.sum(std::span(reinterpret_cast<std::uint64_t*>(of_file.data()), of_file.size() * kRowCounters));
@@ -370,11 +371,13 @@ void ObjectorSearch::drop_again(const Communicator& comm, Identities& identities
 
 void ObjectorSearch::forget(const Communicator& comm, Identities& identities) {
   report_.rows = comm.sum(std::uint64_t{dropped_.size()});
-  std::vector<Identity> of_received;
+  std::vector<IdentifierStates> of_received;
   of_received.reserve(identities.owned_of_received.size());
-  for (const std::uint32_t index : identities.owned_of_received)
-    of_received.push_back(identities.owned[index].identity);
-  const std::vector<Identity> of_local = identities.route.reply<Identity>(comm, of_received);
+  for (const std::uint32_t index : identities.owned_of_received) {
+    of_received.push_back(states_of(identities.owned[index].identity));
+  }
+  const std::vector<IdentifierStates> of_local = identities.route.reply<IdentifierStates>(comm, of_received);
+  release(of_received);
   count_dropped(
       comm, rows_, dropped_, true, [&](std::size_t i) { return of_local[identities.local_of_row[dropped_[i]]]; },
       intake_);
@@ -410,7 +413,7 @@ void bar_rows(const Communicator& comm, const ObjectionLedger& ledger, AfterOptO
     }
   });
   count_dropped(
-      comm, rows, barred, false, [&](std::size_t i) { return rows.barred()[first + i].identity; }, intake);
+      comm, rows, barred, false, [&](std::size_t i) { return states_of(rows.barred()[first + i].identity); }, intake);
   rows.drop(barred);
 }
 

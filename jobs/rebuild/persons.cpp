@@ -251,8 +251,9 @@ std::vector<std::uint32_t> bring_to_owners(const Communicator& comm, const Namel
 }
 
 // Collective.  Leads every identity to its person, and to why: of_owned and provenance.  of_person: by person.
-void lead_identities(const Communicator& comm, const Identities& identities, std::span<const Evidence> evidence,
-                     const PersonDrafts& drafts, std::span<const std::uint64_t> place_of, Persons& result) {
+void lead_identities(const Communicator& comm, Identities& identities, std::span<const Evidence> evidence,
+                     const PersonDrafts& drafts, std::span<const std::uint64_t> place_of,
+                     const std::optional<std::filesystem::path>& scratch, Persons& result) {
   result.of_owned.resize(identities.owned.size());
   result.provenance.resize(identities.owned.size());
   for_blocks(drafts.alone.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
@@ -262,6 +263,7 @@ void lead_identities(const Communicator& comm, const Identities& identities, std
       result.provenance[i] = provenance_alone(identities.first_id + i, identities.owned[i], evidence[i]);
     }
   });
+  Parked<CountedIdentity> owned(scratch, identities.owned);
   std::size_t draft = 0;
   const std::uint64_t at_once = std::min(kMembersAtOnce, identities.per_round);
   shuffle_stream<MemberPlace>(
@@ -283,6 +285,7 @@ void lead_identities(const Communicator& comm, const Identities& identities, std
           result.provenance[member.id - identities.first_id] = member.provenance;
         }
       });
+  owned.bring_back();
 }
 
 }  // namespace
@@ -382,7 +385,7 @@ Persons name_persons(const Communicator& comm, Identities& identities, std::span
   release(pseudonyms);
   release(place);
   release(owns);
-  lead_identities(comm, identities, evidence, drafts, place_of, result);
+  lead_identities(comm, identities, evidence, drafts, place_of, scratch, result);
   place_of.resize(drafts.drafts.size());
   drafts = {};
   {
