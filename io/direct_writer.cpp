@@ -67,7 +67,7 @@ void DirectWriter::write_at(std::uint64_t offset, std::span<const std::byte> byt
 DirectWriter::Buffer DirectWriter::take_buffer() {
   std::unique_lock lock(mutex_);
   if (free_.empty() && buffers_ < most_buffers_) {
-    Buffer buffer(static_cast<std::byte*>(::operator new(kPieceBytes, std::align_val_t{kBlockBytes})));
+    Buffer buffer(static_cast<std::byte*>(::operator new (kPieceBytes, std::align_val_t{kBlockBytes})));
     ++buffers_;
     return buffer;
   }

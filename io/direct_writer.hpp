@@ -54,7 +54,7 @@ class DirectWriter {
 
  private:
   struct FreeBuffer {
-    void operator()(std::byte* buffer) const noexcept { ::operator delete(buffer, std::align_val_t{kBlockBytes}); }
+    void operator()(std::byte* buffer) const noexcept { ::operator delete (buffer, std::align_val_t{kBlockBytes}); }
   };
   using Buffer = std::unique_ptr<std::byte, FreeBuffer>;
   struct Piece {

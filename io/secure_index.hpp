@@ -33,7 +33,7 @@ class SecureIndexWriter {
   void add(const IndexRow& row);
   // Collective.  Nothing is added any more; the part is brought to the disk on a thread of its own.
   void close(const Communicator& comm);
-  // Collective.  Once all parts are on the disk, names them and removes parts of an earlier run with more ranks.  Closes
+  // Collective.  Once all parts are on the disk, names them and removes parts of an earlier run with more ranks. Closes
   // what was not closed.
   void finish(const Communicator& comm);
 

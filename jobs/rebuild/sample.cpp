@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <limits>
-#include <vector>
+#include <span>
 
 #include "engine/pair_kernel.hpp"
 #include "engine/parallel.hpp"
@@ -13,7 +13,7 @@ namespace ligature {
 namespace {
 
 // A sampled identity on its way to every rank.
-struct Sampled {
+struct Sent {
   Identity identity;
   std::uint64_t rank = 0;
 };
@@ -23,38 +23,42 @@ struct LevelCounts {
   std::array<std::uint64_t, kPostcodeLevels> postcode{};
 };
 
-// One identity a sampled number, in order of content, on every rank.
-std::vector<Identity> sample(const Communicator& comm, NumberGroups& groups, std::uint64_t distinct_nhs) {
-  // Linkage keys are uniform: so large a share of them is below this.
-  const double share =
-      static_cast<double>(kSampledNumbers) / static_cast<double>(std::max<std::uint64_t>(1, distinct_nhs));
-  const auto below =
-      share >= 1 ? std::numeric_limits<std::uint64_t>::max() : static_cast<std::uint64_t>(share * 0x1p64);
-  std::vector<Sampled> copies;
-  groups.visit([&](const NumberRound& round) {
-    for (const Range& group : round.groups) {
-      const auto members = round.members(group);
-      if (members.empty() || !members.front().counted.identity.has_valid_nhs()) continue;
-      // Keyed again: the first key's top bits say which rank this is.
-      if (linkage_key(members.front().key) > below) continue;
-      for (int rank = 0; rank < comm.size(); ++rank) {
-        copies.push_back({members.front().counted.identity, static_cast<std::uint64_t>(rank)});
-      }
-    }
-  });
-  const Received<Sampled> received =
-      shuffle(comm, std::move(copies), [](const Sampled& copy) { return static_cast<int>(copy.rank); });
+// In order of content, on every rank.
+std::vector<Identity> of_all_ranks(const Communicator& comm, std::span<const Identity> sampled) {
+  std::vector<Sent> copies;
+  for (const Identity& identity : sampled) {
+    for (int rank = 0; rank < comm.size(); ++rank) copies.push_back({identity, static_cast<std::uint64_t>(rank)});
+  }
+  const Received<Sent> received =
+      shuffle(comm, std::move(copies), [](const Sent& copy) { return static_cast<int>(copy.rank); });
   std::vector<Identity> identities;
-  for (const Sampled& copy : received.items) identities.push_back(copy.identity);
+  for (const Sent& copy : received.items) identities.push_back(copy.identity);
   std::sort(identities.begin(), identities.end());
   return identities;
 }
 
 }  // namespace
 
-void sample_different_persons(const Communicator& comm, NumberGroups& groups, FileFrequencies& file) {
+NumberSample::NumberSample(std::uint64_t distinct_nhs) {
+  // Linkage keys are uniform: so large a share of them is below this.
+  const double share =
+      static_cast<double>(kSampledNumbers) / static_cast<double>(std::max<std::uint64_t>(1, distinct_nhs));
+  below_ = share >= 1 ? std::numeric_limits<std::uint64_t>::max() : static_cast<std::uint64_t>(share * 0x1p64);
+}
+
+void NumberSample::add(const NumberRound& round) {
+  for (const Range& group : round.groups) {
+    // Keyed again: the first key's top bits say which rank this is.
+    if (linkage_key(round.items[group.begin].key) > below_) continue;
+    const auto members = round.members(group);
+    if (members.empty() || !members.front().counted.identity.has_valid_nhs()) continue;
+    sampled_.push_back(members.front().counted.identity);
+  }
+}
+
+void NumberSample::count_different_persons(const Communicator& comm, FileFrequencies& file) const {
   IdentityColumns columns;
-  columns.assign(sample(comm, groups, file.distinct_nhs));
+  columns.assign(of_all_ranks(comm, sampled_));
   PerThread<LevelCounts> counts;
   const auto ranks = static_cast<std::size_t>(comm.size()), rank = static_cast<std::size_t>(comm.rank());
   for_blocks(columns.size(), 64, [&](std::size_t begin, std::size_t end) {

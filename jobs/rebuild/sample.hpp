@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
+#include "engine/identity.hpp"
 #include "engine/model.hpp"
 #include "jobs/rebuild/number_groups.hpp"
 #include "partition/communicator.hpp"
@@ -12,8 +14,19 @@ namespace ligature {
 // NHS numbers in the sample, about; all pairs among them are compared.
 inline constexpr std::uint64_t kSampledNumbers = 4096;
 
-// Collective.  Fills file.sampled_birth and file.sampled_postcode; file.distinct_nhs must be known.  Who is in the
-// sample follows from the numbers themselves, so it is the same on any number of ranks.
-void sample_different_persons(const Communicator& comm, NumberGroups& groups, FileFrequencies& file);
+// One identity a sampled number.  Who is in the sample follows from the numbers themselves, so it is the same on any
+// number of ranks.
+class NumberSample {
+ public:
+  // distinct_nhs: valid numbers of the whole file.
+  explicit NumberSample(std::uint64_t distinct_nhs);
+  void add(const NumberRound& round);
+  // Collective.  Fills file.sampled_birth and file.sampled_postcode.
+  void count_different_persons(const Communicator& comm, FileFrequencies& file) const;
+
+ private:
+  std::uint64_t below_ = 0;  // numbers whose key is keyed again to no more than this are in the sample
+  std::vector<Identity> sampled_;
+};
 
 }  // namespace ligature

@@ -183,8 +183,11 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
     ++survey.default_births;
   }
 
+  file.distinct_nhs = comm.sum(births.distinct_nhs);
+  NumberSample sample(file.distinct_nhs);
   survey.one_dataset = is_one_dataset(comm, identities);
   groups.visit([&](const NumberRound& round) {
+    sample.add(round);
     PerThread<PatternCounts> counts;
     for_blocks(round.groups.size(), kGroupsPerTask, [&](std::size_t begin, std::size_t end) {
       std::vector<Identity> weighed_members;
@@ -202,26 +205,25 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
 
   // Identities without a number count as persons too, where values are counted.
   std::vector<std::uint64_t> persons_of_birth(kDays, 0);
-  std::array<std::uint64_t, 7> sums{births.distinct_nhs, 0, 0, 0, births.near_pairs_other_birth, 0, 0};
+  std::array<std::uint64_t, 6> sums{0, 0, 0, births.near_pairs_other_birth, 0, 0};
   for (const CountedIdentity& counted : identities.owned) {
     const Identity& identity = counted.identity;
     if (identity.nhs_status() == NhsStatus::one_time || is_suppressed(counted)) continue;
-    ++sums[1];
-    sums[2] += identity.gender() == Gender::male;
-    sums[3] += identity.gender() == Gender::female;
+    ++sums[0];
+    sums[1] += identity.gender() == Gender::male;
+    sums[2] += identity.gender() == Gender::female;
     if (identity.has_valid_nhs()) continue;
     ++persons_of_birth[identity.date_of_birth()];
-    ++sums[5];
-    sums[6] += identity.nhs_status() == NhsStatus::invalid;
+    ++sums[4];
+    sums[5] += identity.nhs_status() == NhsStatus::invalid;
   }
   comm.sum(sums);
-  file.distinct_nhs = sums[0];
-  file.identities = sums[1];
-  file.male = sums[2];
-  file.female = sums[3];
-  file.near_pairs_other_birth = sums[4];
-  file.unnumbered = sums[5];
-  file.invalid_numbers = sums[6];
+  file.identities = sums[0];
+  file.male = sums[1];
+  file.female = sums[2];
+  file.near_pairs_other_birth = sums[3];
+  file.unnumbered = sums[4];
+  file.invalid_numbers = sums[5];
   comm.sum(persons_of_birth);
   std::uint64_t numbers = 0, persons = 0;
   for (std::size_t day = 1; day < kDays; ++day) {
@@ -233,7 +235,7 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
   }
   file.different_pairs_both_births = pairs_of(numbers);
 
-  sample_different_persons(comm, groups, file);
+  sample.count_different_persons(comm, file);
   survey.evidence.resize(identities.owned.size());
   file.thin_numbers = comm.sum(std::uint64_t{births.thin.size()});
   const Received<IdentityId> thin =
