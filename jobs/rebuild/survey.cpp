@@ -75,22 +75,26 @@ void count_births(std::span<const NumberItem> members, std::vector<DayNumber>& b
 
 // The providers that a number's rows come from, by dataset.
 void count_providers(std::span<const NumberItem> members, OneProviderCounts& counts) {
-  std::array<std::uint64_t, kMostDatasets> rows{};
-  std::array<ProviderSet, kMostDatasets> providers{};
-  std::uint32_t datasets = 0;
-  for (const NumberItem& member : members) {
-    const CountedIdentity& counted = member.counted;
-    if (!std::has_single_bit(counted.datasets) || counted.providers == 0) continue;
-    const auto d = static_cast<std::size_t>(std::countr_zero(counted.datasets));
-    datasets |= counted.datasets;
-    rows[d] += counted.rows;
-    providers[d] |= counted.providers;
-  }
-  for (; datasets != 0; datasets &= datasets - 1) {
-    const auto d = static_cast<std::size_t>(std::countr_zero(datasets));
-    if (rows[d] < 2) continue;
+  if (members.size() > kMostIdentities) return;
+  const auto tells = [](const NumberItem& member) {
+    return member.counted.providers != 0 && std::has_single_bit(member.counted.datasets);
+  };
+  std::uint32_t done = 0;  // datasets
+  for (std::size_t m = 0; m < members.size(); ++m) {
+    const std::uint32_t dataset = members[m].counted.datasets;
+    if (!tells(members[m]) || (done & dataset) != 0) continue;
+    done |= dataset;
+    std::uint64_t rows = 0;
+    ProviderSet providers = 0;
+    for (const NumberItem& member : members.subspan(m)) {
+      if (member.counted.datasets != dataset || !tells(member)) continue;
+      rows += member.counted.rows;
+      providers |= member.counted.providers;
+    }
+    if (rows < 2) continue;
+    const auto d = static_cast<std::size_t>(std::countr_zero(dataset));
     ++counts.numbers[d];
-    counts.several[d] += !std::has_single_bit(providers[d]);
+    counts.several[d] += !std::has_single_bit(providers);
   }
 }
 
