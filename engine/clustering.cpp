@@ -224,8 +224,8 @@ Weight lead_of(const Claim& claim) noexcept {
   return static_cast<Weight>(std::min<std::int64_t>(lead, kNoRival - 1));
 }
 
-Standing standing_of(const ClusterNode& node, const Claim& claim, const Parted& parted,
-                     const Claimants& claimants, const ClusterRules& rules) noexcept {
+Standing standing_of(const ClusterNode& node, const Claim& claim, const Parted& parted, const Claimants& claimants,
+                     const ClusterRules& rules) noexcept {
   if (node.valid_nhs != 0) return {node.valid_nhs, false, kNoClaim};
   if (claim.strongest == kNoClaim) return {};
   // Claimed over another identity by the number that it was parted from: it neither follows nor is in doubt.
@@ -390,7 +390,8 @@ std::vector<Parted> find_parted(std::span<const ClusterNode> nodes, std::span<co
 template <typename Join>
 void take_returns(std::span<const ClusterNode> nodes, std::span<const Edge> returns,
                   std::span<const Standing> standings, std::span<const Parted> parted, const Claimants& claimants,
-                  const ClusterRules& rules, UnionFind& clusters, const Join& join, std::vector<bool>& returned, ClusterCounts& counts) {
+                  const ClusterRules& rules, UnionFind& clusters, const Join& join, std::vector<bool>& returned,
+                  ClusterCounts& counts) {
   // By root: the number of which all members are disowned, or have no number; 0 if there is none, or several.
   constexpr std::uint64_t kSeveral = ~std::uint64_t{0};
   struct Waiting {
@@ -612,7 +613,8 @@ std::vector<ClusterResult> resolve_component(std::span<const ClusterNode> nodes,
     genders[clusters.find(link.a)] = static_cast<std::uint8_t>(both);
   }
   std::vector<bool> returned(nodes.size(), false);
-  if (!returns.empty()) take_returns(nodes, returns, standings, parted, claimants, rules, clusters, join, returned, counts);
+  if (!returns.empty())
+    take_returns(nodes, returns, standings, parted, claimants, rules, clusters, join, returned, counts);
 
   std::vector<ClusterResult> results(nodes.size());
   for (std::uint32_t node = 0; node < nodes.size(); ++node) {

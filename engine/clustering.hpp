@@ -77,11 +77,11 @@ struct ClusterNode {
 };
 
 struct ClusterResult {
-  IdentityId cluster = 0;  // smallest identity id of the cluster
-  Weight weakest = 0;      // lightest edge that was needed to build the cluster; meaningful if linked
-  bool linked = false;     // the cluster has two identities or more
-  bool ambiguous = false;  // the cluster was refused a numbered cluster because no claim led by the margin
-  bool returned = false;   // its number took it back
+  IdentityId cluster = 0;       // smallest identity id of the cluster
+  Weight weakest = 0;           // lightest edge that was needed to build the cluster; meaningful if linked
+  bool linked = false;          // the cluster has two identities or more
+  bool ambiguous = false;       // the cluster was refused a numbered cluster because no claim led by the margin
+  bool returned = false;        // its number took it back
   bool other_provider = false;  // a number's claim was refused: another provider has that person
   // The link of this node in the tree of links that holds the cluster together; the root's is to itself, with the
   // weight of its heaviest.  Of an ambiguous node: to itself, with the strongest claim on it.

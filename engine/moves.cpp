@@ -12,12 +12,15 @@ namespace {
 constexpr std::uint64_t kFewestMoves = 100;
 // Counts of zero are taken for this.
 constexpr double kUnseen = 0.5;
-// Company hangs on other people's records, whose mistakes are not seen in the pair.  Where nothing says who recorded them
-// it needs this much more than the margin.
+// Company hangs on other people's records, whose mistakes are not seen in the pair.  Where nothing says who recorded
+// them it needs this much more than the margin.
 constexpr double kOnTrustBits = 1;
-// Where it is known, this much less is enough: rivals that the file shows are met by the margin in any case, and those
-// that it does not show are all in one sum, which errs high.
+// Where the record's own provider did, this much less is enough: rivals that the file shows are met by the margin in
+// any case, and those that it does not show are all in one sum, which errs high.
 constexpr double kUnseenRivalsBits = 2;
+// Providers are evidence if they know the company of those who moved as a rule: of so many, one may have company that
+// they do not know.
+constexpr std::uint64_t kKnownAsARule = 8;
 // No evidence of this kind counts for more.
 constexpr double kMostBits = 40;
 
@@ -25,9 +28,35 @@ Weight to_weight(double bits) noexcept {
   return static_cast<Weight>(std::llround(std::clamp(bits, -kMostBits, kMostBits) * kWeightPerBit));
 }
 
+// True if it is seen that providers know the company of those who moved.
+bool providers_tell(const MoveCounts& counts) noexcept {
+  std::uint64_t unknown = 0, in_company = 0;
+  for (const auto& alone : counts.held_out[1].alone) {
+    for (std::size_t c = 1; c < kCompanyClasses; ++c) {
+      in_company += alone[c];
+      unknown += is_known_company(c) ? 0 : alone[c];
+    }
+  }
+  return in_company >= kFewestMoves && unknown * kKnownAsARule <= in_company;
+}
+
+MoveCounts without_providers(const MoveCounts& counts) noexcept {
+  MoveCounts pooled;
+  pooled.persons = counts.persons;
+  HeldOutCounts& all = pooled.held_out[0];
+  for (const HeldOutCounts& of : counts.held_out) {
+    all.records += of.records;
+    for (std::size_t k = 0; k < kAddressClasses; ++k) {
+      for (std::size_t c = 0; c < kCompanyClasses; ++c) all.alone[k][unknown_class(c)] += of.alone[k][c];
+    }
+  }
+  return pooled;
+}
+
 }  // namespace
 
-MoveModel::MoveModel(const MoveCounts& counts, const ModelParameters& parameters) {
+MoveModel::MoveModel(const MoveCounts& all_counts, const ModelParameters& parameters) {
+  const MoveCounts counts = ligature::providers_tell(all_counts) ? all_counts : without_providers(all_counts);
   std::uint64_t persons = 0;
   for (const std::uint64_t of_class : counts.persons) persons += of_class;
   double held_out = 0, without = 0;
@@ -57,7 +86,8 @@ MoveModel::MoveModel(const MoveCounts& counts, const ModelParameters& parameters
   }
 }
 
-Weight MoveModel::weight(bool with_provider, std::uint64_t postcodes, std::size_t company, double share) const noexcept {
+Weight MoveModel::weight(bool with_provider, std::uint64_t postcodes, std::size_t company,
+                         double share) const noexcept {
   const double bits = bits_[with_provider ? 1 : 0][address_class(postcodes)][company] - std::log2(share);
   return to_weight(bits);
 }

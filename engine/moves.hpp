@@ -6,12 +6,13 @@
 // address used to live (or now live: the direction is not known), it is most likely his.  Two postcodes are companions
 // for a person if other NHS numbers have been recorded at both.
 //
-// A hospital that has the household's new address has it for all of them: company counts for more where the record's own
-// provider has recorded one of the others at the record's postcode.
+// A hospital that has the household's new address has it for all of them: company counts for more where the record's
+// own provider has recorded one of the others at the record's postcode.
 //
 // The evidence is counted in the file itself, without truth: each record of a number is held out in turn, and it is
 // asked whether it alone is at its postcode, and whether that is a companion of those of the number's other records.
-// Records whose provider is not known are counted apart.
+// Records whose provider is not known are counted apart.  Where providers do not know the company as a rule, nobody's
+// is taken to be known.
 //
 //   m(k, c)   P(the record is at a new postcode, and a companion by class c, and the rest has k postcodes | one person)
 //   s(k)      P(a person has k postcodes)
@@ -39,6 +40,10 @@ constexpr std::size_t company_class(std::uint64_t others, bool known) noexcept {
   if (others == 0) return 0;
   return (others == 1 ? 1U : 2U) + (known ? 2U : 0U);
 }
+// The same company, if the provider were not known.
+constexpr std::size_t unknown_class(std::size_t company) noexcept {
+  return company > 2 ? company - 2 : company;
+}
 constexpr bool is_known_company(std::size_t company) noexcept {
   return company > 2;
 }
@@ -52,7 +57,7 @@ inline constexpr std::uint64_t kMostAddresses = 6, kMostCompanions = 128;
 
 // Exact counts over the whole file, the same on any number of ranks.
 struct HeldOutCounts {
-  std::uint64_t records = 0;  // of numbers that have two or more
+  std::uint64_t records = 0;                                                        // of numbers that have two or more
   std::array<std::array<std::uint64_t, kCompanyClasses>, kAddressClasses> alone{};  // ... alone at a new postcode
 };
 struct MoveCounts {
@@ -65,14 +70,19 @@ struct MoveCounts {
 class MoveModel {
  public:
   MoveModel(const MoveCounts& counts, const ModelParameters& parameters);
-  // False where too few moves were seen to learn from: then nothing links by them.  Of records with a provider, without.
+  // False where too few moves were seen to learn from: then nothing links by them.  Of records with a provider,
+  // without.
   [[nodiscard]] bool is_learnt(bool with_provider) const noexcept { return learnt_[with_provider ? 1 : 0]; }
   [[nodiscard]] bool is_learnt() const noexcept { return learnt_[0] || learnt_[1]; }
   // REQUIRES: is_learnt(with_provider).  company: a class above 0.  share: u(c, P).
   [[nodiscard]] Weight weight(bool with_provider, std::uint64_t postcodes, std::size_t company,
                               double share) const noexcept;
   // A pair links from here: where the odds against all that its person could be otherwise are believed.
-  [[nodiscard]] Weight threshold(bool with_provider) const noexcept { return threshold_[with_provider ? 1 : 0]; }
+  // known: by company that the record's provider knows.
+  [[nodiscard]] Weight threshold(bool known) const noexcept { return threshold_[known ? 1 : 0]; }
+  // False where providers know those who moved no better than chance would have it: then all records are taken to have
+  // none.
+  [[nodiscard]] bool providers_tell() const noexcept { return learnt_[1]; }
   // P(a record's person cannot be found by date of birth and postcode, nor by company).
   [[nodiscard]] double elsewhere() const noexcept { return elsewhere_; }
 

@@ -2,8 +2,8 @@
 // with another.  Where the file shows it, a record without a number does not go to somebody whom another provider has.
 //
 // The file shows it by its numbers: of those with two rows or more in a dataset, hardly any has them from two
-// providers.  "Hardly any" is what outweighs the margin: among strangers of one neighbourhood at least half are taken to
-// be with another provider.
+// providers.  "Hardly any" is what outweighs the margin: among strangers of one neighbourhood at least half are taken
+// to be with another provider.
 #pragma once
 
 #include <array>

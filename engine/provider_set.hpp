@@ -1,7 +1,7 @@
 // Which providers (practices, hospitals) rows came from, as a set in 64 bits.
 //
-// Each provider has one of 64 places, by the hash of its code.  Two share a place now and then, so a set may seem to hold
-// one that it does not: enough for evidence whose worth is counted on the same sets (moves.hpp), and no more.
+// Each provider has one of 64 places, by the hash of its code.  Two share a place now and then, so a set may seem to
+// hold one that it does not: enough for evidence whose worth is counted on the same sets (moves.hpp), and no more.
 #pragma once
 
 #include <cstddef>

@@ -255,7 +255,8 @@ void fields(Archive& archive, ModelParameters& model) {
   archive("conflict_different_gender", model.conflict_different_gender);
   archive("elsewhere", model.elsewhere);
   archive.group("several_providers", [&](auto& datasets) {  // in the order of the job file
-    for (std::size_t d = 0; d < model.several_providers.size(); ++d) datasets(std::to_string(d), model.several_providers[d]);
+    for (std::size_t d = 0; d < model.several_providers.size(); ++d)
+      datasets(std::to_string(d), model.several_providers[d]);
   });
   archive("threshold_bits", model.threshold_bits);
   archive("margin_bits", model.margin_bits);

@@ -82,12 +82,27 @@ TEST(Moves, link_is_believed_against_all_that_its_person_could_be_otherwise) {
   EXPECT_EQ(MoveModel(some_moves(), careful).threshold(true), std::llround((8 + std::log2(0.15)) * kWeightPerBit));
 }
 
+TEST(Moves, providers_that_know_company_by_chance_are_no_evidence) {
+  MoveCounts chance = some_moves();
+  chance.held_out[1].alone[0] = {90, 30, 50, 50, 70};
+  const MoveModel moves(chance, some_parameters());
+  EXPECT_FALSE(moves.providers_tell());
+  EXPECT_FALSE(moves.is_learnt(true));
+  // All 2,000 records as if without a provider: 80 each in company of one.
+  const double bits = std::log2(160.5 / 2'000 / (600.5 / 800)) + 8;
+  EXPECT_EQ(moves.weight(false, 1, 1, 1.0 / 256), std::llround(bits * kWeightPerBit));
+  EXPECT_TRUE(MoveModel(some_moves(), some_parameters()).providers_tell());
+}
+
 TEST(Moves, few_moves_teach_nothing) {
   MoveCounts counts = some_moves();
   counts.held_out[0].alone[0] = {90, 40, 59, 0, 0};
   EXPECT_FALSE(MoveModel(counts, some_parameters()).is_learnt(false));
   EXPECT_TRUE(MoveModel(counts, some_parameters()).is_learnt(true));
   counts.held_out[1].alone[0] = {90, 0, 0, 40, 59};
+  EXPECT_FALSE(MoveModel(counts, some_parameters()).is_learnt(true));
+  EXPECT_TRUE(MoveModel(counts, some_parameters()).is_learnt(false));  // both together
+  counts.held_out[1].alone[0] = {90, 0, 0, 0, 0};
   EXPECT_FALSE(MoveModel(counts, some_parameters()).is_learnt());
   EXPECT_FALSE(MoveModel({}, some_parameters()).is_learnt());
   EXPECT_EQ(MoveModel({}, some_parameters()).elsewhere(), 1);

@@ -70,8 +70,8 @@ class Moves : public testing::Test {
     return dataset + std::to_string(h) + "-" + std::to_string(member);
   }
 
-  void add(const std::string& dataset, std::size_t h, std::size_t member, bool with_number,
-           const std::string& postcode, const std::string& provider = "P") {
+  void add(const std::string& dataset, std::size_t h, std::size_t member, bool with_number, const std::string& postcode,
+           const std::string& provider = "P") {
     const std::string nhs = with_number ? number(10 * h + member) : "";
     rows_[dataset] += name(dataset, h, member) + "," + nhs + "," + birthday(h, member) + "," + postcode + "," +
                       (h % 2 == 0 ? "1" : "2") + "," + provider + "\n";

@@ -53,8 +53,8 @@ struct Move {
   std::uint64_t number_key = 0;
   ProviderSet providers = 0;  // of the number at from
   std::uint8_t others = 0;    // postcodes of the number but from
-  std::uint8_t alone = 0;   // the number has one record at from
-  std::uint8_t rarity = 0;  // of to
+  std::uint8_t alone = 0;     // the number has one record at from
+  std::uint8_t rarity = 0;    // of to
 };
 
 // A companion of a postcode.
@@ -130,9 +130,8 @@ void tell_moves(std::span<const Address> addresses, std::vector<Stay>& stays, Mo
   for (const Stay& from : stays) {
     for (const Stay& to : stays) {
       if (from.postcode == to.postcode) continue;
-      result.moves.push_back({from.postcode, to.postcode, key, from.providers,
-                              static_cast<std::uint8_t>(postcodes - 1), static_cast<std::uint8_t>(from.records == 1),
-                              to.rarity});
+      result.moves.push_back({from.postcode, to.postcode, key, from.providers, static_cast<std::uint8_t>(postcodes - 1),
+                              static_cast<std::uint8_t>(from.records == 1), to.rarity});
     }
   }
 }
@@ -214,7 +213,8 @@ std::size_t company_of(const Companion& companion, ProviderSet providers) noexce
   return company_class(companion.numbers, (companion.providers & providers) != 0);
 }
 
-// u of each class of company of a record by these providers: the shares of people who live at its postcode's companions.
+// u of each class of company of a record by these providers: the shares of people who live at its postcode's
+// companions.
 std::array<double, kCompanyClasses> shares_of(std::span<const Companion> companions, ProviderSet providers,
                                               double average) noexcept {
   std::array<double, kCompanyClasses> shares{};
@@ -327,7 +327,7 @@ std::vector<std::uint64_t> postcodes_of(const Communicator& comm, std::span<cons
 
 // What one rank has found.
 struct Findings {
-  std::array<EdgeReducer, 2> edges, suppressed;  // of records without a provider, and with one
+  std::array<EdgeReducer, 2> edges, suppressed;  // by whether the provider knows the company
   std::uint64_t compared = 0, links = 0;
 };
 
@@ -338,14 +338,15 @@ void weigh(const Answer& found, std::uint64_t postcodes, const LinkageModel& mod
   Levels levels = levels_of(compare(seeker, person));
   if (levels.nhs == NhsLevel::near) return;  // they have met with the number
   levels.postcode = PostcodeLevel::missing;
-  const Weight weight = model.weight(pattern_of(levels), birth_rarity(seeker), kAverageRarity) +
-                        moves.weight(found.question.with_provider != 0, postcodes, found.question.company, found.question.share);
+  const Weight weight =
+      model.weight(pattern_of(levels), birth_rarity(seeker), kAverageRarity) +
+      moves.weight(found.question.with_provider != 0, postcodes, found.question.company, found.question.share);
   if (weight < model.rival_threshold()) return;
   const bool with_suppressed = is_suppressed(seeker) || is_suppressed(person);
-  const bool with_provider = found.question.with_provider != 0;
-  findings.links += weight >= moves.threshold(with_provider) && !with_suppressed;
-  EdgeReducer& reducer = (with_suppressed ? findings.suppressed : findings.edges)[with_provider ? 1 : 0];
-  const EdgeKind kind = is_known_company(found.question.company) ? EdgeKind::moved_known : EdgeKind::moved;
+  const bool known = is_known_company(found.question.company);
+  findings.links += weight >= moves.threshold(known) && !with_suppressed;
+  EdgeReducer& reducer = (with_suppressed ? findings.suppressed : findings.edges)[known ? 1 : 0];
+  const EdgeKind kind = known ? EdgeKind::moved_known : EdgeKind::moved;
   if (found.question.id < found.id) {
     reducer.add({found.question.id, found.id, weight, kind}, 0, person.nhs());
   } else {
@@ -354,10 +355,10 @@ void weigh(const Answer& found, std::uint64_t postcodes, const LinkageModel& mod
 }
 
 // Collective.  The homeless, with their providers, at the owners of their postcodes, in order of postcode.
-std::vector<Seeker> bring_seekers(const Communicator& comm, const Identities& identities,
-                                  bool with_providers, std::vector<PassItem>&& homeless) {
-  const Received<PassItem> at_home = shuffle(
-      comm, std::move(homeless), [&](const PassItem& item) { return identities.owner(item.id); });
+std::vector<Seeker> bring_seekers(const Communicator& comm, const Identities& identities, bool with_providers,
+                                  std::vector<PassItem>&& homeless) {
+  const Received<PassItem> at_home =
+      shuffle(comm, std::move(homeless), [&](const PassItem& item) { return identities.owner(item.id); });
   std::vector<Seeker> seekers;
   seekers.reserve(at_home.items.size());
   for (const PassItem& item : at_home.items) {
@@ -377,8 +378,7 @@ std::vector<Seeker> bring_seekers(const Communicator& comm, const Identities& id
 }  // namespace
 
 PassResult link_moves(const Communicator& comm, const Identities& identities, std::span<const Evidence> evidence,
-                      const LinkageModel& model, bool with_providers, MoveCounts& counts,
-                      ModelParameters& parameters) {
+                      const LinkageModel& model, bool with_providers, MoveCounts& counts, ModelParameters& parameters) {
   PassResult result;
   result.report.name = "moves";
   Addresses addresses = find_moves(comm, identities, evidence, with_providers, counts);
@@ -400,7 +400,8 @@ PassResult link_moves(const Communicator& comm, const Identities& identities, st
     people = bring_home(comm, identities, evidence, round, home_rounds, true);
     looking += part_homeless(people, model, homeless);
   }
-  const std::vector<Seeker> seekers = bring_seekers(comm, identities, with_providers, std::move(homeless));
+  const std::vector<Seeker> seekers =
+      bring_seekers(comm, identities, with_providers && moves.providers_tell(), std::move(homeless));
   const double average = model.parameters().postcode.back().u;
   std::uint64_t questions = 0;
   ask_companions(seekers, companions, moves, average, [&](const Question&) { ++questions; });
@@ -439,13 +440,13 @@ PassResult link_moves(const Communicator& comm, const Identities& identities, st
   const std::vector<std::uint64_t> postcodes = postcodes_of(comm, answers, addresses.movers);
   Findings findings;
   for (std::size_t a = 0; a < answers.size(); ++a) weigh(answers[a], postcodes[a], model, moves, findings);
-  for (std::size_t p = 0; p < findings.edges.size(); ++p) {
-    const auto append = [&](EdgeReducer& reducer, std::vector<Edge>& edges) {
-      const std::vector<Edge> kept = reducer.take(moves.threshold(p != 0));
+  for (const bool known : {false, true}) {
+    const auto append = [&](std::array<EdgeReducer, 2>& reducers, std::vector<Edge>& edges) {
+      const std::vector<Edge> kept = reducers[known ? 1 : 0].take(moves.threshold(known));
       edges.insert(edges.end(), kept.begin(), kept.end());
     };
-    append(findings.edges[p], result.edges);
-    append(findings.suppressed[p], result.suppressed);
+    append(findings.edges, result.edges);
+    append(findings.suppressed, result.suppressed);
   }
   result.report.identities = comm.sum(looking);
   result.report.pairs_compared = comm.sum(findings.compared);
