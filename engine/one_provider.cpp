@@ -15,6 +15,8 @@ constexpr std::uint64_t kFewestNumbers = 100;
 constexpr double kUnseen = 0.5;
 // Strangers of one neighbourhood of whom two providers are taken to have the records.
 constexpr double kStrangersApart = 0.5;
+// What a smaller margin does not make less of: the rule refuses, where a margin only waits.
+constexpr double kLeastBits = 5;
 
 // True if the node has records of one dataset, one of those, and names the provider.
 bool is_of_one(const ClusterNode& node, std::uint32_t datasets) noexcept {
@@ -34,7 +36,7 @@ std::array<double, kMostDatasets> several_providers(const OneProviderCounts& cou
 }
 
 std::uint32_t one_provider_datasets(std::span<const double, kMostDatasets> several, double margin_bits) noexcept {
-  const double most = kStrangersApart * std::exp2(-margin_bits);
+  const double most = kStrangersApart * std::exp2(-std::max(margin_bits, kLeastBits));
   std::uint32_t datasets = 0;
   for (std::size_t d = 0; d < kMostDatasets; ++d) {
     if (several[d] <= most) datasets |= 1U << d;
