@@ -14,6 +14,7 @@
 #include "engine/edge_reducer.hpp"
 #include "engine/error.hpp"
 #include "engine/nhs_number.hpp"
+#include "engine/one_provider.hpp"
 #include "engine/union_find.hpp"
 
 namespace ligature {
@@ -50,12 +51,31 @@ unsigned gender_bit(const ClusterNode& node) noexcept {
   return node.gender == Gender::male ? 1 : node.gender == Gender::female ? 2 : 0;
 }
 
-// A record that was parted from the owner of its number goes neither back to it by the way of other links, nor to a
-// twin of the one whose number it rightly carries.
-bool may_claim(const ClusterNode& node, std::uint64_t nhs, bool neighbours_are_twins) noexcept {
-  if (node.disowned_nhs == 0) return true;
-  return node.disowned_nhs != nhs && !(neighbours_are_twins && are_neighbours(node.disowned_nhs, nhs));
-}
+// Which numbers may claim a node.
+class Claimants {
+ public:
+  Claimants(std::span<const ClusterNode> nodes, const ClusterRules& rules)
+      : neighbours_are_twins_(rules.neighbours_are_twins), one_provider_(nodes, rules.one_provider) {}
+
+  // A record that was parted from the owner of its number goes neither back to it by the way of other links, nor to a
+  // twin of the one whose number it rightly carries.
+  [[nodiscard]] bool may_claim(const ClusterNode& node, std::uint64_t nhs) const noexcept {
+    if (!is_of_provider(node, nhs)) return false;
+    if (node.disowned_nhs == 0) return true;
+    return node.disowned_nhs != nhs && !(neighbours_are_twins_ && are_neighbours(node.disowned_nhs, nhs));
+  }
+  // False of a record whose provider is not the number's, where a person has one.
+  [[nodiscard]] bool is_of_provider(const ClusterNode& node, std::uint64_t nhs) const noexcept {
+    return one_provider_.may_be(node, nhs);
+  }
+  [[nodiscard]] bool may_return(const ClusterNode& node) const noexcept {
+    return is_of_provider(node, node.disowned_nhs);
+  }
+
+ private:
+  bool neighbours_are_twins_;
+  OneProvider one_provider_;
+};
 
 // The claims on every identity without a number.
 //
@@ -63,8 +83,9 @@ bool may_claim(const ClusterNode& node, std::uint64_t nhs, bool neighbours_are_t
 // has a claim of w on its members; the first other number to reach it is the rival.  A third can change nothing.
 class Claims {
  public:
-  Claims(std::span<const ClusterNode> nodes, bool neighbours_are_twins)
-      : nodes_(nodes), neighbours_are_twins_(neighbours_are_twins), claims_(nodes.size()), groups_(nodes.size()) {
+  // claimants: must outlive this.
+  Claims(std::span<const ClusterNode> nodes, const Claimants& claimants)
+      : nodes_(nodes), claimants_(claimants), claims_(nodes.size()), refused_(nodes.size()), groups_(nodes.size()) {
     for (std::uint32_t node = 0; node < groups_.size(); ++node) members_.push_back({node, node, node});
   }
 
@@ -87,10 +108,16 @@ class Claims {
 
   // A number's claim on a node, no heavier than anything before.
   void claim(std::uint32_t node, std::uint64_t nhs, Weight weight) {
-    if (may_claim(nodes_[node], nhs, neighbours_are_twins_)) reach(groups_.find(node), nhs, weight);
+    if (claimants_.may_claim(nodes_[node], nhs)) {
+      reach(groups_.find(node), nhs, weight);
+    } else if (!claimants_.is_of_provider(nodes_[node], nhs)) {
+      refused_[node] = true;
+    }
   }
 
   [[nodiscard]] const Claim& operator[](std::uint32_t node) const noexcept { return claims_[node]; }
+  // True of a node that another provider's number would have claimed.
+  [[nodiscard]] bool refused(std::uint32_t node) const noexcept { return refused_[node]; }
 
   // Notes the twins that the nodes with numbers are known to have.
   void note_twins() {
@@ -106,7 +133,7 @@ class Claims {
 
   void claim_with_twin(std::uint32_t node, std::uint64_t nhs, const Link& link) {
     claim(node, nhs, link.weight);
-    const bool may_be_twins = link.kind != EdgeKind::local_id && may_claim(nodes_[node], nhs, neighbours_are_twins_);
+    const bool may_be_twins = link.kind != EdgeKind::local_id && claimants_.may_claim(nodes_[node], nhs);
     if (may_be_twins && twin_fits(nodes_[node], nhs)) claim(node, nhs | kTwin, link.weight);
   }
 
@@ -169,8 +196,9 @@ class Claims {
   }
 
   std::span<const ClusterNode> nodes_;
-  bool neighbours_are_twins_;
+  const Claimants& claimants_;
   std::vector<Claim> claims_;
+  std::vector<bool> refused_;
   std::vector<Members> members_;
   std::vector<std::pair<std::uint64_t, std::uint8_t>> twins_;  // numbers and the genders of their twins
   UnionFind groups_;
@@ -196,12 +224,12 @@ Weight lead_of(const Claim& claim) noexcept {
   return static_cast<Weight>(std::min<std::int64_t>(lead, kNoRival - 1));
 }
 
-Standing standing_of(const ClusterNode& node, const Claim& claim, const Parted& parted,
+Standing standing_of(const ClusterNode& node, const Claim& claim, const Parted& parted, const Claimants& claimants,
                      const ClusterRules& rules) noexcept {
   if (node.valid_nhs != 0) return {node.valid_nhs, false, kNoClaim};
   if (claim.strongest == kNoClaim) return {};
   // Claimed over another identity by the number that it was parted from: it neither follows nor is in doubt.
-  if (!may_claim(node, claim.nhs, rules.neighbours_are_twins)) return {0, false, claim.strongest};
+  if (!claimants.may_claim(node, claim.nhs)) return {0, false, claim.strongest};
   // Two equal claims are never a lead.
   const std::int64_t lead = std::int64_t{claim.strongest} - claim.rival;  // may be wider than a weight
   const std::int64_t lead_of_own = std::int64_t{claim.strongest} - parted.own;
@@ -325,7 +353,7 @@ void settle_rivals(std::span<const ClusterNode> nodes, std::span<const ClusterNo
 // What the nodes that were parted from the owner of their number are worth to it, and to the nearest other number.
 std::vector<Parted> find_parted(std::span<const ClusterNode> nodes, std::span<const Link> links,
                                 std::span<const Edge> rivals, std::span<const Edge> returns, const Claims& claims,
-                                const ClusterRules& rules) {
+                                const Claimants& claimants, const ClusterRules& rules) {
   std::vector<Parted> parted(nodes.size());
   if (returns.empty()) return parted;
   for (const Edge& edge : returns) {
@@ -337,7 +365,7 @@ std::vector<Parted> find_parted(std::span<const ClusterNode> nodes, std::span<co
     }
   }
   const auto other = [&](std::uint32_t node, std::uint64_t nhs, Weight weight) {
-    if (may_claim(nodes[node], nhs, rules.neighbours_are_twins)) {
+    if (claimants.may_claim(nodes[node], nhs)) {
       parted[node].other = std::max(parted[node].other, weight);
     }
   };
@@ -361,8 +389,9 @@ std::vector<Parted> find_parted(std::span<const ClusterNode> nodes, std::span<co
 // nearer.
 template <typename Join>
 void take_returns(std::span<const ClusterNode> nodes, std::span<const Edge> returns,
-                  std::span<const Standing> standings, std::span<const Parted> parted, const ClusterRules& rules,
-                  UnionFind& clusters, const Join& join, std::vector<bool>& returned, ClusterCounts& counts) {
+                  std::span<const Standing> standings, std::span<const Parted> parted, const Claimants& claimants,
+                  const ClusterRules& rules, UnionFind& clusters, const Join& join, std::vector<bool>& returned,
+                  ClusterCounts& counts) {
   // By root: the number of which all members are disowned, or have no number; 0 if there is none, or several.
   constexpr std::uint64_t kSeveral = ~std::uint64_t{0};
   struct Waiting {
@@ -393,6 +422,7 @@ void take_returns(std::span<const ClusterNode> nodes, std::span<const Edge> retu
     Link link{index_of(nodes, edge.a), index_of(nodes, edge.b), edge.weight, edge.kind};
     if (nodes[link.a].disowned_nhs == 0) std::swap(link.a, link.b);
     const std::uint64_t number = nodes[link.a].disowned_nhs;
+    if (!claimants.may_return(nodes[link.a])) continue;
     const std::uint32_t from = clusters.find(link.a), to = clusters.find(link.b);
     const bool is_owner = nodes[link.b].valid_nhs == number;
     if (from == to || waiting[from].number != number || !(is_owner || waiting[to].number == number)) continue;
@@ -493,7 +523,9 @@ std::vector<ClusterResult> resolve_pair(std::span<const ClusterNode> nodes, std:
 }  // namespace
 
 ClusterRules cluster_rules(const LinkageModel& model) noexcept {
-  return {model.margin(), model.parameters().neighbours_twins > 0.5, model.threshold(), model.return_weight()};
+  const ModelParameters& parameters = model.parameters();
+  return {model.margin(), parameters.neighbours_twins > 0.5, model.threshold(), model.return_weight(),
+          one_provider_datasets(parameters.several_providers, parameters.margin_bits)};
 }
 
 bool are_neighbours(std::uint64_t nhs_a, std::uint64_t nhs_b) noexcept {
@@ -538,15 +570,16 @@ std::vector<ClusterResult> resolve_component(std::span<const ClusterNode> nodes,
   for (const Edge& edge : edges) {
     links.push_back({index_of(nodes, edge.a), index_of(nodes, edge.b), edge.weight, edge.kind});
   }
-  Claims claims(nodes, rules.neighbours_are_twins);
+  const Claimants claimants(nodes, rules);
+  Claims claims(nodes, claimants);
   claims.note_twins();
   for (const Link& link : links) claims.take(link);
   for (const Edge& rival : rivals) claims.rival(index_of(nodes, rival.a), rival.b, rival.weight);
-  const std::vector<Parted> parted = find_parted(nodes, links, rivals, returns, claims, rules);
+  const std::vector<Parted> parted = find_parted(nodes, links, rivals, returns, claims, claimants, rules);
 
   std::vector<Standing> standings(nodes.size());
   for (std::uint32_t node = 0; node < nodes.size(); ++node) {
-    standings[node] = standing_of(nodes[node], claims[node], parted[node], rules);
+    standings[node] = standing_of(nodes[node], claims[node], parted[node], claimants, rules);
   }
   keep_ties(nodes, ties, standings);
 
@@ -580,7 +613,8 @@ std::vector<ClusterResult> resolve_component(std::span<const ClusterNode> nodes,
     genders[clusters.find(link.a)] = static_cast<std::uint8_t>(both);
   }
   std::vector<bool> returned(nodes.size(), false);
-  if (!returns.empty()) take_returns(nodes, returns, standings, parted, rules, clusters, join, returned, counts);
+  if (!returns.empty())
+    take_returns(nodes, returns, standings, parted, claimants, rules, clusters, join, returned, counts);
 
   std::vector<ClusterResult> results(nodes.size());
   for (std::uint32_t node = 0; node < nodes.size(); ++node) {
@@ -590,6 +624,7 @@ std::vector<ClusterResult> resolve_component(std::span<const ClusterNode> nodes,
     result.cluster = nodes[root].id;
     result.ambiguous = standings[node].ambiguous;
     result.returned = returned[node];
+    result.other_provider = claims.refused(node);
     result.linked_to = node;
     const Claim& claim = claims[node];
     result.weight = claim.strongest == kNoClaim ? 0 : claim.strongest;

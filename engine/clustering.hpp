@@ -6,6 +6,7 @@
 //     Otherwise it is ambiguous: it stays apart from every number, flagged and counted, and keeps to its like only by
 //     links heavier than the claims.
 //   - Two identities without a number whose genders differ are not brought together by a third that has none.
+//   - A record of a practice is nobody's whom another practice has, where the file shows that nobody has two.
 //   - A number that somebody's record carries by mistake is not a twin's next number: "consecutive numbers on one
 //     birthday are siblings, not typing errors".
 //   - What was parted from the owner of its number (ownership.hpp) goes back if it has found no other person: a record
@@ -24,6 +25,7 @@
 #include "engine/identity.hpp"
 #include "engine/model.hpp"
 #include "engine/provenance.hpp"
+#include "engine/provider_set.hpp"
 
 namespace ligature {
 
@@ -42,6 +44,7 @@ enum class EdgeKind : std::int32_t {
   tie,
   // One has no number; others have moved between the postcodes of the two (moves.hpp).  A link in all other respects.
   moved,
+  moved_known,  // likewise, and a provider of the one has recorded one of them at its postcode
 };
 
 struct Edge {
@@ -69,14 +72,17 @@ struct ClusterNode {
   // Genders (1 male, 2 female) of people with numbers of the same batch who share the date of birth and an address.
   std::uint8_t twins = 0;
   std::uint64_t invalid_nhs = 0;  // 0 if none
+  std::uint32_t datasets = 0;     // a bit each
+  ProviderSet providers = 0;      // of its rows
 };
 
 struct ClusterResult {
-  IdentityId cluster = 0;  // smallest identity id of the cluster
-  Weight weakest = 0;      // lightest edge that was needed to build the cluster; meaningful if linked
-  bool linked = false;     // the cluster has two identities or more
-  bool ambiguous = false;  // the cluster was refused a numbered cluster because no claim led by the margin
-  bool returned = false;   // its number took it back
+  IdentityId cluster = 0;       // smallest identity id of the cluster
+  Weight weakest = 0;           // lightest edge that was needed to build the cluster; meaningful if linked
+  bool linked = false;          // the cluster has two identities or more
+  bool ambiguous = false;       // the cluster was refused a numbered cluster because no claim led by the margin
+  bool returned = false;        // its number took it back
+  bool other_provider = false;  // a number's claim was refused: another provider has that person
   // The link of this node in the tree of links that holds the cluster together; the root's is to itself, with the
   // weight of its heaviest.  Of an ambiguous node: to itself, with the strongest claim on it.
   std::uint32_t linked_to = 0;  // index into nodes
@@ -101,6 +107,7 @@ struct ClusterRules {
   // What a returning edge weighs more than its pair, for it has found no other person; all of it only where no other
   // number comes near.
   Weight return_weight = 0;
+  std::uint32_t one_provider = 0;  // datasets of which a person has one provider (one_provider.hpp)
 };
 ClusterRules cluster_rules(const LinkageModel& model) noexcept;
 

@@ -24,6 +24,9 @@ constexpr unsigned kMostBucketBits = 14;   // more open buckets than this and th
 constexpr std::uint64_t kRowsPerTask = std::uint64_t{1} << 18;
 constexpr std::size_t kKeysAtOnce = 256;
 
+// While rows are sorted, the place of a row's provider is in bits of its identity that are zero.
+constexpr std::uint64_t kPlaceBits = 0x7F;
+
 // Some runs of one dataset, worked on by one thread at a time.
 struct Task {
   std::size_t first_run = 0, last_run = 0;
@@ -105,20 +108,22 @@ class BucketTable {
     }
   }
 
-  // index: of each row's identity among the bucket's.
+  // rows: with the places of their providers.  index: of each row's identity among the bucket's.
   void add(std::span<const Identity> rows, std::uint32_t dataset, Bucket& bucket, EntryPool& pool,
            std::uint32_t* index) {
     const std::size_t mask = slots_.size() - 1;
-    for (const Identity& row : rows) {
+    for (const Identity& with_place : rows) {
+      const Identity row{with_place.first, with_place.second & ~kPlaceBits};
       std::size_t slot = slot_of(row);
       while (slots_[slot] != kEmpty && bucket[slots_[slot]].identity != row) slot = (slot + 1) & mask;
       if (slots_[slot] == kEmpty) {
         slots_[slot] = bucket.size();
-        bucket.push_back({row, 0, 0}, pool);
+        bucket.push_back({row, 0, 0, 0}, pool);
       }
       CountedIdentity& entry = bucket[slots_[slot]];
       ++entry.rows;
       entry.datasets |= 1U << dataset;
+      entry.providers |= provider_set(with_place.second & kPlaceBits);
       *index++ = slots_[slot];
     }
   }
@@ -205,7 +210,12 @@ void Collapser::add(std::span<const IdentityRun> runs, std::span<std::uint32_t> 
     std::vector<std::uint32_t> next = cursors_of(t);
     const std::uint16_t* bucket = bucket_of_row.get() + tasks[t].first_row;
     for (std::size_t r = tasks[t].first_run; r < tasks[t].last_run; ++r) {
-      for (const Identity& identity : runs[r].identities) sorted[next[*bucket++]++] = identity;
+      const IdentityRun& run = runs[r];
+      for (std::size_t i = 0; i < run.identities.size(); ++i) {
+        Identity& place = sorted[next[*bucket++]++];
+        place = run.identities[i];
+        if (!run.providers.empty()) place.second |= run.providers[i];
+      }
     }
   });
   PerThread<BucketTable> tables;
@@ -281,7 +291,10 @@ std::vector<CountedIdentity> collapse(std::span<const IdentityRun> runs, std::sp
 std::vector<CountedIdentity> collapse_plain(std::span<const IdentityRun> runs, std::span<std::uint32_t> of_row) {
   std::vector<CountedIdentity> all;
   for (const IdentityRun& run : runs) {
-    for (const Identity& identity : run.identities) all.push_back({identity, 1, 1U << run.dataset});
+    for (std::size_t i = 0; i < run.identities.size(); ++i) {
+      const ProviderSet providers = run.providers.empty() ? 0 : provider_set(run.providers[i]);
+      all.push_back({run.identities[i], 1, 1U << run.dataset, providers});
+    }
   }
   const auto less = [](const CountedIdentity& a, const CountedIdentity& b) { return a.identity < b.identity; };
   std::vector<CountedIdentity> different = all;
@@ -291,6 +304,7 @@ std::vector<CountedIdentity> collapse_plain(std::span<const IdentityRun> runs, s
     if (different[i].identity == different[last].identity) {
       different[last].rows += different[i].rows;
       different[last].datasets |= different[i].datasets;
+      different[last].providers |= different[i].providers;
     } else {
       different[++last] = different[i];
     }

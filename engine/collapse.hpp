@@ -13,22 +13,25 @@
 #include <vector>
 
 #include "engine/identity.hpp"
+#include "engine/provider_set.hpp"
 
 namespace ligature {
 
-// A different identity, with what its rows add up to.  It travels in 24 bytes.
+// A different identity, with what its rows add up to.  It travels in 32 bytes.
 struct CountedIdentity {
   Identity identity;
   std::uint32_t rows = 0;
   std::uint32_t datasets = 0;  // bit d: seen in dataset d
+  ProviderSet providers = 0;   // of its rows
   friend bool operator==(const CountedIdentity&, const CountedIdentity&) = default;
 };
-static_assert(sizeof(CountedIdentity) == 24);
+static_assert(sizeof(CountedIdentity) == 32);
 
 // Identities of rows of one dataset, in the order of the rows.
 struct IdentityRun {
   std::span<const Identity> identities;
-  std::uint32_t dataset = 0;  // below 32
+  std::uint32_t dataset = 0;                 // below 32
+  std::span<const ProviderPlace> providers;  // of each row; empty if none names one
 };
 
 // Collapses rows batch by batch, so that no more than a batch of them is ever held.
@@ -41,7 +44,7 @@ class Collapser {
   Collapser& operator=(const Collapser&) = delete;
 
   // of_row: one entry a row, runs back to back; gets what resolve() later makes the index of the row's identity.
-  // Memory: 38 bytes a row of the batch, 24 a different identity.  Throws Error if there are about 2^32 of these.
+  // Memory: 38 bytes a row of the batch, 32 a different identity.  Throws Error if there are about 2^32 of these.
   void add(std::span<const IdentityRun> runs, std::span<std::uint32_t> of_row);
 
   // The different identities of all batches in order of the top 12 bits of their linkage keys, so by shard; else in an

@@ -56,6 +56,12 @@ struct ModelParameters {
   double neighbours_twins = 0;  // P(the same date of birth | two of one postcode with NHS numbers issued together)
   // P(a record's person cannot be found by date of birth and postcode, nor by who moved with him): moves.hpp.
   double elsewhere = 1;
+  // P(from two providers | two rows of one person and dataset), by dataset: one_provider.hpp.
+  std::array<double, 32> several_providers = [] {
+    std::array<double, 32> unknown;
+    unknown.fill(1);
+    return unknown;
+  }();
   double threshold_bits = 0;  // a pair links at or above this weight
   double margin_bits = 0;     // how far the best candidate must lead the next (see clustering.hpp)
 };

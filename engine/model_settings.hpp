@@ -48,6 +48,7 @@ struct ModelSettings {
   bool conflicts = true;         // a seldom seen valid number may be an error; false: two numbers are two persons
   bool twins = true;             // people of one postcode who share a birthday are counted, and weaken that agreement
   bool moves = true;             // people who moved together tell whose a record at a new address is
+  bool providers = true;         // which provider sent a row is evidence
   bool rivals = true;            // candidates short of the threshold deny others a lead
   std::vector<LevelOverride> levels;
 };

@@ -6,8 +6,13 @@
 // address used to live (or now live: the direction is not known), it is most likely his.  Two postcodes are companions
 // for a person if other NHS numbers have been recorded at both.
 //
+// A hospital that has the household's new address has it for all of them: company counts for more where the record's
+// own provider has recorded one of the others at the record's postcode.
+//
 // The evidence is counted in the file itself, without truth: each record of a number is held out in turn, and it is
 // asked whether it alone is at its postcode, and whether that is a companion of those of the number's other records.
+// Records whose provider is not known are counted apart.  Where providers do not know the company as a rule, nobody's
+// is taken to be known.
 //
 //   m(k, c)   P(the record is at a new postcode, and a companion by class c, and the rest has k postcodes | one person)
 //   s(k)      P(a person has k postcodes)
@@ -28,10 +33,19 @@
 
 namespace ligature {
 
-// How many others have been at both postcodes: none, one, several.
-inline constexpr std::size_t kCompanyClasses = 3;
-constexpr std::size_t company_class(std::uint64_t others) noexcept {
-  return others < 2 ? static_cast<std::size_t>(others) : 2;
+// How many others have been at both postcodes, from the weakest evidence to the strongest: none; one, several; one,
+// several, of whom one at least is known to a provider of the record at the record's postcode.
+inline constexpr std::size_t kCompanyClasses = 5;
+constexpr std::size_t company_class(std::uint64_t others, bool known) noexcept {
+  if (others == 0) return 0;
+  return (others == 1 ? 1U : 2U) + (known ? 2U : 0U);
+}
+// The same company, if the provider were not known.
+constexpr std::size_t unknown_class(std::size_t company) noexcept {
+  return company > 2 ? company - 2 : company;
+}
+constexpr bool is_known_company(std::size_t company) noexcept {
+  return company > 2;
 }
 // How many postcodes a person has been at: one, two, more.  Index 0 .. 2.
 inline constexpr std::size_t kAddressClasses = 3;
@@ -42,9 +56,12 @@ constexpr std::size_t address_class(std::uint64_t postcodes) noexcept {
 inline constexpr std::uint64_t kMostAddresses = 6, kMostCompanions = 128;
 
 // Exact counts over the whole file, the same on any number of ranks.
-struct MoveCounts {
-  std::uint64_t held_out = 0;  // records of numbers that have two or more
+struct HeldOutCounts {
+  std::uint64_t records = 0;                                                        // of numbers that have two or more
   std::array<std::array<std::uint64_t, kCompanyClasses>, kAddressClasses> alone{};  // ... alone at a new postcode
+};
+struct MoveCounts {
+  std::array<HeldOutCounts, 2> held_out;                 // without a provider, with one
   std::array<std::uint64_t, kAddressClasses> persons{};  // numbers by how many postcodes they have
 };
 
@@ -53,20 +70,27 @@ struct MoveCounts {
 class MoveModel {
  public:
   MoveModel(const MoveCounts& counts, const ModelParameters& parameters);
-  // False where too few moves were seen to learn from: then nothing links by them.
-  [[nodiscard]] bool is_learnt() const noexcept { return learnt_; }
-  // others: 1 or more.  share: u(c, P).
-  [[nodiscard]] Weight weight(std::uint64_t postcodes, std::uint64_t others, double share) const noexcept;
-  // A pair links from here: where the odds against all that its person could be otherwise are those of the margin.
-  [[nodiscard]] Weight threshold() const noexcept { return threshold_; }
+  // False where too few moves were seen to learn from: then nothing links by them.  Of records with a provider,
+  // without.
+  [[nodiscard]] bool is_learnt(bool with_provider) const noexcept { return learnt_[with_provider ? 1 : 0]; }
+  [[nodiscard]] bool is_learnt() const noexcept { return learnt_[0] || learnt_[1]; }
+  // REQUIRES: is_learnt(with_provider).  company: a class above 0.  share: u(c, P).
+  [[nodiscard]] Weight weight(bool with_provider, std::uint64_t postcodes, std::size_t company,
+                              double share) const noexcept;
+  // A pair links from here: where the odds against all that its person could be otherwise are believed.
+  // known: by company that the record's provider knows.
+  [[nodiscard]] Weight threshold(bool known) const noexcept { return threshold_[known ? 1 : 0]; }
+  // False where providers know those who moved no better than chance would have it: then all records are taken to have
+  // none.
+  [[nodiscard]] bool providers_tell() const noexcept { return learnt_[1]; }
   // P(a record's person cannot be found by date of birth and postcode, nor by company).
   [[nodiscard]] double elsewhere() const noexcept { return elsewhere_; }
 
  private:
-  bool learnt_ = false;
+  std::array<bool, 2> learnt_{};
   double elsewhere_ = 1;
-  std::array<std::array<double, kCompanyClasses>, kAddressClasses> bits_{};
-  Weight threshold_ = 0;
+  std::array<std::array<std::array<double, kCompanyClasses>, kAddressClasses>, 2> bits_{};
+  std::array<Weight, 2> threshold_{};
 };
 
 }  // namespace ligature

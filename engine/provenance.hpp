@@ -30,14 +30,18 @@ inline constexpr std::size_t kMatchRanks = 11;
 std::string_view match_rank_name(MatchRank rank) noexcept;
 
 struct Provenance {
+  enum Note : std::uint8_t {
+    company_known = 1,   // one of those who moved is known to its own provider at its postcode (moves.hpp)
+    other_provider = 2,  // a number's claim on it was refused: another provider has that person (one_provider.hpp)
+  };
   IdentityId linked_to = 0;  // the other end of the link that put it to its person; itself if alone or apart
   Weight weight = 0;         // of that link, or of the strongest claim on it if it was kept apart
   Weight lead = 0;           // of that claim over the next person's; kNoRival if there was none
   LinkKind kind = LinkKind::alone;
   MatchRank rank = MatchRank::unmatched;
   std::uint8_t evidence_flags = 0;  // Evidence::Flag
-  std::uint8_t unused = 0;
-  std::uint32_t unused_too = 0;
+  std::uint8_t notes = 0;           // Note
+  std::uint32_t unused = 0;
 };
 static_assert(sizeof(Provenance) == 24);
 inline constexpr Weight kNoRival = INT32_MAX;

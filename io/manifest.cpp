@@ -85,13 +85,20 @@ template <typename Archive>
 void fields(Archive& archive, MoveCounts& moves) {
   constexpr std::array<std::string_view, kAddressClasses> kPostcodes = {"one_postcode", "two_postcodes",
                                                                         "more_postcodes"};
-  archive("held_out", moves.held_out);
-  for (std::size_t k = 0; k < kAddressClasses; ++k) {
-    archive.group(kPostcodes[k], [&](auto& counts) {
-      counts("persons", moves.persons[k]);
-      counts("alone", moves.alone[k][0]);
-      counts("with_one", moves.alone[k][1]);
-      counts("with_several", moves.alone[k][2]);
+  constexpr std::array<std::string_view, 2> kRecords = {"without_provider", "with_provider"};
+  constexpr std::array<std::string_view, kCompanyClasses> kCompany = {"alone", "with_one", "with_several",
+                                                                      "with_one_known", "with_several_known"};
+  archive.group("persons", [&](auto& persons) {
+    for (std::size_t k = 0; k < kAddressClasses; ++k) persons(kPostcodes[k], moves.persons[k]);
+  });
+  for (std::size_t p = 0; p < kRecords.size(); ++p) {
+    archive.group(kRecords[p], [&](auto& records) {
+      records("held_out", moves.held_out[p].records);
+      for (std::size_t k = 0; k < kAddressClasses; ++k) {
+        records.group(kPostcodes[k], [&](auto& counts) {
+          for (std::size_t c = 0; c < kCompanyClasses; ++c) counts(kCompany[c], moves.held_out[p].alone[k][c]);
+        });
+      }
     });
   }
 }
@@ -247,6 +254,10 @@ void fields(Archive& archive, ModelParameters& model) {
   archive("conflict_of_two", model.conflict_of_two);
   archive("conflict_different_gender", model.conflict_different_gender);
   archive("elsewhere", model.elsewhere);
+  archive.group("several_providers", [&](auto& datasets) {  // in the order of the job file
+    for (std::size_t d = 0; d < model.several_providers.size(); ++d)
+      datasets(std::to_string(d), model.several_providers[d]);
+  });
   archive("threshold_bits", model.threshold_bits);
   archive("margin_bits", model.margin_bits);
 }

@@ -14,7 +14,7 @@ namespace {
 // Typed shares such as 0.1 + 0.2 + 0.7 need not sum to 1 exactly.
 constexpr double kRounding = 1e-9;
 
-constexpr std::array<std::pair<std::string_view, bool ModelSettings::*>, 9> kSwitches = {
+constexpr std::array<std::pair<std::string_view, bool ModelSettings::*>, 10> kSwitches = {
     {{"term_frequency", &ModelSettings::term_frequency},
      {"number_ownership", &ModelSettings::number_ownership},
      {"returns", &ModelSettings::returns},
@@ -23,6 +23,7 @@ constexpr std::array<std::pair<std::string_view, bool ModelSettings::*>, 9> kSwi
      {"conflicts", &ModelSettings::conflicts},
      {"twins", &ModelSettings::twins},
      {"moves", &ModelSettings::moves},
+     {"providers", &ModelSettings::providers},
      {"rivals", &ModelSettings::rivals}}};
 
 // Index of a name in linkage_level_names to the number of the level, and back.

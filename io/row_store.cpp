@@ -52,6 +52,7 @@ void RowStore::add(RowBlock&& block) {
   const std::uint64_t rows = block.identities.size();
 
   // The block's dictionary codes become this rank's.
+  std::vector<ProviderPlace> providers;
   for (std::size_t f = 0; f < schema.fields.size(); ++f) {
     const PayloadField& field = schema.fields[f];
     if (field.type != ColumnType::category) continue;
@@ -70,11 +71,18 @@ void RowStore::add(RowBlock&& block) {
       known.resize(dictionary.values().size());
       for (std::size_t code = 0; code < block.providers.size(); ++code) known[recode[code]] += block.providers[code];
     }
+    std::vector<ProviderPlace> places;
+    if (field.role == PayloadField::Role::provider) {
+      for (const std::string& value : block.dictionaries[f]) places.push_back(provider_place(value));
+      providers.assign(rows, 0);
+    }
     for (std::uint64_t row = 0; row < rows; ++row) {
       std::byte* at = block.payload.data() + row * schema.payload_bytes + field.offset;
       std::uint32_t code = 0;
       std::memcpy(&code, at, sizeof code);
-      if (code != kMissingCategory) std::memcpy(at, &recode[code], sizeof code);
+      if (code == kMissingCategory) continue;
+      std::memcpy(at, &recode[code], sizeof code);
+      if (!places.empty()) providers[row] = places[code];
     }
   }
   payload_[dataset].append(block.payload);
@@ -109,6 +117,7 @@ void RowStore::add(RowBlock&& block) {
                      rows,
                      has_local_keys,
                      std::vector<Identity>(block.identities.begin(), block.identities.end()),
+                     std::move(providers),
                      {},
                      {}});
   rows_ += rows;
@@ -147,7 +156,7 @@ void RowStore::collapse_waiting() {
     std::vector<IdentityRun> runs;
     std::uint64_t rows = 0;
     for (auto block = batch; block != blocks_.end() && rows < most_batch_rows_; ++block) {
-      runs.push_back({block->identities, block->dataset});
+      runs.push_back({block->identities, block->dataset, block->providers});
       rows += block->identities.size();
     }
     std::vector<std::uint32_t> of_row(rows);
@@ -159,6 +168,7 @@ void RowStore::collapse_waiting() {
       block.local.assign(from, to);
       from = to;
       release(block.identities);
+      release(block.providers);
     }
     collapsed_blocks_ += runs.size();
   }
@@ -266,11 +276,13 @@ void RowStore::drop(std::span<const std::uint32_t> rows) {
           dropped.push_back(stored);
           ++next;
         } else if (has_identities) {
+          if (!block.providers.empty()) block.providers[kept] = block.providers[row - block.first_row];
           block.identities[kept++] = block.identities[row - block.first_row];
         }
         ++row;
       }
       if (has_identities) block.identities.resize(kept);
+      if (!block.providers.empty()) block.providers.resize(kept);
       const std::uint64_t stored = block.stored();
       block.dropped = std::move(dropped);
       block.rows = stored - block.dropped.size();

@@ -44,8 +44,9 @@ struct StoredBlock {
   std::uint64_t first_row = 0;  // on this rank
   std::uint64_t rows = 0;
   bool has_local_keys = false;
-  std::vector<Identity> identities;  // until they are collapsed
-  std::vector<std::uint32_t> local;  // then, until all are: what Collapser::resolve takes, by row
+  std::vector<Identity> identities;      // until they are collapsed
+  std::vector<ProviderPlace> providers;  // likewise, by row; empty if none names a provider
+  std::vector<std::uint32_t> local;      // then, until all are: what Collapser::resolve takes, by row
   // Rows that were dropped, by their place among all that the block was stored with; ascending.
   std::vector<std::uint32_t> dropped;
   [[nodiscard]] std::uint64_t stored() const noexcept { return rows + dropped.size(); }

@@ -49,14 +49,16 @@ struct RowProvenance {
   MatchRank rank = MatchRank::unmatched;
   std::uint8_t flags = 0;
   std::uint8_t linked = 0;  // whether there is a weight
-  std::uint32_t unused = 0;
+  std::uint8_t notes = 0;
+  std::uint8_t unused = 0;
+  std::uint16_t unused_too = 0;
 };
 static_assert(sizeof(RowProvenance) == 16);
 
 RowProvenance row_provenance(const IdentityRecord& record) {
   const Provenance& from = record.provenance;
   const bool linked = from.kind != LinkKind::alone && from.kind != LinkKind::one_time;
-  return {from.weight, from.lead, from.kind, from.rank, record.evidence.flags, linked, 0};
+  return {from.weight, from.lead, from.kind, from.rank, record.evidence.flags, linked, from.notes, 0, 0};
 }
 
 // Every rank's range of identities, and the way to ask for any.
@@ -149,7 +151,7 @@ void append_provenance(std::string& line, const RowProvenance& row) {
   if (row.linked != 0 && row.lead != kNoRival) line += bits_text(row.lead, 3);
   line += ',';
   const std::size_t begin = line.size();
-  for (const std::string_view flag : evidence_flag_names(row.flags)) {
+  for (const std::string_view flag : flag_names(row.flags, row.notes)) {
     if (line.size() > begin) line += ' ';
     line += flag;
   }

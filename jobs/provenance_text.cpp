@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/evidence.hpp"
+#include "engine/provenance.hpp"
 
 namespace ligature {
 
@@ -10,7 +11,7 @@ std::string bits_text(Weight weight, int decimals) {
   return fmt::format("{:.{}f}", static_cast<double>(weight) / kWeightPerBit, decimals);
 }
 
-std::vector<std::string_view> evidence_flag_names(std::uint8_t flags) {
+std::vector<std::string_view> flag_names(std::uint8_t flags, std::uint8_t notes) {
   std::vector<std::string_view> names;
   if ((flags & Evidence::number_disowned) != 0) names.emplace_back("number_disowned");
   if ((flags & Evidence::number_default) != 0) names.emplace_back("number_default");
@@ -18,6 +19,8 @@ std::vector<std::string_view> evidence_flag_names(std::uint8_t flags) {
   if ((flags & Evidence::number_thin) != 0) names.emplace_back("number_thin");
   if ((flags & Evidence::twin_male) != 0) names.emplace_back("twin_male");
   if ((flags & Evidence::twin_female) != 0) names.emplace_back("twin_female");
+  if ((notes & Provenance::company_known) != 0) names.emplace_back("company_known");
+  if ((notes & Provenance::other_provider) != 0) names.emplace_back("other_provider");
   return names;
 }
 

@@ -14,8 +14,8 @@ namespace ligature {
 // A weight in bits with so many decimals; three tell apart what the model tells apart.
 std::string bits_text(Weight weight, int decimals);
 
-// The names of the flags that are set (Evidence::Flag), in the order of their bits.
-std::vector<std::string_view> evidence_flag_names(std::uint8_t flags);
+// The names of the flags (Evidence::Flag) and notes (Provenance::Note) that are set, in the order of their bits.
+std::vector<std::string_view> flag_names(std::uint8_t flags, std::uint8_t notes);
 
 std::string_view id_type_name(IdType type) noexcept;  // empty for none
 

@@ -15,6 +15,7 @@ namespace {
 
 struct Rows {
   std::vector<std::vector<Identity>> blocks;
+  std::vector<std::vector<ProviderPlace>> providers;  // of the rows of each block; every third names none
   std::vector<IdentityRun> runs;
   std::size_t size = 0;
 };
@@ -30,10 +31,13 @@ Rows make_rows(std::size_t count, std::uint64_t different, std::uint64_t seed) {
       const std::uint64_t value = random() % different;
       identity = {value % 7 << 28, value << 14};
     }
+    std::vector<ProviderPlace>& places = rows.providers.emplace_back(rows.blocks.size() % 3 == 0 ? 0 : block.size());
+    for (ProviderPlace& place : places) place = static_cast<ProviderPlace>(random() % 65);
     rows.size += block.size();
   }
   for (std::size_t b = 0; b < rows.blocks.size(); ++b) {
-    rows.runs.push_back({rows.blocks[b], static_cast<std::uint32_t>(b * 3 / rows.blocks.size() * 15)});
+    rows.runs.push_back(
+        {rows.blocks[b], static_cast<std::uint32_t>(b * 3 / rows.blocks.size() * 15), rows.providers[b]});
   }
   return rows;
 }
@@ -67,7 +71,7 @@ TEST(Collapse, in_batches_is_what_it_is_at_once_and_others_are_joined_with_none)
   const Rows rows = make_rows(60'000, 20'000, 5);
   std::vector<std::uint32_t> expected_of_row(rows.size);
   const std::vector<CountedIdentity> expected = collapse(rows.runs, expected_of_row);
-  const std::vector<CountedIdentity> others{{expected.front().identity, 3, 0}, {expected.back().identity, 4, 0}};
+  const std::vector<CountedIdentity> others{{expected.front().identity, 3, 0, 0}, {expected.back().identity, 4, 0, 0}};
   for (const std::size_t blocks_a_batch : {1U, 3U, 1'000U}) {
     Collapser collapser(rows.size);
     std::vector<std::uint32_t> of_row(rows.size), of_other(others.size());
@@ -88,6 +92,16 @@ TEST(Collapse, in_batches_is_what_it_is_at_once_and_others_are_joined_with_none)
       return shard_of(linkage_key(a.identity)) < shard_of(linkage_key(b.identity));
     }));
   }
+}
+
+TEST(Collapse, keeps_the_providers_of_the_rows_and_never_takes_them_for_a_difference) {
+  const std::vector<Identity> rows(4, Identity{7ULL << 28, 5ULL << 14});
+  const std::vector<ProviderPlace> places{1, 0, 64, 1};
+  const IdentityRun run{rows, 3, places};
+  std::vector<std::uint32_t> of_row(rows.size());
+  const std::vector<CountedIdentity> found = collapse(std::span(&run, 1), of_row);
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0], (CountedIdentity{rows[0], 4, 8, provider_set(1) | provider_set(64)}));
 }
 
 TEST(Collapse, of_nothing_is_nothing) {

@@ -41,6 +41,7 @@ enum : IdentityId {
   kTwinned,    // 9: a number, and a twin who has one of the same batch
   kOfTwins,    // 10: no number; fits kTwinned, and the twin as well
   kFollowed,   // 1: no number, at a postcode that others came to from kTwin's
+  kRefused,    // 6: no number; fits kTwin, whom another practice has
   kIdentities
 };
 
@@ -93,6 +94,9 @@ std::vector<TestIdentity> identities() {
   all[kTwinned].record.evidence.flags = Evidence::twin_male;
   set(kOfTwins, 10, identity_of({}, kOtherBirth, 4, kMale), LinkKind::alone, kOfTwins, 0);
   set(kFollowed, 1, identity_of({}, kBirth, 900, kMale), LinkKind::moved, kTwin, 4);
+  all[kFollowed].record.provenance.notes = Provenance::company_known;
+  set(kRefused, 6, identity_of({}, kBirth, 3, kMale), LinkKind::alone, kRefused, 0);
+  all[kRefused].record.provenance.notes = Provenance::other_provider;
   nothing.postcode.packed = tiny_postcode(2000);
   set(kKnown, 1, one_time_identity(nothing, 54321), LinkKind::local_id, kTwin, 6);
   return all;
@@ -270,8 +274,16 @@ TEST_F(Explain, link_by_local_id_is_weighed_as_a_shared_number) {
             LinkageModel(run_.manifest.model).weight(pattern_of(levels)));
 }
 
+TEST_F(Explain, row_that_another_provider_sent_says_so) {
+  EXPECT_EQ(reasons(kRefused, kTwin), Names{"other_provider"});
+  EXPECT_EQ(told_of(kRefused, kTwin).json["rows"][0]["flags"], Names{"other_provider"});
+}
+
 TEST_F(Explain, link_by_those_who_moved_shows_what_they_add) {
-  const Json told = told_of(kFollowed, kTwin).json;
+  const Told all = told_of(kFollowed, kTwin);
+  const Json& told = all.json;
+  EXPECT_EQ(told["rows"][0]["flags"], Names{"company_known"});
+  EXPECT_EQ(all.text.find("who moved between the two, known to its provider") != std::string::npos, world_.is_root());
   EXPECT_EQ(told["reasons"].get<Names>(), Names{"linked"});
   EXPECT_EQ(told["path"][0]["pass"], "moved");
   ASSERT_EQ(told["comparisons"].size(), 2U);

@@ -23,6 +23,7 @@ namespace {
 struct Outcome {
   std::map<std::string, Pseudonym> person;
   std::map<std::string, LinkKind> kind;
+  std::map<std::string, std::uint8_t> notes;  // Provenance::Note
   Manifest manifest;
   [[nodiscard]] bool together(const std::string& a, const std::string& b) const { return person.at(a) == person.at(b); }
 };
@@ -62,18 +63,18 @@ class Moves : public testing::Test {
       add("gp", h, 9, true, home(h));
     }
     // One of the birthdays that are looked for is another's as well, so that it says little by itself.
-    rows_["gp"] += "namesake," + number(80'001) + "," + birthday(7, 9) + ",M1 1AE,2\n";
+    rows_["gp"] += "namesake," + number(80'001) + "," + birthday(7, 9) + ",M1 1AE,2,P\n";
   }
 
   static std::string name(const std::string& dataset, std::size_t h, std::size_t member) {
     return dataset + std::to_string(h) + "-" + std::to_string(member);
   }
 
-  void add(const std::string& dataset, std::size_t h, std::size_t member, bool with_number,
-           const std::string& postcode) {
+  void add(const std::string& dataset, std::size_t h, std::size_t member, bool with_number, const std::string& postcode,
+           const std::string& provider = "P") {
     const std::string nhs = with_number ? number(10 * h + member) : "";
     rows_[dataset] += name(dataset, h, member) + "," + nhs + "," + birthday(h, member) + "," + postcode + "," +
-                      (h % 2 == 0 ? "1" : "2") + "\n";
+                      (h % 2 == 0 ? "1" : "2") + "," + provider + "\n";
   }
 
   // Collective.
@@ -82,10 +83,11 @@ class Moves : public testing::Test {
     if (comm.is_root()) {
       std::string job = "[job]\nsecure = \"secure\"\npublish = \"publish\"\nkey = \"test.key\"\nas_at = 2014-04-01\n";
       for (const auto& [dataset, rows] : rows_) {
-        write_file_durably(folder.path() / (dataset + ".csv"), "id,nhs,birth,postcode,sex\n" + rows, 0600);
+        write_file_durably(folder.path() / (dataset + ".csv"), "id,nhs,birth,postcode,sex,provider\n" + rows, 0600);
         job += "[[extract]]\ndataset = \"" + dataset + "\"\nfiles = \"" + dataset +
                ".csv\"\ncolumns = { row_id = \"id\", nhs_number = \"nhs\", date_of_birth = \"birth\", "
-               "postcode = \"postcode\", gender = \"sex\" }\n";
+               "postcode = \"postcode\", gender = \"sex\"" +
+               (with_providers_ ? ", provider = \"provider\"" : "") + " }\n";
       }
       write_file_durably(folder.path() / "test.key", std::string(32, 'k'), 0600);
       write_file_durably(folder.path() / "job.toml", job, 0600);
@@ -97,7 +99,9 @@ class Moves : public testing::Test {
     outcome.manifest = read_manifest(job.publish);
     read_secure_index(job.secure, 0, 1, [&](const IndexRow& row) {
       outcome.person.emplace(row.row_id, row.person);
-      outcome.kind.emplace(row.row_id, read_identity_record(job.secure, row.identity).provenance.kind);
+      const Provenance provenance = read_identity_record(job.secure, row.identity).provenance;
+      outcome.kind.emplace(row.row_id, provenance.kind);
+      outcome.notes.emplace(row.row_id, provenance.notes);
     });
     comm.barrier();
     return outcome;
@@ -105,6 +109,7 @@ class Moves : public testing::Test {
 
   const Communicator world_ = Communicator::world();
   std::map<std::string, std::string> rows_;
+  bool with_providers_ = false;
 };
 
 TEST_F(Moves, record_without_a_number_follows_its_household) {
@@ -125,7 +130,7 @@ TEST_F(Moves, nobody_follows_a_household_that_is_not_his) {
 
 TEST_F(Moves, who_is_found_where_he_is_recorded_looks_nowhere_else) {
   // Another of that birthday lives where it was recorded.
-  rows_["gp"] += "other," + number(90'001) + "," + birthday(7, 9) + "," + new_home(7) + ",2\n";
+  rows_["gp"] += "other," + number(90'001) + "," + birthday(7, 9) + "," + new_home(7) + ",2,P\n";
   add("ip", 7, 9, false, new_home(7));
   const Outcome outcome = rebuilt(world_);
   EXPECT_TRUE(outcome.together("ip7-9", "other"));
@@ -133,7 +138,7 @@ TEST_F(Moves, who_is_found_where_he_is_recorded_looks_nowhere_else) {
 }
 
 TEST_F(Moves, two_of_one_birthday_at_home_leave_it_open) {
-  rows_["gp"] += "other," + number(90'001) + "," + birthday(7, 9) + "," + home(7) + ",2\n";
+  rows_["gp"] += "other," + number(90'001) + "," + birthday(7, 9) + "," + home(7) + ",2,P\n";
   add("ip", 7, 9, false, new_home(7));
   const Outcome outcome = rebuilt(world_);
   EXPECT_FALSE(outcome.together("ip7-9", "other"));
@@ -152,16 +157,66 @@ TEST_F(Moves, every_move_is_counted_once) {
     with_one += here == 2 ? 4 : 0;
     with_several += here > 2 ? 2 * here : 0;
   }
-  EXPECT_EQ(moves.held_out, 2 * movers);
+  EXPECT_EQ(moves.held_out[1].records, 0U);
+  EXPECT_EQ(moves.held_out[0].records, 2 * movers);
   EXPECT_EQ(moves.persons[0], kHouseholds + 1);
   EXPECT_EQ(moves.persons[1], movers);
   EXPECT_EQ(moves.persons[2], 0U);
-  EXPECT_EQ(moves.alone[0][0], alone);
-  EXPECT_EQ(moves.alone[0][1], with_one);
-  EXPECT_EQ(moves.alone[0][2], with_several);
+  EXPECT_EQ(moves.held_out[0].alone[0][0], alone);
+  EXPECT_EQ(moves.held_out[0].alone[0][1], with_one);
+  EXPECT_EQ(moves.held_out[0].alone[0][2], with_several);
+}
+
+TEST_F(Moves, company_is_counted_by_what_the_provider_knows) {
+  with_providers_ = true;
+  const MoveCounts moves = rebuilt(world_).manifest.moves;
+  EXPECT_EQ(moves.held_out[0].records, 0U);
+  // All of a household are at one practice at home and known to one hospital at the new address.
+  std::uint64_t with_one = 0, with_several = 0;
+  for (std::size_t h = 0; h < kHouseholds; ++h) {
+    with_one += h % 4 == 1 ? 4 : 0;
+    with_several += h % 4 > 1 ? 2 * (1 + h % 4) : 0;
+  }
+  EXPECT_EQ(moves.held_out[1].alone[0][company_class(1, true)], with_one);
+  EXPECT_EQ(moves.held_out[1].alone[0][company_class(2, true)], with_several);
+  EXPECT_EQ(moves.held_out[1].alone[0][company_class(2, false)], 0U);
+}
+
+TEST_F(Moves, record_follows_those_whom_its_provider_knows) {
+  with_providers_ = true;
+  add("ip", 7, 9, false, new_home(7));
+  add("ip", 11, 9, false, new_home(11), "another");
+  rows_["gp"] += "namesake11," + number(80'011) + "," + birthday(11, 9) + ",M1 1AE,2,P\n";
+  const Outcome outcome = rebuilt(world_);
+  EXPECT_TRUE(outcome.together("gp7-9", "ip7-9"));
+  EXPECT_EQ(outcome.notes.at("ip7-9"), Provenance::company_known);
+  // Here whoever moved is known to one hospital at the new address: a row of another hospital is of somebody else.
+  EXPECT_FALSE(outcome.together("gp11-9", "ip11-9"));
+  EXPECT_TRUE(rebuilt(world_, {"model.providers=false"}).together("gp11-9", "ip11-9"));
+}
+
+TEST_F(Moves, row_of_one_practice_is_nobodys_whom_another_practice_has) {
+  with_providers_ = true;
+  // Numbers with two rows at their practice, as many as it takes to learn that nobody has two practices.
+  for (std::size_t h = 0; h < kHouseholds; ++h) {
+    for (const char* again : {"a", "b"}) {
+      rows_["gp"] += "gp" + std::to_string(h) + again + "," + number(200'000 + h) + "," + birthday(h, 5) + "," +
+                     home(h) + ",1," + (h % 2 == 0 ? "P" : "Q") + "\n";
+    }
+  }
+  for (const std::size_t h : {20U, 21U}) {
+    rows_["gp"] += "row" + std::to_string(h) + ",," + birthday(h, 5) + "," + home(h) + ",1,P\n";
+  }
+  const Outcome outcome = rebuilt(world_);
+  EXPECT_LT(outcome.manifest.model.several_providers[0], 0.01);
+  EXPECT_TRUE(outcome.together("row20", "gp20a"));
+  EXPECT_FALSE(outcome.together("row21", "gp21a"));
+  EXPECT_EQ(outcome.notes.at("row21"), Provenance::other_provider);
+  EXPECT_TRUE(rebuilt(world_, {"model.providers=false"}).together("row21", "gp21a"));
 }
 
 TEST_F(Moves, ranks_do_not_show) {
+  with_providers_ = true;
   for (std::size_t h = 0; h < kHouseholds; h += 5) add("ip", h, 9, false, new_home(h));
   const Outcome together = rebuilt(world_);
   EXPECT_GT(together.manifest.passes.back().edges, 20U);
@@ -169,6 +224,7 @@ TEST_F(Moves, ranks_do_not_show) {
   const Outcome by_itself = rebuilt(alone);
   EXPECT_EQ(together.manifest.content_digest, by_itself.manifest.content_digest);
   EXPECT_EQ(together.kind, by_itself.kind);
+  EXPECT_EQ(together.notes, by_itself.notes);
 }
 
 }  // namespace

@@ -249,6 +249,13 @@ void find_reasons_apart(Records& records, const std::vector<ExplainedRow>& rows,
     result.reasons.push_back(Reason::known_twin);
     return;
   }
+  const auto refused_by = [](const IdentityRecord& record, const Identity& other) {
+    return (record.provenance.notes & Provenance::other_provider) != 0 && other.has_valid_nhs();
+  };
+  if (refused_by(a, bs) || refused_by(b, as)) {
+    result.reasons.push_back(Reason::other_provider);
+    return;
+  }
   if (a.provenance.kind == LinkKind::apart || b.provenance.kind == LinkKind::apart) {
     result.reasons.push_back(Reason::ambiguous);
     return;
@@ -338,6 +345,8 @@ std::string_view reason_name(Reason reason) noexcept {
       return "next_number";
     case Reason::known_twin:
       return "known_twin";
+    case Reason::other_provider:
+      return "other_provider";
     case Reason::ambiguous:
       return "ambiguous";
     case Reason::persons_differ:

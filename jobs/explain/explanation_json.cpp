@@ -37,7 +37,7 @@ Json row_json(const Explanation& explanation, const ExplainedRow& row, bool valu
   json["weight_bits"] = linked ? Json(bits(from.weight)) : Json();
   json["lead_bits"] = linked && from.lead != kNoRival ? Json(bits(from.lead)) : Json();
   json["match_rank"] = match_rank_name(from.rank);
-  json["flags"] = evidence_flag_names(record.evidence.flags);
+  json["flags"] = flag_names(record.evidence.flags, record.provenance.notes);
   json["nhs_number"] = shown.nhs_number;
   json["date_of_birth"] = shown.date_of_birth;
   json["postcode"] = shown.postcode;

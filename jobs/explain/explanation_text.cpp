@@ -78,7 +78,7 @@ std::string rows_text(const Explanation& explanation, bool values) {
         : from.lead == kNoRival ? "none"
                                 : bits(from.lead) + " bits behind",
         std::string(match_rank_name(from.rank)),
-        joined(evidence_flag_names(row.record.evidence.flags)),
+        joined(flag_names(row.record.evidence.flags, from.notes)),
         shown.nhs_number,
         shown.date_of_birth,
         shown.postcode,
@@ -132,7 +132,11 @@ std::string comparison_text(const Explanation& explanation, const Comparison& co
   add_if_there("  how common the date is", WeightPart::birth_rarity);
   add("postcode", a.postcode, b.postcode, level_name(comparison.levels.postcode), WeightPart::postcode);
   add_if_there("  how common the postcode is", WeightPart::postcode_rarity);
-  add_if_there("who moved between the two", WeightPart::company);
+  const bool known = std::any_of(explanation.rows.begin(), explanation.rows.end(), [](const ExplainedRow& row) {
+    return (row.record.provenance.notes & Provenance::company_known) != 0;
+  });
+  add_if_there(known ? "who moved between the two, known to its provider" : "who moved between the two",
+               WeightPart::company);
   add("gender", a.gender, b.gender, level_name(comparison.levels.gender), WeightPart::gender);
   add_if_there(same_number ? "postcode and gender together" : "date and postcode together", WeightPart::together);
   table.push_back({"total", "", "", "", bits(comparison.total)});
@@ -223,6 +227,10 @@ std::string reason_text(const Explanation& explanation, Reason reason) {
       }
       return text;
     }
+    case Reason::other_provider:
+      return "The one without a number is of a dataset of which a person has one provider, and it is of another "
+             "provider "
+             "than the other's person.";
     case Reason::persons_differ:
       return "Their evidence would do, but each is held by stronger links to a person with a valid NHS number, and the "
              "two numbers differ.";

@@ -4,6 +4,7 @@
 
 #include "engine/anchored_estimate.hpp"
 #include "engine/dependence.hpp"
+#include "engine/one_provider.hpp"
 #include "jobs/rebuild/expectation.hpp"
 
 namespace ligature {
@@ -46,10 +47,8 @@ ModelParameters choose_model(const Communicator& comm, const JobFile& job, const
   if (job.threshold_bits) model.threshold_bits = *job.threshold_bits;
   if (job.margin_bits) model.margin_bits = *job.margin_bits;
   if (job.prior) model.prior = *job.prior;
-  if (!job.model.twins) {
-    model.siblings_at_postcode = {};
-    model.unnumbered = 0.5;
-  }
+  if (!job.model.twins) model.siblings_at_postcode = {};
+  if (job.model.providers) model.several_providers = several_providers(survey.providers);
   apply_levels(job.model, model);
   return model;
 }

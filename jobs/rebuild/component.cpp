@@ -30,7 +30,8 @@ LinkKind link_kind(const ClusterResult& result, const ComponentNode& node, const
   if (result.returned) return LinkKind::returned;
   const bool is_numbered_root = node.id == linked_to.id && node.counted.identity.nhs() != 0;
   if (result.kind == EdgeKind::local_id && !is_numbered_root) return LinkKind::local_id;
-  if (result.kind == EdgeKind::moved && !is_numbered_root) return LinkKind::moved;
+  const bool moved = result.kind == EdgeKind::moved || result.kind == EdgeKind::moved_known;
+  if (moved && !is_numbered_root) return LinkKind::moved;
   const std::uint64_t number = node.counted.identity.nhs();
   const bool same_number = number != 0 && number == linked_to.counted.identity.nhs();
   return same_number ? LinkKind::same_number : LinkKind::other_identifiers;
@@ -46,7 +47,7 @@ void cluster_nodes(std::span<const ComponentNode> nodes, std::vector<ClusterNode
     const bool invalid = identity.nhs_status() == NhsStatus::invalid;
     result.push_back({node.id, identity.valid_nhs(), disowned ? node.counted.identity.valid_nhs() : 0,
                       identity.gender(), node.evidence.has(Evidence::number_thin), twins_of(node.evidence),
-                      invalid ? identity.nhs() : 0});
+                      invalid ? identity.nhs() : 0, node.counted.datasets, node.counted.providers});
   }
 }
 
@@ -104,6 +105,10 @@ void ComponentResolver::add_person(std::span<const ComponentNode> nodes, std::sp
       provenance.rank = std::min(provenance.rank, match_rank(identity, identity));
     }
     provenance.evidence_flags = node.evidence.flags;
+    if (provenance.kind == LinkKind::moved && member.kind == EdgeKind::moved_known) {
+      provenance.notes |= Provenance::company_known;
+    }
+    if (member.other_provider) provenance.notes |= Provenance::other_provider;
     drafts.provenance.push_back(provenance);
   }
   counts.several_numbers += builder_.has_several_numbers();

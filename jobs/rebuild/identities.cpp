@@ -23,7 +23,7 @@ std::vector<CountedIdentity> suppressed_identities(std::vector<BarredRow>&& barr
   std::vector<CountedIdentity> suppressed;
   for (std::size_t i = 0; i < barred.size(); ++i) {
     const bool is_new = i == 0 || barred[i].identity != barred[i - 1].identity;
-    if (is_new) suppressed.push_back({barred[i].identity, 0, 0});
+    if (is_new) suppressed.push_back({barred[i].identity, 0, 0, 0});
     if (suppressed.back().rows < std::numeric_limits<std::uint32_t>::max()) ++suppressed.back().rows;
     const bool is_new_key = is_new || barred[i].local_key != barred[i - 1].local_key;
     if (barred[i].local_key != 0 && is_new_key) {
@@ -106,6 +106,7 @@ void number_received(const Received<CountedIdentity>& received, Range shards, Id
           if (entry.rows > std::numeric_limits<std::uint32_t>::max() - item.rows) too_many = true;
           entry.rows += item.rows;
           entry.datasets |= item.datasets;
+          entry.providers |= item.providers;
         }
         result.owned_of_received[here[i].received] = static_cast<std::uint32_t>(index - 1);
       }

@@ -18,8 +18,8 @@ namespace ligature {
 
 // Collective.  Edges between identities without a number and with one, of the same date of birth and of postcodes that
 // others have been at both.  evidence: by owned identity, with the numbers settled.  counts: over all ranks.
-// parameters: what was learnt is noted there (elsewhere).
+// with_providers: whether those of the records are evidence.  parameters: what was learnt is noted there (elsewhere).
 PassResult link_moves(const Communicator& comm, const Identities& identities, std::span<const Evidence> evidence,
-                      const LinkageModel& model, MoveCounts& counts, ModelParameters& parameters);
+                      const LinkageModel& model, bool with_providers, MoveCounts& counts, ModelParameters& parameters);
 
 }  // namespace ligature

@@ -217,7 +217,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
       }
       if (job.model.moves) {
         clock.step("pairs by moves");
-        take(link_moves(comm, identities, evidence, model, manifest.moves, manifest.model));
+        take(link_moves(comm, identities, evidence, model, job.model.providers, manifest.moves, manifest.model));
       }
       if (uses_local_ids(job)) {
         clock.step("pairs by local id");

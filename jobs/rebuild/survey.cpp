@@ -38,6 +38,7 @@ struct BirthCounts {
   std::vector<std::uint64_t> conflicts = std::vector<std::uint64_t>(kDays);  // ... and not all under this date
   std::uint64_t distinct_nhs = 0, near_pairs_other_birth = 0;
   std::vector<IdentityId> thin;  // identities whose number nothing else in the file has
+  OneProviderCounts providers;
 };
 
 // Visitors may mean this number: one pair each, with the member that is the most like them in date of birth.
@@ -69,6 +70,31 @@ void count_births(std::span<const NumberItem> members, std::vector<DayNumber>& b
     if (records < 2) continue;
     ++counts.repeated[birth];
     if (births.size() > 1) ++counts.conflicts[birth];
+  }
+}
+
+// The providers that a number's rows come from, by dataset.
+void count_providers(std::span<const NumberItem> members, OneProviderCounts& counts) {
+  if (members.size() > kMostIdentities) return;
+  const auto tells = [](const NumberItem& member) {
+    return member.counted.providers != 0 && std::has_single_bit(member.counted.datasets);
+  };
+  std::uint32_t done = 0;  // datasets
+  for (std::size_t m = 0; m < members.size(); ++m) {
+    const std::uint32_t dataset = members[m].counted.datasets;
+    if (!tells(members[m]) || (done & dataset) != 0) continue;
+    done |= dataset;
+    std::uint64_t rows = 0;
+    ProviderSet providers = 0;
+    for (const NumberItem& member : members.subspan(m)) {
+      if (member.counted.datasets != dataset || !tells(member)) continue;
+      rows += member.counted.rows;
+      providers |= member.counted.providers;
+    }
+    if (rows < 2) continue;
+    const auto d = static_cast<std::size_t>(std::countr_zero(dataset));
+    ++counts.numbers[d];
+    counts.several[d] += !std::has_single_bit(providers);
   }
 }
 
@@ -155,6 +181,7 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
         const auto members = round.members(round.groups[g]);
         if (members.empty() || !members.front().counted.identity.has_valid_nhs()) continue;
         count_births(members, days, mine);
+        count_providers(members, mine.providers);
         if (members.size() == 1 && std::popcount(members.front().counted.datasets) == 1) {
           mine.thin.push_back(members.front().id);
         }
@@ -170,11 +197,17 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
       births.distinct_nhs += mine.distinct_nhs;
       births.thin.insert(births.thin.end(), mine.thin.begin(), mine.thin.end());
       births.near_pairs_other_birth += mine.near_pairs_other_birth;
+      for (std::size_t d = 0; d < kMostDatasets; ++d) {
+        survey.providers.numbers[d] += mine.providers.numbers[d];
+        survey.providers.several[d] += mine.providers.several[d];
+      }
     });
   });
   comm.sum(births.numbers);
   comm.sum(births.repeated);
   comm.sum(births.conflicts);
+  comm.sum(survey.providers.numbers);
+  comm.sum(survey.providers.several);
   std::vector<std::uint8_t> is_default(kDays, 0);
   const std::vector<DayNumber> defaults =
       settings.default_values ? find_default_births(births) : std::vector<DayNumber>{};

@@ -10,6 +10,7 @@
 #include "engine/evidence.hpp"
 #include "engine/model.hpp"
 #include "engine/model_settings.hpp"
+#include "engine/one_provider.hpp"
 #include "jobs/rebuild/identities.hpp"
 #include "jobs/rebuild/number_groups.hpp"
 #include "jobs/rebuild/twins.hpp"
@@ -30,6 +31,7 @@ struct Survey {
   std::vector<Evidence> evidence;    // by owned identity
   std::vector<Evidence> births;      // by day: its rarity, and whether systems write it when they know none
   std::vector<TwinPair> twins;       // seen by this rank
+  OneProviderCounts providers;       // of the rows of a number
   bool one_dataset = false;          // all rows are of one
   std::uint64_t default_births = 0;  // such days
   // How many records an identity is: one for each source.  In a file of one dataset its rows are the records, of which
