@@ -102,6 +102,9 @@ class DatasetWriter {
   // called from several threads for different rows.
   void write(std::size_t column, std::uint64_t first_row, std::span<const std::byte> bytes);
 
+  // The byte of the file at which a column begins.
+  [[nodiscard]] std::uint64_t offset(std::size_t column) const { return offsets_.at(column); }
+
   // Collective.  Adds attributes and provenance, syncs, and gives the file its name.  attributes: of the root group.
   void finish(const Communicator& comm, const Attributes& attributes, std::span<const SmallColumn> provenance);
 

@@ -147,7 +147,12 @@ class Packer {
       for (std::size_t d = 0; d < columns.events.size(); ++d) {
         const Range range = events_of(slice.events[d], person);
         if (range.size() == 0) continue;
-        const Pseudonym seed = range.size() > 1 ? *name++ : Pseudonym();
+        if (range.size() == 1) {
+          if (columns.events[d].row_ids) put(*name++);
+          put_event(d, slice.events[d], range.begin - slice.events[d].rows.begin, to);
+          continue;
+        }
+        const Pseudonym seed = *name++;
         shuffle_rows(seed, range.size(), order);
         for (const auto& [hash, i] : order) {
           if (columns.events[d].row_ids) put(name[i]);
@@ -165,8 +170,7 @@ class Packer {
     order.clear();
     for (std::uint64_t i = 0; i < count; ++i) {
       const std::array<std::uint64_t, 3> message = {seed.high, seed.low, i};
-      const std::uint64_t hash = count == 1 ? 0 : linkage_key(std::as_bytes(std::span(message)));
-      order.emplace_back(hash, static_cast<std::uint32_t>(i));
+      order.emplace_back(linkage_key(std::as_bytes(std::span(message))), static_cast<std::uint32_t>(i));
     }
     std::sort(order.begin(), order.end());
   }
@@ -259,7 +263,9 @@ Arrivals bring(const Communicator& comm, const Release& release, std::uint64_t r
   const std::uint64_t persons = comm.sum(release.selection.count());
   const auto share = [&](std::uint64_t all) { return all / (rounds * ranks) * 17 / 16; };
   arrivals.reserve(share(record_bytes(release.columns, persons)), share(persons));
-  SliceReader reader(release.source, release.columns.wanted, release.selection.persons, true);
+  WantedPersons wanted_persons = wanted_for(release.columns.persons);
+  wanted_persons.pseudonym = true;
+  SliceReader reader(release.source, release.columns.wanted, release.selection.persons, wanted_persons);
   const Packer packer(release, comm.size(), round, rounds);
   std::vector<std::vector<Leaving>> leaving;
   std::vector<std::byte> bytes;

@@ -101,7 +101,7 @@ ReleasedColumns release_columns(const Communicator& comm, const ReleaseSource& s
   make_room(all);
   agreed_step(comm, [&] {
     PerThread<std::vector<Found>> per_thread;
-    SliceReader reader(source, categories, selection.persons, false);
+    SliceReader reader(source, categories, selection.persons, {});
     for (std::span<Slice> slices = reader.next(); !slices.empty(); slices = reader.next()) {
       for_each_item(slices.size(), [&](std::size_t s) {
         Slice& slice = slices[s];

@@ -331,7 +331,12 @@ TableFiles write_tables(const Communicator& comm, const ReleaseSource& source, c
     Counter counter(plan, agreement, areas, year_of(source));
     agreed_step(comm, [&] {
       const std::span<const WantedEvents> wanted(&plan.wanted, plan.dataset ? 1 : 0);
-      SliceReader reader(source, wanted, selection.persons, false);
+      WantedPersons wanted_persons;
+      for (const Dimension& dimension : plan.dimensions) {
+        if (dimension.person) wanted_persons.add(*dimension.person);
+        if (dimension.presence) wanted_persons.datasets = true;
+      }
+      SliceReader reader(source, wanted, selection.persons, wanted_persons);
       for (std::span<Slice> slices = reader.next(); !slices.empty(); slices = reader.next()) {
         for (Slice& slice : slices) counter.count(reader, slice, selection);
       }

@@ -3,6 +3,7 @@
 #include "jobs/release/extract.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <limits>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
 #include "io/part_files.hpp"
+#include "jobs/release/piece_writer.hpp"
 
 namespace ligature {
 
@@ -138,7 +140,7 @@ void with_width(std::size_t width, const Work& work) {
 
 class ChunkWriter {
  public:
-  ChunkWriter(const Release& release, const FileColumns& file, const Arrivals& arrivals, DatasetWriter& writer)
+  ChunkWriter(const Release& release, const FileColumns& file, const Arrivals& arrivals, PieceWriter& writer)
       : release_(release), file_(file), arrivals_(arrivals), writer_(writer) {}
 
   // Writes some persons.  row: of the first in /persons; events: the row of the first event of each dataset.
@@ -152,14 +154,14 @@ class ChunkWriter {
       put_persons(p, last, staged);
       for (std::size_t d = 0; d < next.size(); ++d) put_events(p, last, d, row + (p - begin), next[d], staged);
     }
-    writer_.write(0, row, staged[0].filled());
-    for (const std::size_t column : file_.persons) writer_.write(column, row, staged[column].filled());
+    writer_.put(0, row, staged[0].filled());
+    for (const std::size_t column : file_.persons) writer_.put(column, row, staged[column].filled());
     for (std::size_t d = 0; d < events.size(); ++d) {
       const FileColumns::Events& of = file_.events[d];
-      writer_.write(of.offsets, row, staged[of.offsets].filled());
-      writer_.write(of.person, events[d], staged[of.person].filled());
-      if (of.row_id != 0) writer_.write(of.row_id, events[d], staged[of.row_id].filled());
-      for (const std::size_t column : of.columns) writer_.write(column, events[d], staged[column].filled());
+      writer_.put(of.offsets, row, staged[of.offsets].filled());
+      writer_.put(of.person, events[d], staged[of.person].filled());
+      if (of.row_id != 0) writer_.put(of.row_id, events[d], staged[of.row_id].filled());
+      for (const std::size_t column : of.columns) writer_.put(column, events[d], staged[column].filled());
     }
   }
 
@@ -258,19 +260,36 @@ class ChunkWriter {
   const Release& release_;
   const FileColumns& file_;
   const Arrivals& arrivals_;
-  DatasetWriter& writer_;
+  PieceWriter& writer_;
   PerThread<std::vector<Staged>> staged_;
 };
 
+// The rows of each column that this rank writes in a round.
+std::vector<Range> rows_of_round(const FileColumns& file, Range persons, std::span<const Range> events) {
+  std::vector<Range> rows(file.specs.size());
+  rows[0] = persons;
+  for (const std::size_t column : file.persons) rows[column] = persons;
+  for (std::size_t d = 0; d < file.events.size(); ++d) {
+    const FileColumns::Events& of = file.events[d];
+    rows[of.offsets] = persons;
+    rows[of.person] = events[d];
+    if (of.row_id != 0) rows[of.row_id] = events[d];
+    for (const std::size_t column : of.columns) rows[column] = events[d];
+  }
+  return rows;
+}
+
 }  // namespace
 
-void write_hdf5_extract(const Communicator& comm, const Release& release, std::uint64_t persons, std::uint64_t rounds,
-                        const std::filesystem::path& folder, const Attributes& attributes) {
+WrittenFile write_hdf5_extract(const Communicator& comm, const Release& release, std::uint64_t persons,
+                               std::uint64_t rounds, const std::filesystem::path& folder,
+                               const Attributes& attributes) {
   const FileColumns file = lay_out(release, persons);
   DatasetWriter writer(comm, folder, file.specs, file.dictionaries);
   const std::size_t datasets = release.columns.events.size();
   std::uint64_t person_base = 0;
   std::vector<std::uint64_t> event_base(datasets);
+  std::vector<PieceDigest> digests;
   for (std::uint64_t round = 0; round < rounds; ++round) {
     const Arrivals arrivals = bring(comm, release, round, rounds);
     // Chunks of persons, and where each begins.
@@ -289,14 +308,21 @@ void write_hdf5_extract(const Communicator& comm, const Release& release, std::u
     }
     const std::uint64_t first_row = person_base + comm.exclusive_sum(std::uint64_t{arrivals.persons()});
     person_base += comm.sum(std::uint64_t{arrivals.persons()});
+    std::vector<Range> events;
     for (std::size_t d = 0; d < datasets; ++d) {
       const std::uint64_t first = event_base[d] + comm.exclusive_sum(here[d]);
+      events.push_back({first, first + here[d]});
       event_base[d] += comm.sum(here[d]);
       for (std::vector<std::uint64_t>& chunk : chunk_events) chunk[d] += first;
     }
     agreed_step(comm, [&] {
-      ChunkWriter chunks(release, file, arrivals, writer);
-      for_each_item(chunk_events.size(), [&](std::size_t c) {
+      const std::vector<Range> rows = rows_of_round(file, {first_row, first_row + arrivals.persons()}, events);
+      PieceWriter pieces(writer, file.specs, rows, digests);
+      ChunkWriter chunks(release, file, arrivals, pieces);
+      // Taken in order, whichever thread comes, so that few pieces are open.
+      std::atomic<std::size_t> next{0};
+      for_each_item(chunk_events.size(), [&](std::size_t) {
+        const std::size_t c = next++;
         const std::size_t begin = c * kChunkPersons, end = std::min(begin + kChunkPersons, arrivals.persons());
         chunks.write(begin, end, first_row + begin, chunk_events[c]);
       });
@@ -309,6 +335,7 @@ void write_hdf5_extract(const Communicator& comm, const Release& release, std::u
     }
   }
   writer.finish(comm, attributes, {});
+  return {std::string(kDatasetFile), file_digest(comm, folder / kDatasetFile, digests)};
 }
 
 }  // namespace ligature

@@ -19,8 +19,8 @@ struct WrittenFile {
 
 // Collective.  folder/dataset.h5, laid out like the dataset itself (docs/dataset.md), with the agreed columns alone.
 // persons: released, over all ranks; rounds: rounds_needed.
-void write_hdf5_extract(const Communicator& comm, const Release& release, std::uint64_t persons, std::uint64_t rounds,
-                        const std::filesystem::path& folder, const Attributes& attributes);
+WrittenFile write_hdf5_extract(const Communicator& comm, const Release& release, std::uint64_t persons,
+                               std::uint64_t rounds, const std::filesystem::path& folder, const Attributes& attributes);
 
 // Collective.  folder/persons.csv, and folder/events_<dataset>.csv for each dataset; lines of one person are joined by
 // the pseudonym.  Dates are ISO dates, or YYYY-MM and YYYY where they are coarser; missing values are empty.

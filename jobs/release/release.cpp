@@ -394,8 +394,7 @@ int release(const Communicator& comm, const JobFile& job, const fs::path& agreem
     const std::uint64_t rounds = rounds_needed(comm, columns, counts.chosen, memory);
     for (const ReleasedEvents& events : columns.events) rows += events.events;
     if (hdf5) {
-      write_hdf5_extract(comm, what, counts.chosen, rounds, folder.path(), attributes_of(fields));
-      written(std::string(kDatasetFile));
+      files.push_back(write_hdf5_extract(comm, what, counts.chosen, rounds, folder.path(), attributes_of(fields)));
     } else {
       files = write_csv_extract(comm, what, rounds, folder.path());
     }

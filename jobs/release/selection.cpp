@@ -34,15 +34,26 @@ class CohortTest {
       }
     }
   }
+  // What it looks at.
+  [[nodiscard]] WantedPersons wanted() const noexcept {
+    WantedPersons wanted;
+    wanted.year_of_birth = cohort_.born_from || cohort_.born_to;
+    wanted.sex = !cohort_.sexes.empty();
+    wanted.area = !cohort_.areas.empty();
+    wanted.datasets = datasets_ != 0;
+    return wanted;
+  }
   [[nodiscard]] bool fits(const Slice& slice, std::size_t p) const {
-    const auto year = static_cast<std::int64_t>(slice.year_of_birth[p]);
-    if ((cohort_.born_from || cohort_.born_to) && year == 0) return false;
-    if (year < cohort_.born_from.value_or(year) || year > cohort_.born_to.value_or(year)) return false;
-    const auto sex = static_cast<std::uint8_t>(slice.sex[p]);
-    if (!cohort_.sexes.empty() && std::find(cohort_.sexes.begin(), cohort_.sexes.end(), sex) == cohort_.sexes.end()) {
-      return false;
+    if (cohort_.born_from || cohort_.born_to) {
+      const auto year = static_cast<std::int64_t>(slice.year_of_birth[p]);
+      if (year == 0 || year < cohort_.born_from.value_or(year) || year > cohort_.born_to.value_or(year)) return false;
     }
-    return area_fits_[areas_.of(slice.area[p])] && (slice.datasets[p] & datasets_) == datasets_;
+    if (!cohort_.sexes.empty()) {
+      const auto sex = static_cast<std::uint8_t>(slice.sex[p]);
+      if (std::find(cohort_.sexes.begin(), cohort_.sexes.end(), sex) == cohort_.sexes.end()) return false;
+    }
+    if (!cohort_.areas.empty() && !area_fits_[areas_.of(slice.area[p])]) return false;
+    return datasets_ == 0 || (slice.datasets[p] & datasets_) == datasets_;
   }
 
  private:
@@ -103,7 +114,7 @@ Selection select_persons(const Communicator& comm, const ReleaseSource& source, 
   std::atomic<std::uint64_t> chosen{0}, left_out{0};
   agreed_step(comm, [&] {
     const CohortTest cohort(source, agreement, areas);
-    for_each_slice(SliceReader(source, {}, selection.persons, false), [&](const Slice& slice) {
+    for_each_slice(SliceReader(source, {}, selection.persons, cohort.wanted()), [&](const Slice& slice) {
       auto objector = std::lower_bound(objecting.begin(), objecting.end(), slice.persons.begin);
       std::uint64_t here = 0, objecting_here = 0;
       for (std::size_t p = 0; p < slice.persons.size(); ++p) {
@@ -128,7 +139,9 @@ void keep_released_areas(const Communicator& comm, const ReleaseSource& source, 
   std::vector<std::uint64_t> persons(areas.values.size() + 1);
   agreed_step(comm, [&] {
     PerThread<std::vector<std::uint64_t>> counts;
-    for_each_slice(SliceReader(source, {}, selection.persons, false), [&](const Slice& slice) {
+    constexpr PersonColumn kArea = PersonColumn::area;
+    const WantedPersons wanted = wanted_for(std::span(&kArea, 1));
+    for_each_slice(SliceReader(source, {}, selection.persons, wanted), [&](const Slice& slice) {
       std::vector<std::uint64_t>& mine = counts.local();
       mine.resize(persons.size());
       for (std::size_t p = 0; p < slice.persons.size(); ++p) {
@@ -169,7 +182,7 @@ KAnonymity measure_k_anonymity(const Communicator& comm, const ReleaseSource& so
   agreed_step(comm, [&] {
     const int year = year_of(source);
     PerThread<Classes> classes;
-    for_each_slice(SliceReader(source, {}, selection.persons, false), [&](const Slice& slice) {
+    for_each_slice(SliceReader(source, {}, selection.persons, wanted_for(columns)), [&](const Slice& slice) {
       Classes& mine = classes.local();
       for (std::size_t p = 0; p < slice.persons.size(); ++p) {
         if (!selection.has(slice.persons.begin + p)) continue;

@@ -16,9 +16,35 @@ constexpr std::size_t kDigits = 32;
 
 }  // namespace
 
+void WantedPersons::add(PersonColumn column) noexcept {
+  switch (column) {
+    case PersonColumn::year_of_birth:
+    case PersonColumn::age_band:
+      year_of_birth = true;
+      return;
+    case PersonColumn::sex:
+      sex = true;
+      return;
+    case PersonColumn::area:
+      area = true;
+      return;
+    case PersonColumn::link_quality:
+      link_quality = true;
+      return;
+    case PersonColumn::id_type:
+      id_type = true;
+  }
+}
+
+WantedPersons wanted_for(std::span<const PersonColumn> columns) noexcept {
+  WantedPersons wanted;
+  for (const PersonColumn column : columns) wanted.add(column);
+  return wanted;
+}
+
 SliceReader::SliceReader(const ReleaseSource& source, std::span<const WantedEvents> wanted, Range persons,
-                         bool pseudonyms)
-    : source_(source), wanted_(wanted), next_(persons.begin), end_(persons.end), pseudonyms_(pseudonyms) {}
+                         const WantedPersons& wanted_persons)
+    : source_(source), wanted_(wanted), next_(persons.begin), end_(persons.end), wanted_persons_(wanted_persons) {}
 
 std::span<Slice> SliceReader::next() {
   slices_.resize(kSlicesAtOnce);
@@ -72,21 +98,21 @@ bool SliceReader::cut(Slice& slice, std::uint64_t most_events) {
 void SliceReader::load_persons(Slice& slice) const {
   const DatasetReader& dataset = source_.dataset;
   const std::uint64_t persons = slice.persons.size();
-  const auto read = [&](const char* name, std::vector<std::uint64_t>& values) {
-    dataset.read_unsigned(dataset.column(std::string("/persons/") + name), slice.persons, values);
+  const auto read = [&](bool wanted, const char* name, std::vector<std::uint64_t>& values) {
+    if (wanted) dataset.read_unsigned(dataset.column(std::string("/persons/") + name), slice.persons, values);
   };
-  read("year_of_birth", slice.year_of_birth);
-  read("sex", slice.sex);
-  read("datasets", slice.datasets);
-  read("link_quality", slice.link_quality);
-  read("id_type", slice.id_type);
+  read(wanted_persons_.year_of_birth, "year_of_birth", slice.year_of_birth);
+  read(wanted_persons_.sex, "sex", slice.sex);
+  read(wanted_persons_.datasets, "datasets", slice.datasets);
+  read(wanted_persons_.link_quality, "link_quality", slice.link_quality);
+  read(wanted_persons_.id_type, "id_type", slice.id_type);
   if (dataset.find("/persons/area")) {
-    read("area", slice.area);
+    read(wanted_persons_.area, "area", slice.area);
   } else {
     slice.area.assign(persons, ~std::uint64_t{0});
   }
   slice.pseudonyms.clear();
-  if (!pseudonyms_) return;
+  if (!wanted_persons_.pseudonym) return;
   std::string digits(persons * kDigits, '\0');
   dataset.read(dataset.column("/persons/pseudonym"), slice.persons.begin, std::as_writable_bytes(std::span(digits)));
   slice.pseudonyms.reserve(persons);

@@ -19,11 +19,20 @@ struct WantedEvents {
   std::vector<std::size_t> columns;
 };
 
+// The columns of /persons that are wanted.
+struct WantedPersons {
+  bool pseudonym = false, year_of_birth = false, sex = false, area = false, datasets = false, link_quality = false,
+       id_type = false;
+  void add(PersonColumn column) noexcept;
+};
+WantedPersons wanted_for(std::span<const PersonColumn> columns) noexcept;
+
 // Consecutive persons.
 struct Slice {
   Range persons;
   std::vector<Pseudonym> pseudonyms;
-  std::vector<std::uint64_t> year_of_birth, sex, area, datasets, link_quality, id_type;  // as in /persons
+  // As in /persons; empty if not wanted.
+  std::vector<std::uint64_t> year_of_birth, sex, area, datasets, link_quality, id_type;
   struct Events {
     std::vector<std::uint64_t> offsets;           // persons + 1: first row of each, and where the last one's end
     Range rows;                                   // of the dataset; those that are loaded
@@ -34,8 +43,9 @@ struct Slice {
 
 class SliceReader {
  public:
-  // The arguments must outlive the reader.  pseudonyms: whether they are read.
-  SliceReader(const ReleaseSource& source, std::span<const WantedEvents> wanted, Range persons, bool pseudonyms);
+  // source and wanted must outlive the reader.
+  SliceReader(const ReleaseSource& source, std::span<const WantedEvents> wanted, Range persons,
+              const WantedPersons& wanted_persons);
   // The next slices, of which only persons and offsets are known yet: a limited number of persons and events together,
   // but one person at least.  Nothing when there are none.
   std::span<Slice> next();
@@ -50,7 +60,7 @@ class SliceReader {
   const ReleaseSource& source_;
   std::span<const WantedEvents> wanted_;
   std::uint64_t next_, end_;
-  bool pseudonyms_;
+  WantedPersons wanted_persons_;
   std::vector<Slice> slices_;
 };
 
