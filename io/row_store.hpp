@@ -69,7 +69,8 @@ class RowStore {
   RowStore(const Inputs& inputs, std::filesystem::path scratch, std::uint64_t memory, std::uint64_t max_categories);
 
   // Collapses blocks as they come from here on, so that few identities are held at a time.  Rows cannot be dropped
-  // before all are.  expected_rows: about how many will come.  The limits are others in tests and where memory is short.
+  // before all are.  expected_rows: about how many will come.  The limits are others in tests and where memory is
+  // short.
   void collapse_as_added(std::uint64_t expected_rows, std::uint64_t least_batch_rows = kLeastBatchRows,
                          std::uint64_t most_batch_rows = kMostBatchRows);
   // Collapses what is not yet, and says for each row which of the different identities it has.  others: as for

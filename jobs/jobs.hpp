@@ -21,6 +21,7 @@ struct RebuildOptions {
   bool results = false;                         // a line "RESULT key=value ..." a stage
   std::optional<std::filesystem::path> trace;   // write a timeline here
   std::optional<std::filesystem::path> bounds;  // what the machine can do at best
+  std::uint64_t identities_per_round = 0;       // of a rank; 0, but in tests: as many as the memory allows
 };
 int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& options = {});
 

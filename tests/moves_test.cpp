@@ -78,7 +78,8 @@ class Moves : public testing::Test {
   }
 
   // Collective.
-  Outcome rebuilt(const Communicator& comm, const std::vector<std::string>& overrides = {}) {
+  Outcome rebuilt(const Communicator& comm, const std::vector<std::string>& overrides = {},
+                  const RebuildOptions& options = {}) {
     const SharedFolder folder(comm);
     if (comm.is_root()) {
       std::string job = "[job]\nsecure = \"secure\"\npublish = \"publish\"\nkey = \"test.key\"\nas_at = 2014-04-01\n";
@@ -94,7 +95,7 @@ class Moves : public testing::Test {
     }
     comm.barrier();
     const JobFile job = load_job_file(folder.path() / "job.toml", overrides);
-    EXPECT_EQ(rebuild(comm, job), kExitDone);
+    EXPECT_EQ(rebuild(comm, job, options), kExitDone);
     Outcome outcome;
     outcome.manifest = read_manifest(job.publish);
     read_secure_index(job.secure, 0, 1, [&](const IndexRow& row) {
@@ -225,6 +226,20 @@ TEST_F(Moves, ranks_do_not_show) {
   EXPECT_EQ(together.manifest.content_digest, by_itself.manifest.content_digest);
   EXPECT_EQ(together.kind, by_itself.kind);
   EXPECT_EQ(together.notes, by_itself.notes);
+}
+
+// As of a nation, of which no rank can bring together all at once.
+TEST_F(Moves, rounds_do_not_show) {
+  with_providers_ = true;
+  for (std::size_t h = 0; h < kHouseholds; h += 5) add("ip", h, 9, false, new_home(h));
+  const Outcome at_once = rebuilt(world_);
+  EXPECT_GT(at_once.manifest.passes.back().edges, 20U);
+  RebuildOptions options;
+  options.identities_per_round = 50;
+  const Outcome in_rounds = rebuilt(world_, {}, options);
+  EXPECT_EQ(at_once.manifest.content_digest, in_rounds.manifest.content_digest);
+  EXPECT_EQ(at_once.kind, in_rounds.kind);
+  EXPECT_EQ(at_once.notes, in_rounds.notes);
 }
 
 }  // namespace

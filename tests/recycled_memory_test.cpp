@@ -58,6 +58,26 @@ TEST(RecycledMemory, gives_back_pages_that_no_block_fits_in) {
   }
 }
 
+TEST(RecycledMemory, holds_no_more_free_pages_than_it_is_told) {
+  if (!recycles()) GTEST_SKIP() << "operator new is the library's here";
+  constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20, kHugePage = 2 * kMebibyte;
+  { const std::vector<std::byte> large(300 * kMebibyte); }
+  EXPECT_GE(recycled_memory().held, 300 * kMebibyte);
+  const std::uint64_t bound = recycled_memory().in_use + 40 * kMebibyte;
+  keep_large_blocks_within(bound);
+  EXPECT_LE(recycled_memory().held, bound + kHugePage);
+  std::vector<std::vector<std::byte>> stay;
+  for (int i = 0; i < 20; ++i) {
+    { const std::vector<std::byte> passing((5 + static_cast<std::size_t>(i)) * kMebibyte); }
+    stay.emplace_back(kMebibyte, std::byte{3});
+    // What is in use is held in any case: by blocks of whole megabytes, so in at most a page more each.
+    EXPECT_LE(recycled_memory().held, bound + kHugePage);
+  }
+  for (const std::vector<std::byte>& block : stay)
+    EXPECT_EQ(std::count(block.begin(), block.end(), std::byte{3}), kMebibyte);
+  keep_large_blocks_within(UINT64_MAX);
+}
+
 TEST(RecycledMemory, blocks_keep_their_bytes_whatever_is_freed_around_them) {
   std::mt19937_64 random(3);
   struct Block {

@@ -9,6 +9,7 @@
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
 #include "engine/release.hpp"
+#include "io/parked.hpp"
 #include "jobs/rebuild/component.hpp"
 #include "jobs/rebuild/objector_search.hpp"
 #include "partition/components.hpp"
@@ -19,7 +20,7 @@ namespace ligature {
 
 PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, std::span<const Evidence> evidence,
                               std::vector<Edge>&& edges, const LinkageModel& model, ObjectorSearch* search,
-                              ClusterReport& report) {
+                              const std::optional<std::filesystem::path>& scratch, ClusterReport& report) {
   const auto owner = [&](IdentityId id) { return identities.owner(id); };
   Components components;
   {
@@ -50,6 +51,9 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
     nodes.push_back({label.component, label.node, identities.owned[i], evidence[i], 0});
   }
   components = {};
+  // Components have what they need with them.
+  Parked<CountedIdentity> owned(scratch, identities.owned);
+  Parked<std::uint32_t> way_from_rows(scratch, identities.local_of_row);
   nodes =
       shuffle(comm, std::move(nodes), [&](const ComponentNode& node) { return component_rank(node.component); }).items;
   std::vector<ComponentEdge> component_edges;
@@ -115,6 +119,8 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
   });
   release(nodes);
   release(component_edges);
+  owned.bring_back();
+  way_from_rows.bring_back();
 
   if (search != nullptr) {
     PersonDrafts& drafts = task_drafts.emplace_back();

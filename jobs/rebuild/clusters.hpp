@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -25,9 +27,9 @@ class ObjectorSearch;
 
 // Collective.  edges: this rank's, consumed.  Every identity of kept rows ends in exactly one person on some rank.
 // evidence: by owned identity.  search: finds and drops rows of objectors and what they leave of the identities, if the
-// run has any; else nullptr.
+// run has any; else nullptr.  scratch: where identities wait while components are resolved, if memory is short.
 PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, std::span<const Evidence> evidence,
                               std::vector<Edge>&& edges, const LinkageModel& model, ObjectorSearch* search,
-                              ClusterReport& report);
+                              const std::optional<std::filesystem::path>& scratch, ClusterReport& report);
 
 }  // namespace ligature

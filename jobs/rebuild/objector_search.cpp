@@ -9,8 +9,8 @@
 #include "engine/comparison.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
-#include "engine/release.hpp"
 #include "engine/radix_sort.hpp"
+#include "engine/release.hpp"
 #include "partition/shuffle.hpp"
 
 namespace ligature {

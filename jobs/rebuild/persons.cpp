@@ -333,7 +333,10 @@ Persons name_persons(const Communicator& comm, Identities& identities, std::span
                      PersonDrafts&& drafts, const AmbiguousRows& apart, std::span<const std::byte> key,
                      const std::optional<std::filesystem::path>& scratch) {
   const Nameless nameless(identities, evidence, drafts);
+  // To name persons takes their drafts; to lead others to them, what else is known.
   Parked<std::uint32_t> way_from_rows(scratch, identities.local_of_row);
+  Parked<IdentityId> members(scratch, drafts.members);
+  Parked<Provenance> provenance(scratch, drafts.provenance);
   if (nameless.size() > std::numeric_limits<std::uint32_t>::max()) {
     throw Error("one rank has 2^32 persons or more: run the job on more ranks");
   }
@@ -385,6 +388,8 @@ Persons name_persons(const Communicator& comm, Identities& identities, std::span
   release(pseudonyms);
   release(place);
   release(owns);
+  members.bring_back();
+  provenance.bring_back();
   lead_identities(comm, identities, evidence, drafts, place_of, scratch, result);
   place_of.resize(drafts.drafts.size());
   drafts = {};

@@ -142,7 +142,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   // Rows to identities.
   begin("identities");
   Identities identities = collapse_identities(comm, rows);
-  identities.per_round = memory.identities_per_round;
+  identities.per_round = options.identities_per_round != 0 ? options.identities_per_round : memory.identities_per_round;
   manifest.identities = manifest.identity_records = identities.total;
   const std::uint64_t owned = identities.owned.size();
   clock.end(manifest.rows.kept, "rows", rows.rows(), {.collapsed_rows = static_cast<double>(manifest.rows.kept)});
@@ -232,7 +232,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     ClusterReport clusters;
     search.take_edges(std::move(links.suppressed));
     drafts = resolve_clusters(comm, identities, evidence, std::move(links.edges), model,
-                              rules.bind_persons ? &search : nullptr, clusters);
+                              rules.bind_persons ? &search : nullptr, memory.scratch, clusters);
     manifest.components = clusters.components;
     manifest.largest_component = clusters.largest_component;
     manifest.component_rounds = clusters.rounds;

@@ -29,11 +29,15 @@ constexpr double kDoubt = 1.5;
 constexpr double kMostMemory = 8, kMostDisk = 6, kUnpacked = 12, kMostOfARank = 160e6;
 // Where memory is not short, of a rank's part: what rows may take, and what is brought together at a time.
 constexpr double kShareOfRows = 0.25;
-constexpr std::uint64_t kMostPerRound = std::uint64_t{1} << 24, kLeastPerRound = std::uint64_t{1} << 16;
+// Of a host of which nothing is said: what a run uses without being asked, and what it uses if it would like more.
+constexpr double kShareOfHost = 0.5, kMostOfHost = 0.85;
+constexpr std::uint64_t kMostPerRound = std::uint64_t{1} << 24;
+constexpr std::uint64_t kLeastPerRound = std::uint64_t{1} << 16;
 
 // What the hosts have together, at least.
 struct Room {
-  double memory = 0;  // that the run may use: of all ranks, as much for each as one has on the fullest host
+  // That the run may use: of all ranks, as much for each as one has on the fullest host; and if that is too little.
+  double memory = 0, most_memory = 0;
   double secure = 0, publish = 0;
   bool one_disk = false;
 };
@@ -48,10 +52,14 @@ int most_ranks_on_a_host(const Communicator& comm) {
 
 Room examine_room(const Communicator& comm, const JobFile& job) {
   const MemoryLimit limit = host_memory();
-  // What is allotted is the job's alone; of the host's memory others need their part.
-  const double usable = static_cast<double>(comm.min(limit.allotted ? limit.bytes : limit.bytes / 2));
+  // What is allotted is the job's alone; of the host's memory others need their part, and the system its own.
+  const double host = static_cast<double>(comm.min(limit.bytes));
+  const bool is_given = job.memory != 0 || !comm.any(!limit.allotted);
+  const double given = job.memory != 0 ? static_cast<double>(job.memory) : host;
+  const double share_of_ranks = static_cast<double>(comm.size()) / most_ranks_on_a_host(comm);
   Room room;
-  room.memory = (job.memory != 0 ? static_cast<double>(job.memory) : usable) / most_ranks_on_a_host(comm) * comm.size();
+  room.memory = share_of_ranks * (is_given ? given : kShareOfHost * host);
+  room.most_memory = share_of_ranks * (is_given ? given : kMostOfHost * host);
   room.secure = static_cast<double>(comm.min(free_space(job.secure)));
   room.publish = static_cast<double>(comm.min(free_space(job.publish)));
   room.one_disk = room.secure == room.publish;
@@ -91,11 +99,11 @@ std::uint64_t large_blocks_of(double of_rank) {
 }  // namespace
 
 MemoryPlan plan_memory(const Communicator& comm, const JobFile& job, const Inputs& inputs, bool resumed) {
-  const Room room = examine_room(comm, job);
-  const double ranks = comm.size(), of_rank = room.memory / ranks;
-  keep_large_blocks_within(large_blocks_of(of_rank));
-  MemoryPlan plan{static_cast<std::uint64_t>(kShareOfRows * of_rank), kMostPerRound, RowStore::kLeastBatchRows,
-                  RowStore::kMostBatchRows, std::nullopt};
+  Room room = examine_room(comm, job);
+  const double ranks = comm.size();
+  keep_large_blocks_within(large_blocks_of(room.most_memory / ranks));
+  MemoryPlan plan{static_cast<std::uint64_t>(kShareOfRows * room.memory / ranks), kMostPerRound,
+                  RowStore::kLeastBatchRows, RowStore::kMostBatchRows, std::nullopt};
   double input = 0;
   for (const InputFile& file : inputs.files) {
     input += static_cast<double>(file.bytes) * (file.compression == Compression::none ? 1 : kUnpacked);
@@ -106,6 +114,7 @@ MemoryPlan plan_memory(const Communicator& comm, const JobFile& job, const Input
   // The same reckoning on all ranks, from counts that all have.
   const Estimate e = estimate(comm, job, inputs);
   const double liked = peak_memory(e, kShareOfRows * room.memory, ranks), least = least_memory(e, ranks);
+  if (liked > room.memory) room.memory = std::min(liked, room.most_memory);
   std::optional<std::string> problem;
   if (least > room.memory) {
     problem = fmt::format(
