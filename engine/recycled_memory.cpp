@@ -22,7 +22,7 @@ namespace ligature {
 RecycledMemory recycled_memory() noexcept {
   return {};
 }
-void keep_large_blocks_within(std::uint64_t) noexcept {}
+void keep_large_blocks_within(std::uint64_t, bool) noexcept {}
 
 #else
 
@@ -84,9 +84,13 @@ class Range {
     return totals_;
   }
 
-  void keep_within(std::size_t bytes) noexcept {
+  void keep_within(std::size_t bytes, bool close) noexcept {
     const std::lock_guard lock(mutex_);
     bound_ = bytes;
+    if (close && base_ != nullptr) {
+      ::madvise(base_, size_, MADV_NOHUGEPAGE);
+      page_ = kGranule;
+    }
     if (totals_.held > bound_) return_free_pages(bound_);
   }
 
@@ -107,7 +111,7 @@ class Range {
     auto* const bytes = static_cast<std::byte*>(place);
     base_ = bytes + (kHugePage - reinterpret_cast<std::uintptr_t>(bytes) % kHugePage) % kHugePage;
     size_ = size;
-    is_held_ = static_cast<std::uint8_t*>(std::calloc(size / kHugePage, 1));
+    is_held_ = static_cast<std::uint8_t*>(std::calloc(size / kGranule, 1));
     if (is_held_ == nullptr) size_ = 0;
     ::madvise(base_, size_, MADV_HUGEPAGE);  // refused where the kernel has none: then the pages are small
     free_.emplace(0, size_);
@@ -117,27 +121,27 @@ class Range {
 
   // Of [begin, end): a block may be put there.
   void hold_pages(std::size_t begin, std::size_t end) noexcept {
-    const std::size_t past = (end + kHugePage - 1) / kHugePage;
-    for (std::size_t page = begin / kHugePage; page < past; ++page) {
-      if (is_held_[page] == 0) totals_.held += kHugePage;
-      is_held_[page] = 1;
+    const std::size_t past = (end + page_ - 1) / page_ * page_ / kGranule;
+    for (std::size_t granule = begin / page_ * page_ / kGranule; granule < past; ++granule) {
+      if (is_held_[granule] == 0) totals_.held += kGranule;
+      is_held_[granule] = 1;
     }
-    pages_seen_ = std::max(pages_seen_, past);
+    granules_seen_ = std::max(granules_seen_, past);
   }
 
   // Those of free ranges, the highest first, which are taken last, until no more than so many bytes are held.
   void return_free_pages(std::size_t bytes) noexcept {
     for (auto part = free_.rbegin(); part != free_.rend() && totals_.held > bytes; ++part) {
-      const std::size_t first = (part->first + kHugePage - 1) / kHugePage;
-      std::size_t end = std::min((part->first + part->second) / kHugePage, pages_seen_);
+      const std::size_t first = (part->first + page_ - 1) / page_ * page_ / kGranule;
+      std::size_t end = std::min((part->first + part->second) / page_ * page_ / kGranule, granules_seen_);
       while (end > first && totals_.held > bytes) {
         if (is_held_[--end] == 0) continue;
         std::size_t begin = end;
         while (begin > first && is_held_[begin - 1] != 0) --begin;
-        const std::size_t pages = end + 1 - begin;
-        if (::madvise(base_ + begin * kHugePage, pages * kHugePage, MADV_DONTNEED) != 0) return;
-        std::fill_n(is_held_ + begin, pages, std::uint8_t{0});
-        totals_.held -= pages * kHugePage;
+        const std::size_t count = end + 1 - begin;
+        if (::madvise(base_ + begin * kGranule, count * kGranule, MADV_DONTNEED) != 0) return;
+        std::fill_n(is_held_ + begin, count, std::uint8_t{0});
+        totals_.held -= count * kGranule;
         end = begin;
       }
     }
@@ -145,8 +149,9 @@ class Range {
 
   std::byte* base_ = nullptr;
   std::size_t size_ = 0;
-  std::uint8_t* is_held_ = nullptr;  // by huge page: may have been touched since it was last given back
-  std::size_t pages_seen_ = 0;       // no page from here on was ever held
+  std::size_t page_ = kHugePage;
+  std::uint8_t* is_held_ = nullptr;  // by granule: its page may have been touched since it was last given back
+  std::size_t granules_seen_ = 0;    // none from here on was ever held
   std::mutex mutex_;
   std::map<std::size_t, std::size_t> free_;  // offset to bytes
   std::unordered_map<std::size_t, std::size_t> used_;
@@ -171,8 +176,8 @@ RecycledMemory recycled_memory() noexcept {
   return Range::instance().totals();
 }
 
-void keep_large_blocks_within(std::uint64_t bytes) noexcept {
-  Range::instance().keep_within(bytes);
+void keep_large_blocks_within(std::uint64_t bytes, bool close) noexcept {
+  Range::instance().keep_within(bytes, close);
 }
 
 #endif

@@ -25,8 +25,9 @@ struct RecycledMemory {
 };
 RecycledMemory recycled_memory() noexcept;
 
-// From here on no more than so many bytes of pages are held beyond those that lie under blocks in use.
-void keep_large_blocks_within(std::uint64_t bytes) noexcept;
+// From here on pages of no more than so many bytes are held, unless blocks in use lie on them.  close: the bound is
+// near what is needed, so that huge pages, of which a block may use little, are done without.
+void keep_large_blocks_within(std::uint64_t bytes, bool close) noexcept;
 
 // For operator new: null if the range cannot serve it.
 void* take_large_block(std::size_t bytes);

@@ -20,8 +20,8 @@ class Parked {
   static_assert(std::is_trivially_copyable_v<T>);
 
  public:
-  // scratch: a private folder; nothing to leave the items where they are.  items: empty from here on until bring_back.
-  Parked(const std::optional<std::filesystem::path>& scratch, std::vector<T>& items) : items_(items) {
+  // scratch: a private folder; nothing to leave the items where they are.  items: empty from here on until they are brought back.
+  Parked(const std::optional<std::filesystem::path>& scratch, std::vector<T>& items) {
     if (!scratch) return;
     count_ = items.size();
     spool_.emplace(*scratch, budget_);
@@ -35,16 +35,15 @@ class Parked {
   Parked(const Parked&) = delete;
   Parked& operator=(const Parked&) = delete;
 
-  void bring_back() {
+  void bring_back(std::vector<T>& items) {
     if (!spool_) return;
-    items_.resize(count_);
-    spool_->read(std::as_writable_bytes(std::span(items_)));
+    items.resize(count_);
+    spool_->read(std::as_writable_bytes(std::span(items)));
     spool_.reset();
   }
 
  private:
   static constexpr std::size_t kPiece = std::size_t{1} << 20;
-  std::vector<T>& items_;
   std::size_t count_ = 0;
   SpoolBudget budget_{0};
   std::optional<Spool> spool_;

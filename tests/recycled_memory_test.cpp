@@ -64,7 +64,7 @@ TEST(RecycledMemory, holds_no_more_free_pages_than_it_is_told) {
   { const std::vector<std::byte> large(300 * kMebibyte); }
   EXPECT_GE(recycled_memory().held, 300 * kMebibyte);
   const std::uint64_t bound = recycled_memory().in_use + 40 * kMebibyte;
-  keep_large_blocks_within(bound);
+  keep_large_blocks_within(bound, false);
   EXPECT_LE(recycled_memory().held, bound + kHugePage);
   std::vector<std::vector<std::byte>> stay;
   for (int i = 0; i < 20; ++i) {
@@ -75,7 +75,7 @@ TEST(RecycledMemory, holds_no_more_free_pages_than_it_is_told) {
   }
   for (const std::vector<std::byte>& block : stay)
     EXPECT_EQ(std::count(block.begin(), block.end(), std::byte{3}), kMebibyte);
-  keep_large_blocks_within(UINT64_MAX);
+  keep_large_blocks_within(UINT64_MAX, false);
 }
 
 TEST(RecycledMemory, blocks_keep_their_bytes_whatever_is_freed_around_them) {

@@ -119,8 +119,8 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
   });
   release(nodes);
   release(component_edges);
-  owned.bring_back();
-  way_from_rows.bring_back();
+  owned.bring_back(identities.owned);
+  way_from_rows.bring_back(identities.local_of_row);
 
   if (search != nullptr) {
     PersonDrafts& drafts = task_drafts.emplace_back();

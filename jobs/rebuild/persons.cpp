@@ -285,7 +285,7 @@ void lead_identities(const Communicator& comm, Identities& identities, std::span
           result.provenance[member.id - identities.first_id] = member.provenance;
         }
       });
-  owned.bring_back();
+  owned.bring_back(identities.owned);
 }
 
 }  // namespace
@@ -309,6 +309,11 @@ std::vector<Pseudonym> Persons::pseudonyms(const Communicator& comm, std::vector
   answers.reserve(asked.items.size());
   for (const std::uint64_t row : asked.items) answers.push_back(owned[row - first_row].pseudonym);
   return route.reply<Pseudonym>(comm, answers);
+}
+
+void Persons::come_back() {
+  if (waiting) waiting->bring_back(owned);
+  waiting.reset();
 }
 
 void Persons::number_locals(const Communicator& comm, const Identities& identities) {
@@ -374,7 +379,7 @@ Persons name_persons(const Communicator& comm, Identities& identities, std::span
   comm.sum(sums);
   std::copy_n(sums.begin(), kIdTypes, result.by_id_type.begin());
   result.rows_linked = sums[kIdTypes];
-  Parked<Person> persons(scratch, result.owned);
+  if (scratch) result.waiting = std::make_unique<Parked<Person>>(scratch, result.owned);
 
   // The way back: to identities, and to the ranks that read their rows.
   std::vector<std::uint64_t> place_of(nameless.size());
@@ -388,8 +393,8 @@ Persons name_persons(const Communicator& comm, Identities& identities, std::span
   release(pseudonyms);
   release(place);
   release(owns);
-  members.bring_back();
-  provenance.bring_back();
+  members.bring_back(drafts.members);
+  provenance.bring_back(drafts.provenance);
   lead_identities(comm, identities, evidence, drafts, place_of, scratch, result);
   place_of.resize(drafts.drafts.size());
   drafts = {};
@@ -399,9 +404,8 @@ Persons name_persons(const Communicator& comm, Identities& identities, std::span
     for (const std::uint32_t index : identities.owned_of_received) of_received.push_back(result.of_owned[index]);
     result.of_local = identities.route.reply<std::uint64_t>(comm, of_received);
   }
-  way_from_rows.bring_back();
+  way_from_rows.bring_back(identities.local_of_row);
   apart.lead(comm, place_of, identities.local_of_row, result);
-  persons.bring_back();
   return result;
 }
 

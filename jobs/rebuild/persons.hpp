@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +15,7 @@
 #include "engine/pseudonym.hpp"
 #include "io/manifest.hpp"
 #include "io/manifest_screens.hpp"
+#include "io/parked.hpp"
 #include "jobs/rebuild/identities.hpp"
 #include "jobs/rebuild/person_draft.hpp"
 #include "partition/communicator.hpp"
@@ -49,6 +51,9 @@ struct Persons {
   [[nodiscard]] int owner(std::uint64_t row) const noexcept;
   // Collective.  The pseudonyms of persons anywhere, by their rows.
   [[nodiscard]] std::vector<Pseudonym> pseudonyms(const Communicator& comm, std::vector<std::uint64_t>&& rows) const;
+  // Where owned waits, if name_persons left it there, until this is called.
+  std::unique_ptr<Parked<Person>> waiting;
+  void come_back();
   // Collective.  Completes id_of_local, before which it has only what AmbiguousRows::lead added.
   void number_locals(const Communicator& comm, const Identities& identities);
   // Leaves of the way back what leads rows to persons, and frees the rest: of_owned, provenance.
@@ -59,7 +64,8 @@ class AmbiguousRows;
 
 // Collective.  Consumes the drafts.  apart: rows that were taken apart from their identity, whose local_of_row is set.
 // Throws Error if two persons got one pseudonym: nothing may then be published.
-// evidence: by owned identity.  scratch: where persons wait while identities are led to them, if memory is short.
+// evidence: by owned identity.  scratch: where persons wait while identities are led to them, and then until
+// come_back(), if memory is short.
 Persons name_persons(const Communicator& comm, Identities& identities, std::span<const Evidence> evidence,
                      PersonDrafts&& drafts, const AmbiguousRows& apart, std::span<const std::byte> key,
                      const std::optional<std::filesystem::path>& scratch);

@@ -143,6 +143,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   begin("identities");
   Identities identities = collapse_identities(comm, rows);
   identities.per_round = options.identities_per_round != 0 ? options.identities_per_round : memory.identities_per_round;
+  if (memory.scratch) identities.owned.shrink_to_fit();
   manifest.identities = manifest.identity_records = identities.total;
   const std::uint64_t owned = identities.owned.size();
   clock.end(manifest.rows.kept, "rows", rows.rows(), {.collapsed_rows = static_cast<double>(manifest.rows.kept)});
@@ -251,6 +252,8 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   const AmbiguousRows apart(comm, inputs, rows, intake.lines_before_first_file, identities, evidence, drafts);
   manifest.rows_apart = apart.persons();
   Persons persons = name_persons(comm, identities, evidence, std::move(drafts), apart, key, memory.scratch);
+  Parked<std::uint32_t> way_from_rows(memory.scratch, identities.local_of_row);
+  persons.come_back();
   clock.end(persons.total(), "persons", persons.owned.size(), {.persons = static_cast<double>(persons.total())});
 
   begin("estimates");
@@ -263,13 +266,12 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
 
   // What stays behind, to secure/; from here on only the way from rows to persons is needed.
   begin("index");
-  Parked<std::uint32_t> way_from_rows(memory.scratch, identities.local_of_row);
   const auto identity_records = write_identity_records(comm, job, identities, evidence, persons);
   persons.release_identities();
   release(evidence);
   persons.number_locals(comm, identities);
   identities.release_identities();
-  way_from_rows.bring_back();
+  way_from_rows.bring_back(identities.local_of_row);
   const auto row_index = write_row_index(comm, job, intake, rows, identities, persons);
   rows.release_row_ids();
   clock.end(manifest.rows.kept, "rows", rows.rows(), grouped(manifest.rows.kept));  // by row id

@@ -101,7 +101,7 @@ std::uint64_t large_blocks_of(double of_rank) {
 MemoryPlan plan_memory(const Communicator& comm, const JobFile& job, const Inputs& inputs, bool resumed) {
   Room room = examine_room(comm, job);
   const double ranks = comm.size();
-  keep_large_blocks_within(large_blocks_of(room.most_memory / ranks));
+  keep_large_blocks_within(large_blocks_of(room.most_memory / ranks), false);
   MemoryPlan plan{static_cast<std::uint64_t>(kShareOfRows * room.memory / ranks), kMostPerRound,
                   RowStore::kLeastBatchRows, RowStore::kMostBatchRows, std::nullopt};
   double input = 0;
@@ -119,8 +119,7 @@ MemoryPlan plan_memory(const Communicator& comm, const JobFile& job, const Input
   if (least > room.memory) {
     problem = fmt::format(
         "with everything on disk that can be there it needs {} of memory, {} of them for the {} ranks themselves, and "
-        "it "
-        "has {}: {}run it on more hosts, or with fewer ranks a host and more threads",
+        "it has {}: {}run it on more hosts, or with fewer ranks a host and more threads",
         bytes(least), bytes(least_memory({}, ranks)), comm.size(), bytes(room.memory),
         job.memory != 0 ? "raise job.memory, " : "");
   } else if (!resumed) {
@@ -129,14 +128,17 @@ MemoryPlan plan_memory(const Communicator& comm, const JobFile& job, const Input
   if (problem) throw LimitError("the run cannot fit (ligature plan says what it needs): " + *problem);
   if (liked <= room.memory) return plan;
 
+  // Of what is left beyond the least, rows, and identities that are brought together, have a part each; the rest is for
+  // what the reckoning may be short of.
   const double left = (room.memory - least) / ranks;
-  plan.rows_bytes = static_cast<std::uint64_t>(left / 2);
+  plan.rows_bytes = static_cast<std::uint64_t>(left / 4);
   plan.identities_per_round =
-      std::clamp(static_cast<std::uint64_t>(left / 2 / kBytesInAPass), kLeastPerRound, kMostPerRound);
-  plan.most_batch_rows = std::clamp(static_cast<std::uint64_t>(left / 2 / kBytesOfBatchedRow), std::uint64_t{1} << 16,
+      std::clamp(static_cast<std::uint64_t>(left / 3 / kBytesInAPass), kLeastPerRound, kMostPerRound);
+  plan.most_batch_rows = std::clamp(static_cast<std::uint64_t>(left / 3 / kBytesOfBatchedRow), std::uint64_t{1} << 16,
                                     RowStore::kMostBatchRows);
   plan.least_batch_rows = std::min(plan.most_batch_rows, RowStore::kLeastBatchRows);
   plan.scratch = job.secure / "scratch";
+  keep_large_blocks_within(large_blocks_of(room.memory / ranks), true);
   DirectWriter::set_most_pieces(2);
   log_info(
       comm,
