@@ -20,7 +20,8 @@ class Parked {
   static_assert(std::is_trivially_copyable_v<T>);
 
  public:
-  // scratch: a private folder; nothing to leave the items where they are.  items: empty from here on until they are brought back.
+  // scratch: a private folder; nothing to leave the items where they are.  items: empty from here on until they are
+  // brought back.
   Parked(const std::optional<std::filesystem::path>& scratch, std::vector<T>& items) {
     if (!scratch) return;
     count_ = items.size();

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include <malloc.h>
+
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
 #include "engine/pseudonym.hpp"
@@ -87,6 +89,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     signals.stop_if_told(comm, stage, checkpoints.last());
     signals.at(stage);
     fault_point(comm, stage);
+    if (memory.scratch) ::malloc_trim(0);  // what small blocks left behind
     clock.begin(stage);
   };
 
