@@ -175,7 +175,7 @@ TEST_F(Moves, company_is_counted_by_what_the_provider_knows) {
   // All of a household are at one practice at home and known to one hospital at the new address.
   std::uint64_t with_one = 0, with_several = 0;
   for (std::size_t h = 0; h < kHouseholds; ++h) {
-    with_one += h % 4 == 1 ? 4 : 0;
+    with_one += h % 4 == 1 ? 4U : 0U;
     with_several += h % 4 > 1 ? 2 * (1 + h % 4) : 0;
   }
   EXPECT_EQ(moves.held_out[1].alone[0][company_class(1, true)], with_one);
