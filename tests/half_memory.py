@@ -1,6 +1,6 @@
 """A rebuild that is given half the memory that it would like keeps to it, watched from outside, and has the same digest.
 
-  python3 tests/half_memory.py LIGATURE MPIEXEC FOLDER [--people N] [--ranks N]
+  python3 tests/half_memory.py LIGATURE MPIEXEC FOLDER [--people N] [--ranks N] [--share 0.5]
 
 What a run holds is RssAnon and RssShmem of its ranks together, as /proc states them every few milliseconds.
 """
@@ -57,6 +57,7 @@ def main():
     parser.add_argument("folder", type=Path)
     parser.add_argument("--people", default="1M")
     parser.add_argument("--ranks", type=int, default=2)
+    parser.add_argument("--share", type=float, default=0.5)
     arguments = parser.parse_args()
     shutil.rmtree(arguments.folder, ignore_errors=True)
     arguments.folder.mkdir(parents=True)
@@ -72,7 +73,7 @@ def main():
     liked, seconds, _ = watched(arguments, *rebuild)
     expected = digest()
     print(f"as it likes: {liked / MIB:.0f} MiB, {seconds:.1f} s")
-    budget = liked // 2
+    budget = int(liked * arguments.share)
     most, seconds, _ = watched(arguments, *rebuild, "--set", f"job.memory={budget}")
     print(f"with {budget / MIB:.0f} MiB: {most / MIB:.0f} MiB, {seconds:.1f} s")
     assert digest() == expected, "another digest"
