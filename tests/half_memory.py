@@ -72,6 +72,7 @@ def main():
 
     liked, seconds, _ = watched(arguments, *rebuild)
     expected = digest()
+    assert liked > 64 * MIB, "the ranks were not seen: are they children of mpiexec?"
     print(f"as it likes: {liked / MIB:.0f} MiB, {seconds:.1f} s")
     budget = int(liked * arguments.share)
     most, seconds, _ = watched(arguments, *rebuild, "--set", f"job.memory={budget}")

@@ -7,6 +7,8 @@
 #   ... --methods "a b"      of nhs, hesid and splink; default all
 #   ... --local-ids yes      ligature and HESID's pass 2 also use the local patient ids that the job file names.  The
 #                            default is no: all methods have the same four identifiers, all that Splink is given.
+#                            ligature knows besides which provider sent a row, where the job file names its column
+#                            (model.providers = false in the job file leaves that out).
 #
 # The rows are those that ligature kept (people who opted out and rows it could not read are in no linkage).  ligature
 # runs with its defaults and knows no truth; Splink's threshold is picked on it.  LIGATURE names the program (default

@@ -12,8 +12,8 @@
 # Every run reads the CSV extracts and writes its index: Splink and the SQL joins as Parquet, ligature with the published
 # dataset besides.  Methods take turns, in one order and then in the other.  Before them, uncounted: one run of Splink that
 # picks its best threshold on the truth, and counts the pairs of its blocking rules; the runs that count are given that
-# threshold and need no truth.  No method is given local patient ids.  nhs and hesid (ladder.py) are exact joins in SQL;
-# splink compares distinct identities, which our script makes for it, splink_rows every row, as its own examples do.
+# threshold and need no truth.  No method is given local patient ids; ligature knows which provider
+# sent a row, as it would in use.  nhs and hesid (ladder.py) are exact joins in SQL; splink compares distinct identities, which our script makes for it, splink_rows every row, as its own examples do.
 # watch.py sees time and memory from outside.  BUILD names a folder where ligature is built already.
 set -euo pipefail
 # shellcheck source=bench/common.sh
