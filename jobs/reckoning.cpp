@@ -208,7 +208,7 @@ double peak_memory(const Estimate& e, double spool_budget, double ranks) {
 // Measured likewise, from outside.  Intake holds blocks of the input, however many there are; after it come persons and
 // the identities that they are made of.
 double least_memory(const Estimate& e, double ranks) {
-  constexpr double kEachRank = 34e6, kIntake = 72e6, kOfItsInput = 1.5, kEachRow = 5, kEachIdentity = 112;
+  constexpr double kEachRank = 34e6, kIntake = 10e6, kOfItsInput = 1.5, kEachRow = 5, kEachIdentity = 112;
   const double intake = std::min(kIntake * ranks, kOfItsInput * e.input_bytes);
   return kEachRank * ranks + std::max(intake, kEachRow * e.kept + kEachIdentity * e.identities);
 }

@@ -113,10 +113,11 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     clock.begin("resume rows");
   } else {
     Progress progress(comm, "intake", input_bytes / static_cast<std::uint64_t>(comm.size()), "bytes");
+    IntakeTuning tuning;
+    tuning.piece_bytes = memory.piece_bytes;
     const auto read = [&](const std::optional<Range>& files, const auto& restart, const auto& take) {
       return read_extracts(
-          comm, job, inputs, rules, restart, take, [&](std::uint64_t bytes) { progress.add(bytes); }, IntakeTuning(),
-          files);
+          comm, job, inputs, rules, restart, take, [&](std::uint64_t bytes) { progress.add(bytes); }, tuning, files);
     };
     if (keeps_row_shards(checkpoints, inputs)) {
       intake = read_row_shards(comm, checkpoints, inputs, rows, read,

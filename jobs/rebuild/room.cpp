@@ -17,6 +17,7 @@
 #include "io/machine_limits.hpp"
 #include "io/progress.hpp"
 #include "io/row_store.hpp"
+#include "io/share_reader.hpp"
 #include "jobs/reckoning.hpp"
 
 namespace ligature {
@@ -103,7 +104,7 @@ MemoryPlan plan_memory(const Communicator& comm, const JobFile& job, const Input
   const double ranks = comm.size();
   keep_large_blocks_within(large_blocks_of(room.most_memory / ranks), false);
   MemoryPlan plan{static_cast<std::uint64_t>(kShareOfRows * room.memory / ranks), kMostPerRound,
-                  RowStore::kLeastBatchRows, RowStore::kMostBatchRows, std::nullopt};
+                  RowStore::kLeastBatchRows, RowStore::kMostBatchRows, IntakeTuning().piece_bytes, std::nullopt};
   double input = 0;
   for (const InputFile& file : inputs.files) {
     input += static_cast<double>(file.bytes) * (file.compression == Compression::none ? 1 : kUnpacked);
@@ -137,6 +138,7 @@ MemoryPlan plan_memory(const Communicator& comm, const JobFile& job, const Input
   plan.most_batch_rows = std::clamp(static_cast<std::uint64_t>(left / 3 / kBytesOfBatchedRow), std::uint64_t{1} << 16,
                                     RowStore::kMostBatchRows);
   plan.least_batch_rows = std::min(plan.most_batch_rows, RowStore::kLeastBatchRows);
+  plan.piece_bytes = std::size_t{1} << 20;
   plan.scratch = job.secure / "scratch";
   keep_large_blocks_within(large_blocks_of(room.memory / ranks), true);
   DirectWriter::set_most_pieces(2);

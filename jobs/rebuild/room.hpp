@@ -18,6 +18,7 @@ struct MemoryPlan {
   std::uint64_t identities_per_round = 0;  // that are brought together at a time
   std::uint64_t least_batch_rows = 0;      // whose identities are collapsed together
   std::uint64_t most_batch_rows = 0;
+  std::size_t piece_bytes = 0;  // of input that a thread parses at a time
   std::optional<std::filesystem::path> scratch;  // where else what is not needed for now waits; none if memory suffices
 };
 
