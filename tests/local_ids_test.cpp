@@ -169,7 +169,7 @@ TEST_F(LocalIds, outcome_is_the_same_for_any_number_of_ranks_and_in_scratch_file
   }
   const Outcome by_all = rebuilt();
   EXPECT_GT(by_all.manifest.passes.back().edges, 300U);
-  const auto least = static_cast<std::uint64_t>(least_memory({}, world_.size())) + (1U << 20);
+  const auto least = static_cast<std::uint64_t>(least_memory({}, world_.size(), 1)) + (1U << 20);
   EXPECT_EQ(rebuilt({"job.memory=" + std::to_string(least)}).manifest.content_digest, by_all.manifest.content_digest);
   const Communicator alone = world_.split(world_.rank());
   if (world_.is_root()) {
