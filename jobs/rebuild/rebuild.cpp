@@ -50,6 +50,7 @@
 #include "jobs/rebuild/saved_rows.hpp"
 #include "jobs/rebuild/secure_files.hpp"
 #include "jobs/rebuild/setup.hpp"
+#include "jobs/rebuild/several_patients.hpp"
 #include "jobs/rebuild/stage_clock.hpp"
 #include "jobs/rebuild/stopping.hpp"
 #include "jobs/rebuild/summary.hpp"
@@ -187,6 +188,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
       flag_twins(comm, identities, std::move(survey.twins), survey.evidence);
     }
     evidence = std::move(survey.evidence);
+    if (uses_local_ids(job) && job.model.providers) flag_several_patients(comm, rows, identities, evidence);
     save_numbers(checkpoints, evidence, links, manifest);
     clock.end(manifest.identity_records, "identities", owned, std::exchange(work, {}));
   }
