@@ -175,7 +175,7 @@ void ShareReader::open_segment() {
   const InputFile& input = inputs_.files[segment.file];
   file_ = File::open_read(input.path);
   if (file_.size() != input.bytes) fail_changed(input.path);
-  offset_ = segment.begin;
+  offset_ = asked_for_ = segment.begin;
   previous_ = '\n';
   context_ = context_of(segment.file, header_of(input));
   if (segment.begin == 0) {
@@ -221,8 +221,9 @@ std::optional<ShareReader::Block> ShareReader::produce() {
     block.piece.last = size < wanted;
   } else {
     // The system fetches what comes next while this block is parsed.
-    ::posix_fadvise(file_.descriptor(), static_cast<off_t>(offset_ + size), static_cast<off_t>(2 * piece_bytes_),
-                    POSIX_FADV_WILLNEED);
+    const std::uint64_t from = std::max(asked_for_, offset_ + size), to = offset_ + size + 2 * tuning_.block_bytes;
+    ::posix_fadvise(file_.descriptor(), static_cast<off_t>(from), static_cast<off_t>(to - from), POSIX_FADV_WILLNEED);
+    asked_for_ = to;
     file_.read_exactly_at(offset_, std::as_writable_bytes(std::span(block.bytes.get(), size)));
     block.piece.last = offset_ + size == input.bytes;
     progress_(size);

@@ -30,8 +30,9 @@ struct IntakeTuning {
   // A file up to this size is opened, read and parsed by one thread.
   std::size_t whole_file_bytes = std::size_t{1} << 20;
   // That a thread parses at a time, at most a block; with its rows some three times as much is held, by each thread and
-  // twice more.
-  std::size_t piece_bytes = std::size_t{8} << 20;
+  // twice more: small enough that this is no first touch of much memory, large enough that a piece's categories are few
+  // beside its rows.
+  std::size_t piece_bytes = std::size_t{2} << 20;
 };
 
 // A part of a file: a plain file's blocks [begin, end), or all of a compressed file.
@@ -125,6 +126,7 @@ class ShareReader {
   // The producer's place.
   std::size_t segment_ = 0;
   std::uint64_t offset_ = 0;
+  std::uint64_t asked_for_ = 0;  // of the file: up to where the system was told to fetch it
   File file_;
   std::unique_ptr<class ByteStream> stream_;
   BlockDigests stream_digests_;

@@ -142,9 +142,10 @@ Addresses find_moves(const Communicator& comm, const Identities& identities, std
   Addresses result;
   const bool one_dataset = is_one_dataset(comm, identities);
   const std::uint64_t rounds = rounds_for(comm, identities);
+  RoundSieve sieve;
   for (std::uint64_t round = 0; round < rounds; ++round) {
     const std::vector<Address> addresses = bring_together<Address>(
-        comm, identities, round, rounds,
+        comm, identities, round, rounds, sieve,
         [&](std::uint64_t i, const auto& add) {
           const CountedIdentity& counted = identities.owned[i];
           if (counted.identity.nhs_status() == NhsStatus::one_time || is_suppressed(counted)) return;
@@ -254,8 +255,8 @@ void ask_companions(std::span<const Seeker> seekers, std::span<const Companion> 
 // Collective.  One round of the people, and of the records without a number, by date of birth and postcode.
 std::vector<PassItem> bring_home(const Communicator& comm, const Identities& identities,
                                  std::span<const Evidence> evidence, std::uint64_t round, std::uint64_t rounds,
-                                 bool with_seekers) {
-  return bring_together<PassItem>(comm, identities, round, rounds, [&](std::uint64_t i, const auto& add) {
+                                 RoundSieve& sieve, bool with_seekers) {
+  return bring_together<PassItem>(comm, identities, round, rounds, sieve, [&](std::uint64_t i, const auto& add) {
     const Identity& plain = identities.owned[i].identity;
     if (plain.nhs_status() == NhsStatus::one_time) return;
     const Identity identity = weighed(plain, evidence[i]);
@@ -396,8 +397,9 @@ PassResult link_moves(const Communicator& comm, const Identities& identities, st
   std::vector<PassItem> people, homeless;
   std::uint64_t looking = 0;
   const std::uint64_t home_rounds = rounds_for(comm, identities);
+  RoundSieve sieve;
   for (std::uint64_t round = 0; round < home_rounds; ++round) {
-    people = bring_home(comm, identities, evidence, round, home_rounds, true);
+    people = bring_home(comm, identities, evidence, round, home_rounds, sieve, true);
     looking += part_homeless(people, model, homeless);
   }
   const std::vector<Seeker> seekers =
@@ -409,7 +411,7 @@ PassResult link_moves(const Communicator& comm, const Identities& identities, st
   const ShardMap shard_map(comm.size());
   std::vector<Answer> answers;
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    if (rounds > 1) people = bring_home(comm, identities, evidence, round, rounds, false);
+    if (rounds > 1) people = bring_home(comm, identities, evidence, round, rounds, sieve, false);
     std::vector<Question> asked;
     ask_companions(seekers, companions, moves, average, [&](const Question& question) {
       if (is_of_round(question.key, round, rounds)) asked.push_back(question);

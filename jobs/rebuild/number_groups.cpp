@@ -41,10 +41,10 @@ std::span<const NumberItem> NumberRound::suppressed(const Range& group) const {
 NumberGroups::NumberGroups(const Communicator& comm, const Identities& identities)
     : comm_(comm), identities_(identities), rounds_(rounds_for(comm, identities)) {}
 
-NumberRound NumberGroups::make(std::uint64_t round) const {
+NumberRound NumberGroups::make(std::uint64_t round) {
   NumberRound made;
   made.items = bring_together<NumberItem>(
-      comm_, identities_, round, rounds_,
+      comm_, identities_, round, rounds_, sieve_,
       [&](std::uint64_t i, const auto& add) {
         const CountedIdentity& counted = identities_.owned[i];
         const NhsStatus status = counted.identity.nhs_status();

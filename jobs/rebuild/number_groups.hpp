@@ -46,10 +46,11 @@ class NumberGroups {
   void release() { kept_ = {}; }
 
  private:
-  [[nodiscard]] NumberRound make(std::uint64_t round) const;
+  [[nodiscard]] NumberRound make(std::uint64_t round);
   const Communicator& comm_;
   const Identities& identities_;
   std::uint64_t rounds_;
+  RoundSieve sieve_;
   NumberRound kept_;
   bool is_kept_ = false;
 };

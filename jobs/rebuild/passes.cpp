@@ -298,9 +298,10 @@ PassResult run_pass(const Communicator& comm, Pass pass, const ChosenPasses& cho
   result.report.name = pass_name(pass);
   std::uint64_t items_seen = 0, compared = 0, vetoed = 0, links = 0;
   const std::uint64_t rounds = rounds_for(comm, identities);
+  RoundSieve sieve;
   for (std::uint64_t round = 0; round < rounds; ++round) {
     std::vector<PassItem> items =
-        bring_together<PassItem>(comm, identities, round, rounds, [&](std::uint64_t i, const auto& add) {
+        bring_together<PassItem>(comm, identities, round, rounds, sieve, [&](std::uint64_t i, const auto& add) {
           const Identity& identity = identities.owned[i].identity;
           const std::uint64_t value = pass_value(pass, identity, evidence[i]);
           if (value == 0) return;
@@ -340,9 +341,10 @@ PatternCounts count_pass(const Communicator& comm, Pass pass, const Identities& 
   constexpr std::size_t kTilesPerTask = 256;
   PatternCounts counts{};
   const std::uint64_t rounds = rounds_for(comm, identities);
+  RoundSieve sieve;
   for (std::uint64_t round = 0; round < rounds; ++round) {
     std::vector<PassItem> items =
-        bring_together<PassItem>(comm, identities, round, rounds, [&](std::uint64_t i, const auto& add) {
+        bring_together<PassItem>(comm, identities, round, rounds, sieve, [&](std::uint64_t i, const auto& add) {
           const CountedIdentity& counted = identities.owned[i];
           const std::uint64_t value = pass_value(pass, counted.identity, survey.evidence[i]);
           if (value == 0) return;

@@ -317,7 +317,9 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   if (comm.is_root()) {
     write_performance(job.secure, performance);
     write_manifest(manifest);
-    remove_scratch(job.secure / "scratch", job.scrub);
+  }
+  remove_scratch(comm, job.secure / "scratch", job.scrub);
+  if (comm.is_root()) {
     std::fputs(summary_text(manifest, performance).c_str(), stdout);
     if (options.results) std::fputs(result_lines(performance).insert(0, 1, '\n').c_str(), stdout);
   }

@@ -164,9 +164,10 @@ std::vector<PostcodeCount> count_postcodes(const Communicator& comm, const Ident
                                            const std::vector<Evidence>& evidence, CrowdCounts& crowds) {
   std::vector<PostcodeCount> postcodes;
   const std::uint64_t rounds = rounds_for(comm, identities);
+  RoundSieve sieve;
   for (std::uint64_t round = 0; round < rounds; ++round) {
     const std::vector<Resident> residents = bring_together<Resident>(
-        comm, identities, round, rounds,
+        comm, identities, round, rounds, sieve,
         [&](std::uint64_t i, const auto& add) {
           const Identity& identity = identities.owned[i].identity;
           if (identity.nhs_status() == NhsStatus::one_time || identity.postcode() == 0) return;

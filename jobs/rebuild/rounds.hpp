@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -32,9 +33,53 @@ inline std::uint64_t rounds_for(const Communicator& comm, const Identities& iden
 }
 
 // Rounds cut linkage keys crosswise to ranks, by their low half: each round has an equal share of every rank's shards.
-constexpr bool is_of_round(std::uint64_t key, std::uint64_t round, std::uint64_t rounds) noexcept {
-  return ((key & 0xFFFFFFFF) * rounds) >> 32 == round;
+constexpr std::uint64_t round_of(std::uint64_t key, std::uint64_t rounds) noexcept {
+  return ((key & 0xFFFFFFFF) * rounds) >> 32;
 }
+constexpr bool is_of_round(std::uint64_t key, std::uint64_t round, std::uint64_t rounds) noexcept {
+  return round_of(key, rounds) == round;
+}
+
+// Which of this rank's identities have items in which rounds: a byte of eight rounds' bits an identity, so that a round
+// need not look at the identities that have nothing in it.  For the rounds of one pass.
+class RoundSieve {
+ public:
+  // make: as for bring_together.
+  template <typename Make>
+  void mark(std::size_t identities, std::uint64_t rounds, const Make& make) {
+    if (rounds == rounds_) return;
+    rounds_ = rounds;
+    marks_.assign(rounds > 1 ? identities : 0, 0);
+    for_blocks(marks_.size(), std::size_t{1} << 14, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) {
+        make(i, [&](std::uint64_t key, const auto&) { marks_[i] |= bit(round_of(key, rounds)); });
+      }
+    });
+  }
+
+  // Calls visit(i) for the identities of [begin, end) that may have items in the round.
+  template <typename Visit>
+  void for_each(std::size_t begin, std::size_t end, std::uint64_t round, const Visit& visit) const {
+    if (marks_.empty()) {
+      for (std::size_t i = begin; i < end; ++i) visit(i);
+      return;
+    }
+    std::array<std::size_t, 1024> some;  // found without a branch, which would often be guessed wrong
+    for (std::size_t next = begin; next < end;) {
+      std::size_t found = 0;
+      for (const std::size_t last = std::min(end, next + some.size()); next < last; ++next) {
+        some[found] = next;
+        found += (marks_[next] >> round % 8) & 1U;
+      }
+      for (std::size_t f = 0; f < found; ++f) visit(some[f]);
+    }
+  }
+
+ private:
+  static constexpr std::uint8_t bit(std::uint64_t round) noexcept { return static_cast<std::uint8_t>(1U << round % 8); }
+  std::uint64_t rounds_ = 1;
+  std::vector<std::uint8_t> marks_;  // empty: there is but one round
+};
 
 // The runs of items with one key, of at least fewest items.
 template <typename Item>
@@ -50,18 +95,21 @@ std::vector<Range> groups_of(std::span<const Item> items, std::uint64_t fewest) 
 }
 
 // Collective.  One round: this rank's items by key, those of one key by less, or without one in the order of their
-// identities' numbers.  make(i, add): calls add(key, build) for each item of owned identity i, where build() gives it;
-// a pure function, called twice, from several threads.
+// identities' numbers.  sieve: the same for all rounds, of no pass else.  make(i, add): calls add(key, build) for each
+// item of owned identity i, where build() gives it; a pure function, called twice or more, from several threads.
 template <typename Item, typename Make, typename Less = std::nullptr_t>
 std::vector<Item> bring_together(const Communicator& comm, const Identities& identities, std::uint64_t round,
-                                 std::uint64_t rounds, const Make& make, const Less& less = {}) {
+                                 std::uint64_t rounds, RoundSieve& sieve, const Make& make, const Less& less = {}) {
   const ShardMap shard_map(comm.size());
   const auto ranks = static_cast<std::size_t>(comm.size());
-  const auto for_each_of = [&](std::uint64_t i, const auto& visit) {
-    make(i, [&](std::uint64_t key, const auto& build) {
-      if (is_of_round(key, round, rounds)) {
-        visit(static_cast<std::size_t>(shard_map.owner(shard_of(key))), build);
-      }
+  sieve.mark(identities.owned.size(), rounds, make);
+  const auto for_each_in = [&](std::size_t begin, std::size_t end, const auto& visit) {
+    sieve.for_each(begin, end, round, [&](std::size_t i) {
+      make(i, [&](std::uint64_t key, const auto& build) {
+        if (is_of_round(key, round, rounds)) {
+          visit(static_cast<std::size_t>(shard_map.owner(shard_of(key))), build);
+        }
+      });
     });
   };
   // Items are counted first, and then made where they are sent from.
@@ -70,7 +118,7 @@ std::vector<Item> bring_together(const Communicator& comm, const Identities& ide
   const auto places_of = [&](std::size_t begin) { return places.data() + begin / grain * ranks; };
   for_blocks(identities.owned.size(), grain, [&](std::size_t begin, std::size_t end) {
     std::uint64_t* const counts = places_of(begin);
-    for (std::size_t i = begin; i < end; ++i) for_each_of(i, [&](std::size_t to, const auto&) { ++counts[to]; });
+    for_each_in(begin, end, [&](std::size_t to, const auto&) { ++counts[to]; });
   });
   for (std::size_t to = 0; to < ranks; ++to) {
     first[to + 1] = first[to];
@@ -81,9 +129,7 @@ std::vector<Item> bring_together(const Communicator& comm, const Identities& ide
   std::vector<Item> items(first.back());
   for_blocks(identities.owned.size(), grain, [&](std::size_t begin, std::size_t end) {
     std::uint64_t* const next = places_of(begin);
-    for (std::size_t i = begin; i < end; ++i) {
-      for_each_of(i, [&](std::size_t to, const auto& build) { items[next[to]++] = build(); });
-    }
+    for_each_in(begin, end, [&](std::size_t to, const auto& build) { items[next[to]++] = build(); });
   });
   if (ranks > 1) items = exchange(comm, std::span<const Item>(items), first).items;
   sort_by_key(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "engine/error.hpp"
@@ -45,20 +46,40 @@ std::optional<RunLock> take_folders(const Communicator& comm, const JobFile& job
   return lock;
 }
 
-void remove_scratch(const std::filesystem::path& folder, bool scrub) {
-  if (scrub) {
-    const std::vector<std::byte> zeros(std::size_t{4} << 20);
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
-      if (!entry.is_regular_file()) continue;
-      const File file = File::open_update(entry.path());
-      const std::uint64_t bytes = file.size();
-      for (std::uint64_t at = 0; at < bytes; at += zeros.size()) {
-        file.write_at(at, std::span(zeros).first(std::min<std::uint64_t>(zeros.size(), bytes - at)));
-      }
-      file.sync();
+void remove_scratch(const Communicator& comm, const std::filesystem::path& folder, bool scrub) {
+  namespace fs = std::filesystem;
+  std::string names;  // each ended by a null byte
+  agreed_step(comm, [&] {
+    if (!comm.is_root()) return;
+    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+      if (entry.is_regular_file()) names.append(entry.path().string()).push_back('\0');
     }
+  });
+  comm.broadcast(names);
+  std::vector<fs::path> files;
+  for (std::size_t begin = 0, end = 0; begin < names.size(); begin = end + 1) {
+    end = names.find('\0', begin);
+    files.emplace_back(names.substr(begin, end - begin));
   }
-  std::filesystem::remove_all(folder);
+  std::sort(files.begin(), files.end());
+
+  const auto ranks = static_cast<std::size_t>(comm.size()), rank = static_cast<std::size_t>(comm.rank());
+  agreed_step(comm, [&] {
+    for_each_item((files.size() + ranks - 1 - rank) / ranks, [&](std::size_t i) {
+      const fs::path& path = files[i * ranks + rank];
+      if (scrub) {
+        const std::vector<std::byte> zeros(std::size_t{4} << 20);
+        const File file = File::open_update(path);
+        const std::uint64_t bytes = file.size();
+        for (std::uint64_t at = 0; at < bytes; at += zeros.size()) {
+          file.write_at(at, std::span(zeros).first(std::min<std::uint64_t>(zeros.size(), bytes - at)));
+        }
+        file.sync();
+      }
+      fs::remove(path);
+    });
+  });
+  if (comm.is_root()) fs::remove_all(folder);
 }
 
 void check_environment(const Communicator& comm) {

@@ -24,8 +24,9 @@ SecretBytes load_key(const Communicator& comm, const JobFile& job);
 // Collective.  The output folders, made by rank 0, which locks them while it has what is returned.
 std::optional<RunLock> take_folders(const Communicator& comm, const JobFile& job);
 
-// Removes the folder.  scrub: its files are overwritten first, and that is on the disk before they are gone.
-void remove_scratch(const std::filesystem::path& folder, bool scrub);
+// Collective.  Removes the folder, whose files the ranks share out.  scrub: they are overwritten first, and that is on
+// the disk before they are gone.
+void remove_scratch(const Communicator& comm, const std::filesystem::path& folder, bool scrub);
 
 // Collective.  An environment that publication would refuse is refused now, on whichever rank it is.
 void check_environment(const Communicator& comm);
