@@ -396,7 +396,7 @@ int release(const Communicator& comm, const JobFile& job, const fs::path& agreem
     if (hdf5) {
       files.push_back(write_hdf5_extract(comm, what, counts.chosen, rounds, folder.path(), attributes_of(fields)));
     } else {
-      files = write_csv_extract(comm, what, rounds, folder.path());
+      files = write_csv_extract(comm, what, counts.chosen, rounds, folder.path());
     }
     if (agreement.form == ReleaseForm::identifiable) {
       const std::uint64_t lines =
