@@ -28,7 +28,8 @@ void run(benchmark::State& state, const Collapse& collapse_rows) {
   constexpr std::size_t kRowsPerBlock = 80'000;  // of an extract's block of 8 MiB
   for (std::size_t begin = 0; begin < rows.size(); begin += kRowsPerBlock) {
     runs.push_back({std::span(rows).subspan(begin, std::min(kRowsPerBlock, rows.size() - begin)),
-                    static_cast<std::uint32_t>(4 * begin / rows.size()), {}});
+                    static_cast<std::uint32_t>(4 * begin / rows.size()),
+                    {}});
   }
   std::vector<std::uint32_t> of_row(rows.size());
   benchmark::DoNotOptimize(collapse_rows(runs, of_row));  // the first touch of memory is another question

@@ -537,6 +537,12 @@ bool are_neighbours(std::uint64_t nhs_a, std::uint64_t nhs_b) noexcept {
 std::vector<ClusterResult> resolve_component(std::span<const ClusterNode> nodes, std::vector<Edge> edges,
                                              const ClusterRules& rules, ClusterCounts& counts) {
   if (are_pair_of_one_number(nodes, edges)) return resolve_pair(nodes, edges, counts);
+  if (std::any_of(nodes.begin(), nodes.end(), [](const ClusterNode& node) { return node.several; })) {
+    std::erase_if(edges, [&](const Edge& edge) {
+      if (nodes[index_of(nodes, edge.a)].several) return true;
+      return edge.kind != EdgeKind::rival && nodes[index_of(nodes, edge.b)].several;
+    });
+  }
   const auto split_off = [&edges](EdgeKind kind) {
     const auto first =
         std::stable_partition(edges.begin(), edges.end(), [kind](const Edge& edge) { return edge.kind != kind; });
@@ -580,6 +586,7 @@ std::vector<ClusterResult> resolve_component(std::span<const ClusterNode> nodes,
   std::vector<Standing> standings(nodes.size());
   for (std::uint32_t node = 0; node < nodes.size(); ++node) {
     standings[node] = standing_of(nodes[node], claims[node], parted[node], claimants, rules);
+    standings[node].ambiguous = standings[node].ambiguous || nodes[node].several;
   }
   keep_ties(nodes, ties, standings);
 

@@ -6,6 +6,7 @@
 //     Otherwise it is ambiguous: it stays apart from every number, flagged and counted, and keeps to its like only by
 //     links heavier than the claims.
 //   - Two identities without a number whose genders differ are not brought together by a third that has none.
+//   - An identity whose rows are of several people is joined with nobody.
 //   - A record of a practice is nobody's whom another practice has, where the file shows that nobody has two.
 //   - A number that somebody's record carries by mistake is not a twin's next number: "consecutive numbers on one
 //     birthday are siblings, not typing errors".
@@ -74,6 +75,7 @@ struct ClusterNode {
   std::uint64_t invalid_nhs = 0;  // 0 if none
   std::uint32_t datasets = 0;     // a bit each
   ProviderSet providers = 0;      // of its rows
+  bool several = false;           // its rows are of several people (Evidence::several_patients): it is nobody's
 };
 
 struct ClusterResult {

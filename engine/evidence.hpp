@@ -35,7 +35,8 @@ struct Evidence {
     // Somebody of this gender has a number of the same batch and the same date of birth, at the same postcode: a twin.
     twin_male = 16,
     twin_female = 32,
-    suppressed = 64,  // only rows that an objection bars have it: it is looked for and never kept (clusters.hpp)
+    suppressed = 64,         // only rows that an objection bars have it: it is looked for and never kept (clusters.hpp)
+    several_patients = 128,  // without a number, and its provider has its rows under several patient numbers
   };
   Rarity birth = kAverageRarity;
   Rarity postcode = kAverageRarity;

@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "engine/same_provider.hpp"
 #include "engine/union_find.hpp"
 
 namespace ligature {
@@ -126,7 +127,9 @@ std::vector<NumberLink> possible_returns(std::span<const NumberMember> members, 
   for (std::uint32_t m = 0; m < members.size() && owners.size() < kMembersComparedInFull; ++m) {
     if (is_owner[m]) owners.push_back(m);
   }
-  const Weight least = std::min(model.threshold(), model.rival_threshold() + model.return_weight());
+  // That two are not of one provider may yet be added (same_provider.hpp).
+  const Weight apart = std::max(same_provider_weight(model.parameters(), false), Weight{0});
+  const Weight least = std::min(model.threshold(), model.rival_threshold() + model.return_weight()) - apart;
   std::vector<NumberLink> returns;
   for (std::uint32_t m = 0; m < members.size(); ++m) {
     if (is_owner[m]) continue;

@@ -10,7 +10,6 @@ namespace ligature {
 namespace {
 
 constexpr std::size_t kHeaderBytes = CheckpointFileWriter::kHeaderBytes;
-constexpr std::size_t kWriteBytes = std::size_t{4} << 20;
 constexpr std::array<char, 8> kMagic{'L', 'I', 'G', 'C', 'H', 'E', 'C', 'K'};
 constexpr std::uint64_t kFormat = 1;
 
@@ -59,7 +58,7 @@ void CheckpointFileWriter::add(std::uint64_t kind, std::uint64_t items, std::spa
 
 void CheckpointFileWriter::write(std::span<const std::byte> bytes) {
   tail_.insert(tail_.end(), bytes.begin(), bytes.end());
-  if (tail_.size() < kWriteBytes) return;
+  if (tail_.size() < writer_->piece_bytes()) return;
   const std::size_t whole = tail_.size() / DirectWriter::kBlockBytes * DirectWriter::kBlockBytes;
   writer_->write_at(written_, std::span(tail_).first(whole));
   tail_.erase(tail_.begin(), tail_.begin() + static_cast<std::ptrdiff_t>(whole));

@@ -23,14 +23,20 @@ WriteStrategy write_strategy() {
 }
 
 namespace {
-std::atomic<std::size_t> most_pieces{DirectWriter::kPieces};
+
+constexpr std::size_t kLeastPieceBytes = std::size_t{128} << 10;
+std::atomic<std::size_t> most_bytes{DirectWriter::kPieces * DirectWriter::kPieceBytes};
+
+}  // namespace
+
+void DirectWriter::keep_within(std::size_t bytes) noexcept {
+  most_bytes = bytes;
 }
 
-void DirectWriter::set_most_pieces(std::size_t pieces) noexcept {
-  most_pieces = std::clamp<std::size_t>(pieces, 2, kPieces);
-}
-
-DirectWriter::DirectWriter(const File& file, WriteStrategy strategy) : file_(file), most_buffers_(most_pieces) {
+DirectWriter::DirectWriter(const File& file, WriteStrategy strategy)
+    : file_(file),
+      most_buffers_(std::clamp<std::size_t>(most_bytes / kPieceBytes, 2, kPieces)),
+      piece_bytes_(std::clamp(most_bytes / most_buffers_ / kBlockBytes * kBlockBytes, kLeastPieceBytes, kPieceBytes)) {
   if (strategy == WriteStrategy::direct) direct_ = File::open_direct(file.path());
   for (std::size_t t = 0; direct_.is_open() && t < kThreads; ++t) {
     threads_.emplace_back([this](const std::stop_token& stop) { run(stop); });
@@ -53,7 +59,7 @@ void DirectWriter::write_at(std::uint64_t offset, std::span<const std::byte> byt
   }
   while (bytes.size() >= kBlockBytes) {
     Piece piece{take_buffer(), 0, 0};
-    const auto [at, part] = take(std::min(kPieceBytes, bytes.size() / kBlockBytes * kBlockBytes));
+    const auto [at, part] = take(std::min(piece_bytes_, bytes.size() / kBlockBytes * kBlockBytes));
     std::memcpy(piece.buffer.get(), part.data(), part.size());
     piece.offset = at;
     piece.bytes = part.size();
@@ -67,7 +73,7 @@ void DirectWriter::write_at(std::uint64_t offset, std::span<const std::byte> byt
 DirectWriter::Buffer DirectWriter::take_buffer() {
   std::unique_lock lock(mutex_);
   if (free_.empty() && buffers_ < most_buffers_) {
-    Buffer buffer(static_cast<std::byte*>(::operator new (kPieceBytes, std::align_val_t{kBlockBytes})));
+    Buffer buffer(static_cast<std::byte*>(::operator new (piece_bytes_, std::align_val_t{kBlockBytes})));
     ++buffers_;
     return buffer;
   }

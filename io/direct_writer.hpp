@@ -3,7 +3,7 @@
 // What a run publishes is read by others, later: in the page cache it only costs memory, whose first touch is slower
 // than the disk (bench/README.md, "Publish").  So whole blocks are written with O_DIRECT while the caller goes on; the
 // ends of a write that fill no block go through the page cache, as everything does where the file system has no
-// O_DIRECT.  At most kPieces * kPieceBytes are under way, and less where memory is short (set_most_pieces).
+// O_DIRECT.  At most kPieces * kPieceBytes are under way, and less where memory is short (keep_within).
 #pragma once
 
 #include <condition_variable>
@@ -34,8 +34,8 @@ class DirectWriter {
   static constexpr std::size_t kPieces = 6;
   static constexpr std::size_t kThreads = 2;  // the disk works on one write while the next is prepared
 
-  // Of every writer that is made from here on in this process: 2 to kPieces.
-  static void set_most_pieces(std::size_t pieces) noexcept;
+  // Bytes under way of every writer that is made from here on in this process.
+  static void keep_within(std::size_t bytes) noexcept;
 
   // file: open for writing; must outlive this.
   DirectWriter(const File& file, WriteStrategy strategy);
@@ -49,6 +49,8 @@ class DirectWriter {
   void write_at(std::uint64_t offset, std::span<const std::byte> bytes);
   // Waits until all is written.  Throws what a write met.
   void finish();
+  // That are written at a time.
+  [[nodiscard]] std::size_t piece_bytes() const noexcept { return piece_bytes_; }
   // True if writes go past the page cache; false from the start, or from the first write that was refused.
   [[nodiscard]] bool direct() const;
 
@@ -72,7 +74,8 @@ class DirectWriter {
   mutable std::mutex mutex_;
   std::condition_variable_any work_, room_;
   std::vector<Buffer> free_;
-  std::size_t most_buffers_, buffers_ = 0;  // that may be made; made so far
+  std::size_t most_buffers_, piece_bytes_;  // that may be made; of each
+  std::size_t buffers_ = 0;                 // made so far
   std::deque<Piece> queue_;
   std::size_t under_way_ = 0;
   bool refused_ = false;

@@ -258,6 +258,8 @@ void fields(Archive& archive, ModelParameters& model) {
     for (std::size_t d = 0; d < model.several_providers.size(); ++d)
       datasets(std::to_string(d), model.several_providers[d]);
   });
+  archive("provider_shared_by_one", model.provider_shared_by_one);
+  archive("provider_shared_by_two", model.provider_shared_by_two);
   archive("threshold_bits", model.threshold_bits);
   archive("margin_bits", model.margin_bits);
 }

@@ -17,7 +17,7 @@ namespace ligature {
 namespace {
 
 constexpr std::uint64_t kCompressedWeight = 4;
-constexpr std::size_t kWholeFileBudget = std::size_t{16} << 20;  // decompressed bytes parsed beside other files
+constexpr std::size_t kWholeFilePieces = 2;  // of decompressed bytes that are parsed beside other files
 constexpr std::size_t kPastEndBytes = std::size_t{64} << 10;
 
 using Buffer = std::unique_ptr<char[]>;
@@ -66,17 +66,20 @@ std::vector<Segment> share_of_inputs(const Inputs& inputs, int rank, int ranks, 
 
 // A file that one thread reads from its beginning to its end.
 struct ShareReader::WholeFile {
-  WholeFile(const InputFile& file, std::size_t raw_bytes)
-      : input(file), stream(file.path, file.compression, raw_bytes, [this](std::span<const std::byte> raw) {
-          digests.push_back(digest(raw));
+  WholeFile(const InputFile& file, std::size_t block_bytes, std::size_t raw_bytes)
+      : input(file),
+        block_digests(block_bytes),
+        stream(file.path, file.compression, raw_bytes, [this](std::span<const std::byte> raw) {
+          block_digests.add(raw, digests);
           bytes_read += raw.size();
         }) {}
   WholeFile(const WholeFile&) = delete;
   WholeFile& operator=(const WholeFile&) = delete;
 
   const InputFile& input;
-  ByteStream stream;
+  BlockDigests block_digests;
   std::vector<Digest> digests;
+  ByteStream stream;
   std::uint64_t bytes_read = 0;  // on disk
   std::shared_ptr<const FileContext> context;
   std::size_t buffer_bytes = 0;
@@ -101,7 +104,7 @@ struct ShareReader::ParsedBlock {
   std::size_t end = 0;    // where the next record begins, if state is at rest
   RowBlock rows;
   ReadingState state;
-  Digest digest;                     // of a plain file's block
+  std::optional<Digest> digest;      // of a plain file's piece that is a block
   std::unique_ptr<WholeFile> whole;  // of a whole file
 };
 
@@ -111,9 +114,12 @@ ShareReader::ShareReader(const JobFile& job, const Inputs& inputs, const RowRule
       inputs_(inputs),
       rules_(rules),
       tuning_(tuning),
+      piece_bytes_(std::min(tuning.piece_bytes, tuning.block_bytes)),
       segments_(std::move(segments)),
       consume_(consume),
-      progress_(progress) {}
+      progress_(progress),
+      stream_digests_(tuning.block_bytes),
+      closing_digests_(tuning.block_bytes) {}
 
 ShareReader::~ShareReader() = default;
 
@@ -180,9 +186,10 @@ void ShareReader::open_segment() {
     previous_ = static_cast<char>(before);
   }
   if (input.compression != Compression::none) {
-    stream_ = std::make_unique<ByteStream>(input.path, input.compression, tuning_.block_bytes,
+    stream_digests_.restart();
+    stream_ = std::make_unique<ByteStream>(input.path, input.compression, piece_bytes_,
                                            [this](std::span<const std::byte> raw) {
-                                             reports_[segment_].block_digests.push_back(digest(raw));
+                                             stream_digests_.add(raw, reports_[segment_].block_digests);
                                              progress_(raw.size());
                                            });
   }
@@ -204,17 +211,17 @@ std::optional<ShareReader::Block> ShareReader::produce() {
   if (!context_) open_segment();
   block.context = context_;
   block.previous = previous_;
-  std::size_t size = tuning_.block_bytes;
+  std::size_t size = piece_bytes_;
   if (!stream_) size = static_cast<std::size_t>(std::min<std::uint64_t>(size, segment.end - offset_));
   block.bytes = buffers_.take();
-  if (!block.bytes) block.bytes = make_buffer(tuning_.block_bytes);
+  if (!block.bytes) block.bytes = make_buffer(piece_bytes_);
   if (stream_) {
     const std::size_t wanted = size;
     size = stream_->read({block.bytes.get(), wanted});
     block.piece.last = size < wanted;
   } else {
     // The system fetches what comes next while this block is parsed.
-    ::posix_fadvise(file_.descriptor(), static_cast<off_t>(offset_ + size), static_cast<off_t>(2 * tuning_.block_bytes),
+    ::posix_fadvise(file_.descriptor(), static_cast<off_t>(offset_ + size), static_cast<off_t>(2 * piece_bytes_),
                     POSIX_FADV_WILLNEED);
     file_.read_exactly_at(offset_, std::as_writable_bytes(std::span(block.bytes.get(), size)));
     block.piece.last = offset_ + size == input.bytes;
@@ -252,7 +259,7 @@ ShareReader::ParsedBlock ShareReader::parse(Block&& block) {
   if (piece.offset == 0) parser.line_ends(context.header.lines);
   parsed.end = read_records(tokenizer, parsed.state, piece, parsed.start, piece.size, parser);
   parsed.rows = parser.take();
-  if (context.input->compression == Compression::none) {
+  if (context.input->compression == Compression::none && piece_bytes_ == tuning_.block_bytes) {
     parsed.digest = digest(std::as_bytes(std::span(piece.data, piece.size)));
   }
   parsed.block = std::move(block);
@@ -263,11 +270,11 @@ ShareReader::ParsedBlock ShareReader::parse_whole_file(Block&& block) {
   ParsedBlock parsed;
   const std::uint32_t file = segments_[block.segment].file;
   const InputFile& input = inputs_.files[file];
-  parsed.whole = std::make_unique<WholeFile>(input, tuning_.block_bytes);
+  parsed.whole = std::make_unique<WholeFile>(input, tuning_.block_bytes, piece_bytes_);
   parsed.whole->context = context_of(file, header_of(input));
   const std::uint64_t unfolded = input.compression == Compression::none ? input.bytes + 1 : input.bytes * 16 + 4096;
-  parsed.whole->buffer_bytes = static_cast<std::size_t>(std::min<std::uint64_t>(tuning_.block_bytes, unfolded));
-  parsed.rows = read_on(*parsed.whole, kWholeFileBudget);
+  parsed.whole->buffer_bytes = static_cast<std::size_t>(std::min<std::uint64_t>(piece_bytes_, unfolded));
+  parsed.rows = read_on(*parsed.whole, kWholeFilePieces * piece_bytes_);
   parsed.block = std::move(block);
   return parsed;
 }
@@ -302,19 +309,23 @@ void ShareReader::close_seam(ParsedBlock& parsed) {
     closing_ = block.segment;
     position_ = parsed.whole->input.bytes;
     emit(block.segment, std::move(parsed.rows));
-    while (!parsed.whole->last) emit(block.segment, read_on(*parsed.whole, tuning_.block_bytes));
+    while (!parsed.whole->last) emit(block.segment, read_on(*parsed.whole, piece_bytes_));
     digests = std::move(parsed.whole->digests);
     return;
   }
-  if (block.context->input->compression == Compression::none) digests.push_back(parsed.digest);
-
   const Piece& piece = block.piece;
   if (closing_ != block.segment) {
     closing_ = block.segment;
+    closing_digests_.restart();
     closing_context_ = block.context;
     state_ = ReadingState();
     position_ = block.start.value_or(piece.offset + parsed.start);
     if (block.segment == 0) first_record_ = position_;
+  }
+  if (parsed.digest) {
+    digests.push_back(*parsed.digest);
+  } else if (block.context->input->compression == Compression::none) {
+    closing_digests_.add(std::as_bytes(std::span(piece.data, piece.size)), digests);
   }
   std::size_t at = 0;
   if (state_.at_rest()) {
@@ -347,7 +358,7 @@ void ShareReader::read_past_end() {
   const FileContext& context = *closing_context_;
   RecordTokenizer tokenizer(context.extract->delimiter, context.max_record_bytes);
   RowParser parser(context, 0);
-  const std::size_t most = std::min(kPastEndBytes, tuning_.block_bytes);
+  const std::size_t most = std::min(kPastEndBytes, piece_bytes_);
   const Buffer buffer = make_buffer(most);
   const File file = File::open_read(context.input->path);
   for (std::uint64_t offset = segments_.back().end; !state_.at_rest();) {

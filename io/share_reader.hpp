@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "io/block_digests.hpp"
 #include "io/csv.hpp"
 #include "io/files.hpp"
 #include "io/intake.hpp"
@@ -25,9 +26,12 @@ namespace ligature {
 
 // Sizes that affect speed and memory but no row; tests make them tiny.
 struct IntakeTuning {
-  std::size_t block_bytes = std::size_t{8} << 20;  // pieces of a plain file; also the unit of file digests
-  std::size_t whole_file_bytes = std::size_t{1}
-                                 << 20;  // a file up to this size is opened, read and parsed by one thread
+  std::size_t block_bytes = std::size_t{8} << 20;  // where plain files are cut between ranks; the unit of file digests
+  // A file up to this size is opened, read and parsed by one thread.
+  std::size_t whole_file_bytes = std::size_t{1} << 20;
+  // That a thread parses at a time, at most a block; with its rows some three times as much is held, by each thread and
+  // twice more.
+  std::size_t piece_bytes = std::size_t{8} << 20;
 };
 
 // A part of a file: a plain file's blocks [begin, end), or all of a compressed file.
@@ -110,11 +114,12 @@ class ShareReader {
   const Inputs& inputs_;
   const RowRules& rules_;
   const IntakeTuning& tuning_;
+  std::size_t piece_bytes_;
   std::vector<Segment> segments_;
   const Consume& consume_;
   const Progress& progress_;
   std::vector<SegmentReport> reports_;
-  Recycled<std::unique_ptr<char[]>> buffers_;  // of block_bytes
+  Recycled<std::unique_ptr<char[]>> buffers_;  // of piece_bytes_
   Recycled<RowBlock> blocks_;
 
   // The producer's place.
@@ -122,6 +127,7 @@ class ShareReader {
   std::uint64_t offset_ = 0;
   File file_;
   std::unique_ptr<class ByteStream> stream_;
+  BlockDigests stream_digests_;
   std::shared_ptr<const FileContext> context_;
   std::optional<std::uint64_t> start_;  // known record start of the segment
   char previous_ = '\n';
@@ -129,6 +135,7 @@ class ShareReader {
   // The closing stage's place.
   std::optional<std::size_t> closing_;  // segment
   std::shared_ptr<const FileContext> closing_context_;
+  BlockDigests closing_digests_;
   ReadingState state_;
   std::uint64_t position_ = 0;  // where the next record begins, if state_ is at rest
   std::uint64_t first_record_ = 0;

@@ -15,6 +15,7 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -24,6 +25,7 @@
 #include "io/job_file.hpp"
 #include "io/nearest_name.hpp"
 #include "jobs/jobs.hpp"
+#include "jobs/mpi_start.hpp"
 #include "jobs/process_privacy.hpp"
 #include "jobs/synth/synth.hpp"
 #include "partition/communicator.hpp"
@@ -354,7 +356,9 @@ int run_job(const Communicator& world, const CommandLine& command) {
 int main(int argc, char** argv) {
   ligature::keep_process_private();
   try {
+    std::optional<ligature::MpiStart> start(std::in_place);
     const ligature::MpiEnvironment environment(argc, argv);
+    start.reset();
     const Communicator world = Communicator::world();
     CommandLine command;
     if (const std::optional<int> code = parse_command_line(argc, argv, world.is_root(), command)) return *code;

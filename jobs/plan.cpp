@@ -16,6 +16,7 @@
 #include "jobs/calibration.hpp"
 #include "jobs/jobs.hpp"
 #include "jobs/rates.hpp"
+#include "jobs/rebuild/room.hpp"
 #include "jobs/reckoning.hpp"
 
 namespace ligature {
@@ -77,14 +78,14 @@ int plan(const Communicator& comm, const JobFile& job, const PlanOptions& option
   const ThreadLimit threads(job.threads > 0 ? job.threads : placement.fair_threads);
   const Inputs inputs = find_inputs(comm, job);
   const Estimate e = estimate(comm, job, inputs);
+  const Room room = examine_room(comm, job);
   if (!comm.is_root()) return kExitDone;
 
   const double ranks = comm.size(), cores = ranks * num_threads();
   const auto count = [](double value) { return with_commas(static_cast<std::uint64_t>(std::max(0.0, value))); };
   const auto bytes = [](double value) { return human_bytes(static_cast<std::uint64_t>(std::max(0.0, value))); };
 
-  const double host_memory = job.memory != 0 ? static_cast<double>(job.memory) : 12e9;
-  const double memory = peak_memory(e, host_memory / 4, ranks);
+  const Fit fit = fit_into(room, job, e, ranks, num_threads(), true);
   std::vector<std::vector<std::string>> sizes{{"estimate", "all ranks", "each rank"}};
   const auto add = [&](const std::string& name, double value, const auto& text) {
     sizes.push_back({name, text(value), text(value / ranks)});
@@ -98,9 +99,10 @@ int plan(const Communicator& comm, const JobFile& job, const PlanOptions& option
   add("pairs sharing a postcode", e.postcode_pairs, count);
   sizes.push_back({"largest birthday, identities", count(e.largest_birth), ""});
   sizes.push_back({"largest postcode, identities", count(e.largest_postcode), ""});
-  add("memory at the peak", memory, bytes);
-  add("memory, at least", least_memory(e, ranks), bytes);
-  add("scratch disk", scratch_bytes(e, host_memory / 4, job.checkpoint), bytes);
+  add("memory at the peak", fit.liked, bytes);
+  add("memory, at least", fit.least, bytes);
+  add("memory that there is", fit.memory, bytes);
+  add("scratch disk", scratch_bytes(e, room.of_rows(), job.checkpoint), bytes);
   add("output disk", published_bytes(e) + secure_bytes(e), bytes);
 
   const auto rates_of = options.calibrate.value_or(options.measured.value_or(std::filesystem::path()));
@@ -108,6 +110,11 @@ int plan(const Communicator& comm, const JobFile& job, const PlanOptions& option
              text_table(stage_times(e, rates, cores)));
   fmt::print("Estimated from a sample of up to {}; seconds at {:.0f} threads of {}.\n", human_bytes(kSampleBytes),
              cores, rates_of.empty() ? "the rates in bench/README.md" : "the rates of " + rates_of.string());
+  if (fit.problem) {
+    fmt::print("A rebuild here would be refused: {}.\n", *fit.problem);
+  } else if (fit.is_short()) {
+    fmt::print("Memory is short: rows would wait on disk, and passes go in more rounds.\n");
+  }
   return kExitDone;
 }
 

@@ -19,6 +19,7 @@ std::vector<std::string_view> flag_names(std::uint8_t flags, std::uint8_t notes)
   if ((flags & Evidence::number_thin) != 0) names.emplace_back("number_thin");
   if ((flags & Evidence::twin_male) != 0) names.emplace_back("twin_male");
   if ((flags & Evidence::twin_female) != 0) names.emplace_back("twin_female");
+  if ((flags & Evidence::several_patients) != 0) names.emplace_back("several_patients");
   if ((notes & Provenance::company_known) != 0) names.emplace_back("company_known");
   if ((notes & Provenance::other_provider) != 0) names.emplace_back("other_provider");
   return names;

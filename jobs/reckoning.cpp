@@ -117,7 +117,8 @@ Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& in
       here.insert(here.end(), block.identities.begin(), block.identities.end());
     };
     const ShareReader::Progress progress = [](std::uint64_t) {};
-    const IntakeTuning tuning;
+    IntakeTuning tuning;
+    tuning.piece_bytes = std::size_t{1} << 20;
     const RowRules rules;
     ShareReader reader(job, inputs, rules, tuning, {segment}, consume, progress);
     reader.read(std::nullopt);
@@ -196,20 +197,23 @@ Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& in
   return result;
 }
 
-// Large blocks are used again and not given back, so that the peak grows with what all stages hold; bytes each as
-// measured on artificial populations of 1 and 5 million people (bench/README.md, "Plan").  A pass holds so many
-// identities at a time and no more.
-double peak_memory(const Estimate& e, double spool_budget, double ranks) {
-  constexpr double kEachRank = 94e6, kEachRow = 12, kEachIdentity = 135, kIdentitiesOfAPass = 16.8e6;
-  return kEachRank * ranks + std::min(e.payload_bytes, spool_budget) + kEachRow * e.kept +
+// Bytes each as measured on artificial populations of 100,000 to 20 million people (bench/README.md, "Plan"), with what
+// is brought together for a pass on top, which large populations were not seen to need: so it is somewhat high for
+// them. Each thread has blocks of the input, with the rows that were read from it, if there are so many.
+double peak_memory(const Estimate& e, double spool_budget, double ranks, double threads) {
+  constexpr double kEachRank = 26e6, kEachThread = 32e6, kOfItsInput = 1.3, kEachRow = 12, kEachIdentity = 135,
+                   kIdentitiesOfAPass = 16.8e6;
+  const double intake = std::min(kEachThread * threads * ranks, kOfItsInput * e.input_bytes);
+  return kEachRank * ranks + intake + std::min(e.payload_bytes, spool_budget) + kEachRow * e.kept +
          kEachIdentity * e.identities + kBytesInAPass * std::min(e.identities, kIdentitiesOfAPass * ranks);
 }
 
-// Measured likewise, from outside.  Intake holds blocks of the input, however many there are; after it come persons and
-// the identities that they are made of.
-double least_memory(const Estimate& e, double ranks) {
-  constexpr double kEachRank = 34e6, kIntake = 72e6, kOfItsInput = 1.5, kEachRow = 5, kEachIdentity = 112;
-  const double intake = std::min(kIntake * ranks, kOfItsInput * e.input_bytes);
+// Measured likewise, from outside.  Intake holds small pieces of the input, however many there are; after it come
+// persons and the identities that they are made of.
+double least_memory(const Estimate& e, double ranks, double threads) {
+  constexpr double kEachRank = 24e6, kIntake = 7e6, kIntakeThread = 1.5e6, kOfItsInput = 1.5, kEachRow = 5,
+                   kEachIdentity = 116;
+  const double intake = std::min((kIntake + kIntakeThread * threads) * ranks, kOfItsInput * e.input_bytes);
   return kEachRank * ranks + std::max(intake, kEachRow * e.kept + kEachIdentity * e.identities);
 }
 

@@ -29,10 +29,11 @@ struct Estimate {
 // Collective.
 Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& inputs);
 
-// Bytes of all ranks together, at the peak.  spool_budget: what rows may take before they go to scratch.
-double peak_memory(const Estimate& e, double spool_budget, double ranks);
-// The least that a run can do with: rows on scratch, rounds as small as they get.
-double least_memory(const Estimate& e, double ranks);
+// Bytes of all ranks together, at the peak.  spool_budget: what rows may take before they go to scratch.  threads: of a
+// rank.
+double peak_memory(const Estimate& e, double spool_budget, double ranks, double threads);
+// The least that a run can do with: rows on scratch, pieces of input and rounds as small as they get.
+double least_memory(const Estimate& e, double ranks, double threads);
 // Bytes on disk under secure/scratch: rows beyond the budget, and checkpoints if they are kept.
 double scratch_bytes(const Estimate& e, double spool_budget, CheckpointLevel level);
 // Of the dataset; of the row index and the identities, which stay under secure/.

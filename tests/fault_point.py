@@ -65,6 +65,8 @@ class Job:
         found = {}
         for process in self.processes():
             try:
+                if Path(f"/proc/{process}/comm").read_text() == "ligature-start\n":
+                    continue  # watches a rank, and is none
                 environment = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
             except OSError:
                 continue

@@ -30,6 +30,8 @@ PLACES = STAGES + tuple(f"checkpoint-{name}" for name in CHECKPOINTS)
 # --- kinds of faults -----------------------------------------------------------------------------------------------
 
 KILLED = r"signal 9"
+# A rank may still be under way to its first line, or to the others.
+STOPPED = r"signal 9|signal 15|stopped by signal|has ended while MPI was starting"
 NO_ROOM = r"No space left|no room|[Dd]isk quota|cannot fit|does not fit"
 
 
@@ -89,8 +91,25 @@ def at_any_time(point):
         if ended == 0:
             point.hit = False  # the rank had nothing left to do
         else:
-            # A rank may still be under way to its first line, where no handler is set yet.
-            require(re.search(r"signal 9|signal 15|stopped by signal", job.text()), f"no cause named\n{job.text()}")
+            require(re.search(STOPPED, job.text()), f"no cause named\n{job.text()}")
+    point.left_in_order()
+    point.resumed()
+
+
+def starting(point):
+    """While the program is loaded and MPI starts in it: mpirun 4.1 may say nothing then, and may hang."""
+    sent = (signal.SIGKILL, signal.SIGTERM)[point.number % 2]
+    after = point.rng.uniform(0, 0.1)
+    point.what = f"{sent.name} of rank {point.rank} of {point.ranks} {after:.3f} s after it was there"
+    job = Job(point, point.ranks)
+    while point.rank not in (ranks := job.ranks()) and job.process.poll() is None:
+        time.sleep(0.001)
+    time.sleep(after)
+    if job.process.poll() is None and point.rank in ranks:
+        os.kill(ranks[point.rank], sent)
+    ended, point.to_stop = job.end()
+    point.hit = ended != 0
+    require(not point.hit or re.search(STOPPED, job.text()), f"no cause named\n{job.text()}")
     point.left_in_order()
     point.resumed()
 
@@ -363,6 +382,7 @@ KINDS = {
     "term": (terminated, 2, 32, "SIGTERM of one rank or all, at a stage", None),
     "freeze": (frozen, 0, 16, "SIGSTOP, later SIGKILL of a rank, at a stage", None),
     "time": (at_any_time, 1, 40, "one of the three, at any time", None),
+    "start": (starting, 1, 40, "SIGKILL or SIGTERM of a rank while MPI starts", None),
     "launcher": (launcher, 0, 8, "SIGKILL or SIGTERM of mpirun", None),
     "alone": (alone, 0, 8, "a rank fails alone", None),
     "mpi": (mpi_call, 1, 28, "an MPI call fails on a rank", None),

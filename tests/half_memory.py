@@ -55,7 +55,7 @@ def main():
     parser.add_argument("ligature")
     parser.add_argument("mpiexec")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--people", default="1M")
+    parser.add_argument("--people", default="300k")
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--share", type=float, default=0.5)
     arguments = parser.parse_args()

@@ -286,8 +286,16 @@ TEST_F(IntakeTest, FileDigestsComeFromTheBytesAlone) {
   write("b.csv", text + "\n");
   write("c.csv.gz", gzip(text, 5000));
   job_.extracts = {extract("gp", {"a.csv", "b.csv", "c.csv.gz"})};
-  const std::vector<Digest> split = read({1024, 0}).digests, whole = read({1024, 1U << 20}).digests;
+  const Outcome blocks_at_once = read({1024, 0});
+  const std::vector<Digest> split = blocks_at_once.digests, whole = read({1024, 1U << 20}).digests;
   EXPECT_EQ(split, whole);
+  for (const std::size_t piece : {100U, 512U, 1000U}) {  // where memory is short
+    const Outcome pieces = read({1024, 0, piece}), files = read({1024, 1U << 20, piece});
+    EXPECT_EQ(pieces.digests, whole) << piece;
+    EXPECT_EQ(files.digests, whole) << piece;
+    EXPECT_EQ(pieces.rows, blocks_at_once.rows) << piece;
+    EXPECT_EQ(files.rows, blocks_at_once.rows) << piece;
+  }
   EXPECT_NE(whole[0], whole[1]);
   std::vector<Digest> blocks;
   for (std::size_t at = 0; at < text.size(); at += 1024) {

@@ -140,6 +140,45 @@ TEST_F(LocalIds, equal_rows_that_fit_both_twins_stay_together_under_one_id_and_a
   EXPECT_FALSE(outcome.together("visit3", "visit4"));
 }
 
+TEST_F(LocalIds, equal_rows_that_one_provider_has_under_two_ids_are_two_people) {
+  // Nobody with a number has two ids of one provider.
+  for (std::size_t p = 100; p < 900; ++p) {
+    for (const char* row : {"a", "b", "c"}) {
+      add("known" + std::to_string(p) + row + ",T1,P" + std::to_string(p) + "," + nhs(p) + "," +
+          std::to_string(1930 + p % 71) + "-0" + std::to_string(1 + p % 9) + "-" + std::to_string(10 + p % 19) +
+          ",YO1 " + std::to_string(p % 10) + "AA,1");
+    }
+  }
+  add("owner,T1,A1," + nhs(0) + ",1994-04-25,LS1 4AP,2");
+  add("moved1,T1,A1,,1994-04-25,M1 1AE,2");
+  add("moved2,T1,A2,,1994-04-25,M1 1AE,2");
+  add("hall1,T1,B1,,1993-10-02,B23 1ZZ,2");
+  add("hall2,T1,B2,,1993-10-02,B23 1ZZ,2");
+  add("visit1,T1,C1,,1961-07-08,CF10 1EP,2");
+  add("visit2,T1,C1,,1961-07-08,CF10 1EP,2");
+  const Outcome outcome = rebuilt();
+  EXPECT_FALSE(outcome.together("moved1", "moved2"));
+  EXPECT_FALSE(outcome.together("owner", "moved1"));
+  EXPECT_EQ(outcome.kind.at("moved1"), LinkKind::apart);
+  EXPECT_FALSE(outcome.together("hall1", "hall2"));
+  EXPECT_TRUE(outcome.together("visit1", "visit2"));
+  const Outcome without = rebuilt({"model.providers=false"});
+  EXPECT_TRUE(without.together("owner", "moved1"));
+  EXPECT_TRUE(without.together("hall1", "hall2"));
+}
+
+TEST_F(LocalIds, equal_rows_stay_one_persons_where_people_have_several_ids_of_a_provider) {
+  for (std::size_t p = 100; p < 900; ++p) {
+    for (const char* row : {"a", "b", "c"}) {
+      add("known" + std::to_string(p) + row + ",T1,P" + std::to_string(p) + row + "," + nhs(p) + ",1961-07-08,YO1 " +
+          std::to_string(p % 10) + "AA,1");
+    }
+  }
+  add("hall1,T1,B1,,1993-10-02,B23 1ZZ,2");
+  add("hall2,T1,B2,,1993-10-02,B23 1ZZ,2");
+  EXPECT_TRUE(rebuilt().together("hall1", "hall2"));
+}
+
 TEST_F(LocalIds, id_that_is_written_for_everybody_links_nobody) {
   constexpr std::size_t kPeople = 40;
   for (std::size_t p = 0; p < kPeople; ++p) {
@@ -169,7 +208,7 @@ TEST_F(LocalIds, outcome_is_the_same_for_any_number_of_ranks_and_in_scratch_file
   }
   const Outcome by_all = rebuilt();
   EXPECT_GT(by_all.manifest.passes.back().edges, 300U);
-  const auto least = static_cast<std::uint64_t>(least_memory({}, world_.size())) + (1U << 20);
+  const auto least = static_cast<std::uint64_t>(least_memory({}, world_.size(), 1)) + (1U << 20);
   EXPECT_EQ(rebuilt({"job.memory=" + std::to_string(least)}).manifest.content_digest, by_all.manifest.content_digest);
   const Communicator alone = world_.split(world_.rank());
   if (world_.is_root()) {

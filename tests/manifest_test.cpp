@@ -50,6 +50,7 @@ Manifest full_manifest(const std::filesystem::path& folder) {
   for (std::size_t l = 1; l < kGenderLevels; ++l) m.model.gender[l] = {probability /= 3, probability / 7};
   m.model.prior = 1e-9, m.model.threshold_bits = -3.25, m.model.margin_bits = 2.5;
   for (double& share : m.model.several_providers) share = probability /= 2;
+  m.model.provider_shared_by_one = 0.125, m.model.provider_shared_by_two = 0.625;
   for (HeldOutCounts& of : m.moves.held_out) {
     of.records = next();
     for (auto& counts : of.alone) counts = {next(), next(), next(), next(), next()};

@@ -71,8 +71,8 @@ class Numbers : public testing::Test {
   }
 
   void add(const std::string& dataset, const std::string& id, const std::string& number, const std::string& birth,
-           const std::string& postcode, const std::string& sex) {
-    rows_[dataset] += id + "," + number + "," + birth + "," + postcode + "," + sex + "\n";
+           const std::string& postcode, const std::string& sex, const std::string& provider = "") {
+    rows_[dataset] += id + "," + number + "," + birth + "," + postcode + "," + sex + "," + provider + "\n";
   }
   // A row in both extracts: <id>-gp and <id>-ae.
   void add_known(const std::string& id, const std::string& number, const std::string& birth,
@@ -86,7 +86,7 @@ class Numbers : public testing::Test {
     const SharedFolder folder(comm);
     if (comm.is_root()) {
       for (const auto& [dataset, rows] : rows_) {
-        write_file_durably(folder.path() / (dataset + ".csv"), "id,nhs,birth,postcode,sex\n" + rows, 0600);
+        write_file_durably(folder.path() / (dataset + ".csv"), "id,nhs,birth,postcode,sex,provider\n" + rows, 0600);
       }
       write_file_durably(folder.path() / "superseded.csv", "old_nhs_number,new_nhs_number\n" + superseded_, 0600);
       write_file_durably(folder.path() / "test.key", std::string(32, 'k'), 0600);
@@ -96,7 +96,7 @@ class Numbers : public testing::Test {
       for (const auto& [dataset, rows] : rows_) {
         text += "[[extract]]\ndataset = \"" + dataset + "\"\nfiles = \"" + dataset +
                 ".csv\"\ncolumns = { row_id = \"id\", nhs_number = \"nhs\", date_of_birth = \"birth\", "
-                "postcode = \"postcode\", gender = \"sex\" }\n";
+                "postcode = \"postcode\", gender = \"sex\", provider = \"provider\" }\n";
       }
       write_file_durably(folder.path() / "job.toml", text, 0600);
     }
@@ -171,6 +171,36 @@ TEST_F(Numbers, record_with_an_odd_birthday_goes_back_to_its_number_if_it_fits_n
   add("ae", "anna-odd", nhs(1), "1950-11-28", "LS1 4AP", "2");
   const Outcome found = rebuilt();
   EXPECT_TRUE(found.together("anna-odd", "anna-gp"));
+}
+
+TEST_F(Numbers, record_with_an_odd_birthday_is_another_persons_if_its_provider_knows_the_owner) {
+  // What the file shows: a person's dates differ between practice and hospital, and never within a hospital; but there
+  // others are taken for him.
+  for (std::size_t p = 2'000; p < 2'060; ++p) {
+    std::string mistyped = birth_of(p);
+    mistyped.back() = mistyped.back() == '9' ? '0' : static_cast<char>(mistyped.back() + 1);
+    add("gp", "right" + std::to_string(p), nhs(p), birth_of(p), postcode_of(p), "1", "P");
+    add("ae", "typed" + std::to_string(p), nhs(p), mistyped, postcode_of(p), "1", "H");
+  }
+  for (std::size_t p = 2'100; p < 2'130; ++p) {
+    add("gp", "known" + std::to_string(p), nhs(p), birth_of(p), postcode_of(p), "1", "P");
+    add("ae", "there" + std::to_string(p), nhs(p), birth_of(p), postcode_of(p), "1", "H");
+    add("ae", "taken" + std::to_string(p), nhs(p), "2001-12-3" + std::to_string(p % 2), postcode_of(p + 250), "2", "H");
+  }
+  for (const std::string who : {"anna", "jane"}) {
+    const std::string number = nhs(who == "anna" ? 1 : 2), postcode = who == "anna" ? "LS1 4AP" : "M1 1AE";
+    add("gp", who + "-gp", number, "1950-02-03", postcode, "2", "P");
+    add("ae", who + "-ae", number, "1950-02-03", postcode, "2", "H");
+    add("ae", who + "-odd", number, "1961-11-28", postcode, "2", who == "anna" ? "elsewhere" : "H");
+  }
+  const Outcome found = rebuilt();
+  EXPECT_LT(found.manifest.model.provider_shared_by_one, 0.2);
+  EXPECT_GT(found.manifest.model.provider_shared_by_two, 0.7);
+  EXPECT_TRUE(found.together("anna-odd", "anna-gp"));
+  EXPECT_FALSE(found.together("jane-odd", "jane-gp"));
+  const Outcome without = rebuilt(world_, {"model.providers=false"});
+  EXPECT_EQ(without.manifest.model.provider_shared_by_one, without.manifest.model.provider_shared_by_two);
+  EXPECT_EQ(without.together("anna-odd", "anna-gp"), without.together("jane-odd", "jane-gp"));
 }
 
 TEST_F(Numbers, date_of_birth_that_a_system_writes_for_everybody_is_found_and_is_no_evidence) {

@@ -272,7 +272,10 @@ std::string verdict_text(const Explanation& explanation) {
   const auto& comparisons = explanation.comparisons;
   if (explanation.path.size() == 1 && !comparisons.empty() &&
       std::none_of(comparisons.begin(), comparisons.end(), is_its_weight)) {
-    text += "  (That is what it weighed before all was known of how common the values are, and whose the numbers.)\n";
+    text +=
+        explanation.path.front().kind == LinkKind::returned
+            ? "  (With what it adds that the record fits nobody else, and whether its provider knows the owner.)\n"
+            : "  (That is what it weighed before all was known of how common the values are, and whose the numbers.)\n";
   }
   return text;
 }

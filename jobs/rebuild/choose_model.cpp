@@ -5,6 +5,7 @@
 #include "engine/anchored_estimate.hpp"
 #include "engine/dependence.hpp"
 #include "engine/one_provider.hpp"
+#include "engine/same_provider.hpp"
 #include "jobs/rebuild/expectation.hpp"
 
 namespace ligature {
@@ -48,7 +49,10 @@ ModelParameters choose_model(const Communicator& comm, const JobFile& job, const
   if (job.margin_bits) model.margin_bits = *job.margin_bits;
   if (job.prior) model.prior = *job.prior;
   if (!job.model.twins) model.siblings_at_postcode = {};
-  if (job.model.providers) model.several_providers = several_providers(survey.providers);
+  if (job.model.providers) {
+    model.several_providers = several_providers(survey.providers);
+    set_same_provider(survey.same_provider, model);
+  }
   apply_levels(job.model, model);
   return model;
 }

@@ -18,6 +18,21 @@
 
 namespace ligature {
 
+namespace {
+
+// An identity by itself, whose rows are of several people.
+void add_apart(IdentityId id, const CountedIdentity& counted, const Evidence& evidence, PersonDrafts& drafts) {
+  drafts.drafts.push_back(draft_alone(id, counted, evidence));
+  drafts.drafts.back().ambiguous = true;
+  drafts.members.push_back(id);
+  drafts.provenance.push_back(provenance_alone(id, counted, evidence));
+  drafts.provenance.back().kind = LinkKind::apart;
+  drafts.provenance.back().rank = MatchRank::unmatched;
+  drafts.first_member.push_back(drafts.members.size());
+}
+
+}  // namespace
+
 PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, std::span<const Evidence> evidence,
                               std::vector<Edge>&& edges, const LinkageModel& model, ObjectorSearch* search,
                               const std::optional<std::filesystem::path>& scratch, ClusterReport& report) {
@@ -140,7 +155,10 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
   result.first_member.push_back(0);
   for (PersonDrafts& drafts : task_drafts) append_drafts(result, std::move(drafts));
   for (std::size_t i = 0; i < identities.owned.size(); ++i) {
-    if (component_of[i] == kAlone && !is_suppressed(identities.owned[i])) {
+    if (component_of[i] != kAlone || is_suppressed(identities.owned[i])) continue;
+    if (evidence[i].has(Evidence::several_patients)) {
+      add_apart(identities.first_id + i, identities.owned[i], evidence[i], result);
+    } else {
       result.alone.push_back(static_cast<std::uint32_t>(i));
     }
   }

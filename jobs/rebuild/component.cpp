@@ -47,7 +47,8 @@ void cluster_nodes(std::span<const ComponentNode> nodes, std::vector<ClusterNode
     const bool invalid = identity.nhs_status() == NhsStatus::invalid;
     result.push_back({node.id, identity.valid_nhs(), disowned ? node.counted.identity.valid_nhs() : 0,
                       identity.gender(), node.evidence.has(Evidence::number_thin), twins_of(node.evidence),
-                      invalid ? identity.nhs() : 0, node.counted.datasets, node.counted.providers});
+                      invalid ? identity.nhs() : 0, node.counted.datasets, node.counted.providers,
+                      node.evidence.has(Evidence::several_patients)});
   }
 }
 

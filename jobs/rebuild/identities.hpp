@@ -35,9 +35,10 @@ struct Identities {
   // Identities this rank owns, in the order of their numbers: the first is number first_id.
   std::vector<CountedIdentity> owned;
   IdentityId first_id = 0;
-  std::vector<std::uint64_t> first_id_of_rank;       // ranks + 1 entries
-  std::uint64_t total = 0;                           // over all ranks
-  std::uint64_t per_round = std::uint64_t{1} << 24;  // of a rank, that are brought together at a time (room.hpp)
+  std::vector<std::uint64_t> first_id_of_rank;  // ranks + 1 entries
+  std::uint64_t total = 0;                      // over all ranks
+  static constexpr std::uint64_t kMostPerRound = std::uint64_t{1} << 24;
+  std::uint64_t per_round = kMostPerRound;  // of a rank, that are brought together at a time (room.hpp)
 
   // The way back to rows: row -> different identity on this rank -> (route) -> owned identity.
   std::vector<std::uint32_t> local_of_row;       // by row of the store

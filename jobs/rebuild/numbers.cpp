@@ -5,6 +5,7 @@
 
 #include "engine/ownership.hpp"
 #include "engine/parallel.hpp"
+#include "engine/same_provider.hpp"
 #include "partition/shuffle.hpp"
 
 namespace ligature {
@@ -29,7 +30,7 @@ struct Findings {
 };
 
 // A wrong number is written on one row, but a wrong date of birth on all that its system sends: half of a person's own
-// records with errors are of several rows, and hardly any of another's.
+// records with errors are of several rows, and hardly any of another's.  Where the providers say as much, they say it.
 constexpr Weight kOneRow = kWeightPerBit;
 
 // One number: its members' parts and owner, then the visitors that may mean it.
@@ -54,8 +55,10 @@ class NumberSettler {
     };
     for (const NumberLink& link : settlement.returns) {
       if (!valid || !settings_.returns) continue;
-      const Weight less = is_one_row(link.a) || is_one_row(link.b) ? kOneRow : 0;
-      found.edges.push_back({members[link.a].id, members[link.b].id, link.weight - less, EdgeKind::ret});
+      const bool a_returns = settlement.standing[link.a] == NumberStanding::disowned;
+      Weight weight = link.weight + provider_weight(members, a_returns ? link.a : link.b);
+      if (weight <= link.weight && (is_one_row(link.a) || is_one_row(link.b))) weight -= kOneRow;
+      found.edges.push_back({members[link.a].id, members[link.b].id, weight, EdgeKind::ret});
     }
     for (const NumberLink& link : settlement.ties) {
       if (valid) found.edges.push_back({members[link.a].id, members[link.b].id, 0, EdgeKind::tie});
@@ -138,6 +141,19 @@ class NumberSettler {
   }
 
  private:
+  // What it says of a member that those who share its number under another date of birth are of its provider.
+  [[nodiscard]] Weight provider_weight(std::span<const NumberItem> members, std::size_t of) const noexcept {
+    const DayNumber birth = members[of].counted.identity.date_of_birth();
+    ProviderSet others = 0;
+    for (const NumberItem& member : members.first(std::min(members.size(), kMembersComparedInFull))) {
+      const DayNumber its_birth = member.counted.identity.date_of_birth();
+      if (its_birth != birth && its_birth != kMissingDay) others |= member.counted.providers;
+    }
+    const ProviderSet own = members[of].counted.providers;
+    if (birth == kMissingDay || own == 0 || others == 0) return 0;
+    return same_provider_weight(model_.parameters(), (own & others) != 0);
+  }
+
   // How common its postcode is, is not known here, and not needed: who shares a number is judged by other rates.
   [[nodiscard]] Identity weighed_here(const NumberItem& item) const noexcept {
     return weighed(item.counted.identity, survey_.of_birth(item.counted.identity.date_of_birth()));

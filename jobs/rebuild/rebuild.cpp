@@ -50,6 +50,7 @@
 #include "jobs/rebuild/saved_rows.hpp"
 #include "jobs/rebuild/secure_files.hpp"
 #include "jobs/rebuild/setup.hpp"
+#include "jobs/rebuild/several_patients.hpp"
 #include "jobs/rebuild/stage_clock.hpp"
 #include "jobs/rebuild/stopping.hpp"
 #include "jobs/rebuild/summary.hpp"
@@ -113,10 +114,11 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     clock.begin("resume rows");
   } else {
     Progress progress(comm, "intake", input_bytes / static_cast<std::uint64_t>(comm.size()), "bytes");
+    IntakeTuning tuning;
+    tuning.piece_bytes = memory.piece_bytes;
     const auto read = [&](const std::optional<Range>& files, const auto& restart, const auto& take) {
       return read_extracts(
-          comm, job, inputs, rules, restart, take, [&](std::uint64_t bytes) { progress.add(bytes); }, IntakeTuning(),
-          files);
+          comm, job, inputs, rules, restart, take, [&](std::uint64_t bytes) { progress.add(bytes); }, tuning, files);
     };
     if (keeps_row_shards(checkpoints, inputs)) {
       intake = read_row_shards(comm, checkpoints, inputs, rows, read,
@@ -186,6 +188,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
       flag_twins(comm, identities, std::move(survey.twins), survey.evidence);
     }
     evidence = std::move(survey.evidence);
+    if (uses_local_ids(job) && job.model.providers) flag_several_patients(comm, rows, identities, evidence);
     save_numbers(checkpoints, evidence, links, manifest);
     clock.end(manifest.identity_records, "identities", owned, std::exchange(work, {}));
   }

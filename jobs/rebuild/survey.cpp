@@ -119,10 +119,15 @@ std::vector<DayNumber> find_default_births(const BirthCounts& counts) {
   return found;
 }
 
+struct RecordCounts {
+  PatternCounts patterns{};
+  SameProviderCounts same_provider;
+};
+
 // Pairs of records: an identity seen in several sources is as many records that agree.
 void count_records(std::span<const NumberItem> members, const Survey& survey,
                    const std::vector<std::uint8_t>& is_default, std::vector<Identity>& identities,
-                   PatternCounts& counts) {
+                   RecordCounts& counts) {
   if (members.size() > kMostIdentities) return;
   identities.clear();
   for (const NumberItem& member : members) {
@@ -132,9 +137,12 @@ void count_records(std::span<const NumberItem> members, const Survey& survey,
   }
   const auto records = [&](std::size_t i) { return survey.records_of(members[i].counted); };
   for (std::size_t i = 0; i < members.size(); ++i) {
-    counts[compare(identities[i], identities[i])] += pairs_of(records(i));
+    counts.patterns[compare(identities[i], identities[i])] += pairs_of(records(i));
     for (std::size_t j = i + 1; j < members.size(); ++j) {
-      counts[compare(identities[i], identities[j])] += records(i) * records(j);
+      const Pattern pattern = compare(identities[i], identities[j]);
+      const std::uint64_t pairs = records(i) * records(j);
+      counts.patterns[pattern] += pairs;
+      counts.same_provider.add(pattern, members[i].counted.providers, members[j].counted.providers, pairs);
     }
   }
 }
@@ -221,7 +229,7 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
   survey.one_dataset = is_one_dataset(comm, identities);
   groups.visit([&](const NumberRound& round) {
     sample.add(round);
-    PerThread<PatternCounts> counts;
+    PerThread<RecordCounts> counts;
     for_blocks(round.groups.size(), kGroupsPerTask, [&](std::size_t begin, std::size_t end) {
       std::vector<Identity> weighed_members;
       for (std::size_t g = begin; g < end; ++g) {
@@ -230,11 +238,17 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
         count_records(members, survey, is_default, weighed_members, counts.local());
       }
     });
-    counts.for_each([&](const PatternCounts& mine) {
-      for (std::size_t p = 0; p < kPatterns; ++p) survey.same_number[p] += mine[p];
+    counts.for_each([&](const RecordCounts& mine) {
+      for (std::size_t p = 0; p < kPatterns; ++p) survey.same_number[p] += mine.patterns[p];
+      for (std::size_t persons = 0; persons < 2; ++persons) {
+        survey.same_provider.pairs[persons] += mine.same_provider.pairs[persons];
+        survey.same_provider.shared[persons] += mine.same_provider.shared[persons];
+      }
     });
   });
   comm.sum(survey.same_number);
+  comm.sum(survey.same_provider.pairs);
+  comm.sum(survey.same_provider.shared);
 
   // Identities without a number count as persons too, where values are counted.
   std::vector<std::uint64_t> persons_of_birth(kDays, 0);

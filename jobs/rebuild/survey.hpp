@@ -11,6 +11,7 @@
 #include "engine/model.hpp"
 #include "engine/model_settings.hpp"
 #include "engine/one_provider.hpp"
+#include "engine/same_provider.hpp"
 #include "jobs/rebuild/identities.hpp"
 #include "jobs/rebuild/number_groups.hpp"
 #include "jobs/rebuild/twins.hpp"
@@ -32,6 +33,7 @@ struct Survey {
   std::vector<Evidence> births;      // by day: its rarity, and whether systems write it when they know none
   std::vector<TwinPair> twins;       // seen by this rank
   OneProviderCounts providers;       // of the rows of a number
+  SameProviderCounts same_provider;  // of pairs of records that share a number
   bool one_dataset = false;          // all rows are of one
   std::uint64_t default_births = 0;  // such days
   // How many records an identity is: one for each source.  In a file of one dataset its rows are the records, of which

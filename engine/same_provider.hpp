@@ -1,0 +1,33 @@
+// Two records under one NHS number with different dates of birth: are they from one provider?
+//
+// A provider writes what it knows of a person on all that it sends, so the records of one person that differ in their
+// date of birth are mostly of two providers.  Another's number slips onto a single row, as often as not where its owner
+// is known too.  How much that says is counted in the file, where it is certain: an error in a part of the date and one
+// gender are one person; wholly different dates and genders are two.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "engine/comparison.hpp"
+#include "engine/model.hpp"
+#include "engine/provider_set.hpp"
+
+namespace ligature {
+
+// Pairs of records under one valid number with different dates of birth, both of known providers.
+struct SameProviderCounts {
+  std::array<std::uint64_t, 2> pairs{};   // of one person, of two
+  std::array<std::uint64_t, 2> shared{};  // ... with a provider in common
+  // Adds pairs of this pattern.  Those that may be either are not counted.
+  void add(Pattern pattern, ProviderSet a, ProviderSet b, std::uint64_t count) noexcept;
+};
+
+// Sets provider_shared_by_one and _by_two; half of 30 pairs more are taken to share one.
+void set_same_provider(const SameProviderCounts& counts, ModelParameters& model) noexcept;
+
+// What it adds to the weight of a pair under one number, with different dates of birth, that it is from one provider,
+// or is not.
+Weight same_provider_weight(const ModelParameters& model, bool shared) noexcept;
+
+}  // namespace ligature

@@ -1,0 +1,108 @@
+// Spools and parked vectors give back what they were given, whether or not it had to wait on scratch, and leave nothing
+// there.
+#include "io/spool.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <numeric>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "engine/error.hpp"
+#include "io/parked.hpp"
+
+namespace ligature {
+namespace {
+
+class SpoolTest : public ::testing::Test {
+ protected:
+  SpoolTest() : scratch_(std::filesystem::temp_directory_path() / ("spool_test-" + std::to_string(::getpid()))) {
+    std::filesystem::create_directories(scratch_);
+  }
+  ~SpoolTest() override { std::filesystem::remove_all(scratch_); }
+
+  static std::vector<std::byte> bytes(std::size_t count) {
+    std::vector<std::byte> bytes(count);
+    for (std::size_t i = 0; i < count; ++i) bytes[i] = static_cast<std::byte>(i * 7 + i / 251);
+    return bytes;
+  }
+
+  std::filesystem::path scratch_;
+};
+
+TEST_F(SpoolTest, WhatWasAppendedComesBackFromMemoryAndScratch) {
+  const std::vector<std::byte> written = bytes((std::size_t{5} << 20) / 2 + 17);
+  for (const std::uint64_t budget : {0ULL, 1ULL << 20, 2ULL << 20, 8ULL << 20}) {
+    for (const bool settles : {false, true}) {
+      SpoolBudget shared(budget);
+      Spool spool(scratch_, shared);
+      for (std::size_t begin = 0; begin < written.size(); begin += 99'991) {
+        spool.append(std::span(written).subspan(begin, std::min<std::size_t>(99'991, written.size() - begin)));
+        // In the middle too: what is appended after it follows what was there.
+        if (settles && begin % 2 == 0) spool.settle();
+      }
+      if (settles) spool.settle();
+      EXPECT_EQ(spool.size(), written.size());
+      for (int time = 0; time < 2; ++time, spool.rewind()) {
+        std::vector<std::byte> read(written.size());
+        const std::span<std::byte> all(read);
+        spool.read(all.first(12'345));
+        spool.read(all.subspan(12'345));
+        EXPECT_EQ(read, written) << budget << settles;
+        EXPECT_THROW(spool.read(all.first(1)), Error);
+      }
+      EXPECT_TRUE(std::filesystem::is_empty(scratch_)) << "its file has a name";
+    }
+  }
+}
+
+TEST_F(SpoolTest, ClearedItGivesItsBudgetBackAndBeginsAnew) {
+  SpoolBudget budget(1 << 20);
+  Spool spool(scratch_, budget);
+  const std::vector<std::byte> written = bytes(3 << 20);
+  spool.append(written);
+  spool.settle();
+  EXPECT_FALSE(budget.take(1 << 20));
+  spool.clear();
+  EXPECT_EQ(spool.size(), 0U);
+  EXPECT_TRUE(budget.take(1 << 20));
+  budget.give_back(1 << 20);
+  spool.settle();  // nothing waits
+  spool.append(std::span(written).first(100));
+  std::vector<std::byte> read(100);
+  spool.read(read);
+  EXPECT_TRUE(std::equal(read.begin(), read.end(), written.begin()));
+}
+
+TEST_F(SpoolTest, AParkedVectorIsEmptyUntilItIsBroughtBack) {
+  std::vector<std::uint64_t> numbers(300'001);
+  std::iota(numbers.begin(), numbers.end(), 7);
+  const std::vector<std::uint64_t> expected = numbers;
+  Parked<std::uint64_t> parked(scratch_, numbers);
+  EXPECT_EQ(numbers.capacity(), 0U) << "its memory is not given back";
+  EXPECT_TRUE(std::filesystem::is_empty(scratch_));
+  parked.bring_back(numbers);
+  EXPECT_EQ(numbers, expected);
+  parked.bring_back(numbers);  // once more is no harm
+  EXPECT_EQ(numbers, expected);
+}
+
+TEST_F(SpoolTest, WithoutScratchAVectorStaysWhereItIs) {
+  std::vector<int> numbers{1, 2, 3};
+  const int* const place = numbers.data();
+  Parked<int> parked(std::nullopt, numbers);
+  EXPECT_EQ(numbers.data(), place);
+  parked.bring_back(numbers);
+  EXPECT_EQ(numbers, (std::vector<int>{1, 2, 3}));
+  std::vector<int> none;
+  Parked<int> empty(scratch_, none);
+  empty.bring_back(none);
+  EXPECT_TRUE(none.empty());
+}
+
+}  // namespace
+}  // namespace ligature
