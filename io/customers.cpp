@@ -57,14 +57,38 @@ void read_entries(const std::filesystem::path& path, std::vector<std::string> co
 
 }  // namespace
 
+std::string folded_recipient(std::string_view name) {
+  std::string folded;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const auto byte = [&](std::size_t at) { return at < name.size() ? static_cast<unsigned char>(name[at]) : 0U; };
+    const char c = name[i];
+    if (byte(i) < 0x80) {
+      if (c >= 'A' && c <= 'Z') folded += static_cast<char>(c - 'A' + 'a');
+      if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '&' || c == '+') folded += c;
+    } else if (byte(i) == 0xC2 && byte(i + 1) < 0xC0) {
+      ++i;  // U+0080 to U+00BF: no letters but two ordinals; the space that does not break and the soft hyphen
+    } else if (byte(i) == 0xE2 && (byte(i + 1) == 0x80 || byte(i + 1) == 0x81)) {
+      i += 2;  // U+2000 to U+207F: spaces, dashes, quotation marks, marks of direction
+    } else if (byte(i) == 0xEF && byte(i + 1) == 0xBB && byte(i + 2) == 0xBF) {
+      i += 2;  // U+FEFF
+    } else {
+      folded += c;
+    }
+  }
+  return folded.empty() ? std::string(name) : folded;
+}
+
 std::vector<ApprovedCustomer> read_customers(const std::filesystem::path& path) {
   std::vector<ApprovedCustomer> customers;
   std::set<std::pair<std::string, std::string>> approved;
-  std::map<std::string, std::string> types;
+  std::map<std::string, std::string> types, spellings;
   read_entries(path, {"recipient", "recipient_type", "purpose"},
                [&](std::vector<std::string>& values, std::uint64_t line) {
                  if (values[1] != "researcher" && values[1] != "commissioner" && values[1] != "company") {
                    refuse(path, line, "recipient_type must be researcher, commissioner or company");
+                 }
+                 if (spellings.emplace(folded_recipient(values[0]), values[0]).first->second != values[0]) {
+                   refuse(path, line, "the recipient is spelt otherwise in an earlier line: one customer has one name");
                  }
                  if (!approved.emplace(values[0], values[2]).second) {
                    refuse(path, line, "the same recipient and purpose stand in an earlier line");

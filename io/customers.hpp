@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ligature {
@@ -12,8 +13,15 @@ struct ApprovedCustomer {
 };
 
 // Reads the register; not collective.  Throws UsageError, with the line, if an entry is broken, incomplete or repeated,
-// or one recipient has two types: a register that contradicts itself approves of nothing.
+// or one recipient has two types or two spellings: a register that contradicts itself approves of nothing.
 std::vector<ApprovedCustomer> read_customers(const std::filesystem::path& path);
+
+// One customer under two names could be given what one may not have together: names that differ only in case, spaces,
+// punctuation or marks that are not seen are one customer's.
+std::string folded_recipient(std::string_view name);
+inline bool same_recipient(std::string_view a, std::string_view b) {
+  return folded_recipient(a) == folded_recipient(b);
+}
 
 // A table outward,area: for outward codes, the areas that are released in their place.  Not collective.  Sorted by
 // outward code.  Throws UsageError, with the line, if an entry is broken, incomplete or repeated.

@@ -26,9 +26,14 @@ namespace {
 File::File(int descriptor, std::filesystem::path path) : descriptor_(descriptor), path_(std::move(path)) {}
 
 File File::open_read(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // O_NONBLOCK: a FIFO must not make the job wait.
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) fail("cannot read", path);
-  return {descriptor, path};
+  File file(descriptor, path);
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0) fail("cannot examine", path);
+  if (!S_ISREG(status.st_mode)) throw UsageError("not a regular file: " + path.string());
+  return file;
 }
 
 File File::create(const std::filesystem::path& path, mode_t mode) {

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "engine/error.hpp"
+#include "engine/postcode.hpp"
 #include "io/block_source.hpp"
 #include "io/csv.hpp"
 #include "io/nearest_name.hpp"
@@ -22,6 +23,12 @@ std::string_view trimmed(std::string_view text) noexcept {
   const auto begin = text.find_first_not_of(" \t");
   if (begin == std::string_view::npos) return {};
   return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
+}
+
+// A number, a date or a postcode: a file without a header begins with values, and these are nobody's business.
+bool looks_like_a_value(std::string_view name) noexcept {
+  const auto digits = std::count_if(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return digits >= 6 || standardise_postcode(name).packed != 0;
 }
 
 // The header's names that are most like one, quoted and separated by commas.
@@ -93,7 +100,12 @@ std::uint32_t find_column(const Header& header, const std::string& name, std::ve
   const auto times = std::count(names.begin(), names.end(), name);
   if (times == 1) return static_cast<std::uint32_t>(std::find(names.begin(), names.end(), name) - names.begin());
   if (times == 0) {
-    problems.push_back(fmt::format("no column \"{}\" in the header; nearest: {}", name, nearest_names(name, names)));
+    if (std::any_of(names.begin(), names.end(), looks_like_a_value)) {
+      problems.push_back(fmt::format(
+          "no column \"{}\" in the header; the first line holds values: put a line of column names before it", name));
+    } else {
+      problems.push_back(fmt::format("no column \"{}\" in the header; nearest: {}", name, nearest_names(name, names)));
+    }
   } else {
     problems.push_back(fmt::format("column \"{}\" stands {} times in the header", name, times));
   }

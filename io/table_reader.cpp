@@ -186,7 +186,7 @@ std::optional<std::vector<std::string>> TableReader::texts(std::string_view key)
         result.push_back(item.text);
       }
     }
-    if (node->children.empty()) mistakes_.add(node->place, full(key) + " must name at least one file");
+    if (node->children.empty()) mistakes_.add(node->place, full(key) + " must name at least one");
     if (result.empty()) return std::nullopt;
   } else {
     wrong_type(*node, key, "text or an array of texts");

@@ -73,7 +73,7 @@ std::size_t first_not_utf8(std::string_view text) noexcept {
 
 std::optional<TomlProblem> precheck_toml(std::string_view text) {
   if (const std::size_t offset = first_not_utf8(text); offset != std::string_view::npos) {
-    return TomlProblem{offset, "not UTF-8 text; save the job file in that encoding"};
+    return TomlProblem{offset, "not UTF-8 text; save the file in that encoding"};
   }
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (is_unreadable(text, i)) {

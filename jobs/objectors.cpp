@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <functional>
-#include <optional>
 #include <span>
-#include <string_view>
 
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "engine/pseudonym.hpp"
 #include "io/identity_records.hpp"
+#include "io/part_files.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
 
@@ -19,8 +18,9 @@ namespace ligature {
 
 namespace {
 
-constexpr std::uint64_t kPersonsAtOnce = std::uint64_t{1} << 15;
-constexpr std::size_t kRecordsAtOnce = std::size_t{1} << 13;
+constexpr std::size_t kPersonsAtOnce = std::size_t{1} << 15;
+
+constexpr int kMostReaders = 8;
 
 using PseudonymText = std::array<char, 32>;
 
@@ -43,26 +43,23 @@ Claim claim_of(const IdentityRecord& record) noexcept {
 std::vector<Carrier> read_carriers(const Communicator& comm, const std::filesystem::path& secure,
                                    const ObjectionLedger& ledger, ObjectionKinds kinds, DayNumber on) {
   std::vector<Carrier> carriers;
-  std::optional<std::string> problem;
-  try {
-    IdentityRecordReader reader(secure, comm.rank(), comm.size());
-    for (auto piece = reader.next_piece(); !piece.empty(); piece = reader.next_piece()) {
-      PerThread<std::vector<Carrier>> found;
-      for_blocks(piece.size(), kRecordsAtOnce, [&](std::size_t begin, std::size_t end) {
-        std::vector<Carrier>& mine = found.local();
-        for (std::size_t i = begin; i < end; ++i) {
-          const IdentityRecord& record = piece[i];
+  agreed_step(comm, [&] {
+    // Threads read shares of their own, since the reading is most of the work; not many, since each opens all parts.
+    const int shares = std::min(num_threads(), kMostReaders);
+    PerThread<std::vector<Carrier>> found;
+    for_each_item(static_cast<std::size_t>(shares), [&](std::size_t share) {
+      std::vector<Carrier>& mine = found.local();
+      IdentityRecordReader reader(secure, comm.rank() * shares + static_cast<int>(share), comm.size() * shares);
+      for (auto piece = reader.next_piece(); !piece.empty(); piece = reader.next_piece()) {
+        for (const IdentityRecord& record : piece) {
           const std::uint64_t nhs = record.identity.valid_nhs();
           if (nhs == 0 || record.rows == 0 || !ledger.stands(nhs, kinds, on)) continue;
           mine.push_back({nhs, claim_of(record), record.person});
         }
-      });
-      found.for_each([&](const std::vector<Carrier>& of) { carriers.insert(carriers.end(), of.begin(), of.end()); });
-    }
-  } catch (const Error& error) {
-    problem = error.what();
-  }
-  comm.agree(problem);
+      }
+    });
+    found.for_each([&](const std::vector<Carrier>& of) { carriers.insert(carriers.end(), of.begin(), of.end()); });
+  });
   return carriers;
 }
 
@@ -85,6 +82,31 @@ std::vector<Pseudonym> bound_persons(std::vector<Carrier>&& carriers, Objectors&
     }
   }
   return bound;
+}
+
+// The rows of persons, both ascending.  Throws Error if one has none in the range.
+std::vector<std::uint64_t> rows_of(const DatasetReader& dataset, std::size_t column, Range range,
+                                   std::span<const Pseudonym> persons) {
+  std::vector<std::uint64_t> rows;
+  if (persons.empty()) return rows;
+  PerThread<std::vector<std::uint64_t>> found;
+  for_blocks(range.size(), kPersonsAtOnce, [&](std::size_t begin, std::size_t end) {
+    std::vector<PseudonymText> texts(end - begin);
+    dataset.read(column, range.begin + begin, std::as_writable_bytes(std::span(texts)));
+    std::vector<std::uint64_t>& mine = found.local();
+    auto from = texts.begin();
+    for (auto next = std::lower_bound(persons.begin(), persons.end(), parse_pseudonym(texts.front().data()));
+         next != persons.end(); ++next) {
+      const PseudonymText wanted = hex_digits(*next);
+      from = std::lower_bound(from, texts.end(), wanted);
+      if (from == texts.end()) break;
+      if (*from == wanted) mine.push_back(range.begin + begin + static_cast<std::uint64_t>(from - texts.begin()));
+    }
+  });
+  found.for_each([&](const std::vector<std::uint64_t>& of) { rows.insert(rows.end(), of.begin(), of.end()); });
+  std::sort(rows.begin(), rows.end());
+  if (rows.size() != persons.size()) throw Error("a person of the secure folder is not in the dataset: two runs");
+  return rows;
 }
 
 PseudonymText first_pseudonym(const DatasetReader& dataset, std::size_t column, std::uint64_t row) {
@@ -123,20 +145,7 @@ Objectors find_objectors(const Communicator& comm, const std::filesystem::path& 
   sort_items(here.begin(), here.end(), std::less<>());
   here.erase(std::unique(here.begin(), here.end()), here.end());
 
-  auto next = here.begin();
-  std::vector<PseudonymText> texts;
-  for (std::uint64_t row = mine.begin; row < mine.end && next != here.end(); row += texts.size()) {
-    texts.resize(std::min(kPersonsAtOnce, mine.end - row));
-    dataset.read(column, row, std::as_writable_bytes(std::span(texts)));
-    // The persons are ascending, as those who are looked for.
-    for (auto from = texts.begin(); next != here.end(); ++next) {
-      const PseudonymText wanted = hex_digits(*next);
-      from = std::lower_bound(from, texts.end(), wanted);
-      if (from == texts.end() || *from != wanted) break;
-      found.rows.push_back(row + static_cast<std::uint64_t>(from - texts.begin()));
-    }
-  }
-  if (comm.any(next != here.end())) throw Error("a person of the secure folder is not in the dataset: two runs");
+  agreed_step(comm, [&] { found.rows = rows_of(dataset, column, mine, here); });
   std::array<std::uint64_t, 3> sums{found.rows.size(), found.numbers, found.default_numbers};
   comm.sum(sums);
   found.persons = sums[0];

@@ -230,6 +230,12 @@ TEST(Customers, are_read_and_a_register_that_contradicts_itself_is_refused) {
   EXPECT_NE(said("Acme Ltd,company,trials\nAcme Ltd,company,trials\n").find("customers.csv:3: the same recipient and"),
             std::string::npos);
   EXPECT_NE(said("Acme Ltd,company,trials\nAcme Ltd,researcher,x\n").find("another type"), std::string::npos);
+  for (const std::string other : {"acme LTD", "Acme  Ltd.", "Acme\u00A0Ltd", "Ac\u00ADme Ltd"}) {  // under two names
+    EXPECT_NE(said("Acme Ltd,company,trials\n" + other + ",company,audit\n").find("spelt otherwise"),
+              std::string::npos);
+    EXPECT_TRUE(same_recipient("Acme Ltd", other));
+  }
+  EXPECT_FALSE(same_recipient("Acme Ltd", "Acne Ltd"));
   EXPECT_NE(said("Acme Ltd,charity,trials\n").find(":2: recipient_type must be"), std::string::npos);
   EXPECT_NE(said("Acme Ltd,company,\n").find(":2: an entry lacks a value"), std::string::npos);
   EXPECT_NE(said("Acme Ltd,company\n").find(":2: not a row of the table"), std::string::npos);

@@ -40,7 +40,12 @@ TEST_F(IntakeTest, AllMistakesOfAllFilesAreToldBeforeAnyWork) {
   Extract tabs = extract("tabs", {"wide.csv"});
   tabs.delimiter = '\t';
   job_.extracts.push_back(tabs);
+  write("headless.csv", "9434765919,LS1 1AA,1950-02-03\n");
+  job_.extracts.push_back(extract("bare", {"headless.csv"}));
   const std::string text = mistakes(comm_, job_);
+  EXPECT_NE(text.find("headless.csv: no column \"nhs_number\" in the header; the first line holds values"),
+            std::string::npos);
+  EXPECT_EQ(text.find("9434765919"), std::string::npos);  // nobody's number in a message
   for (const std::string part :
        {"empty.csv: the file is empty", "renamed.csv: no column \"nhs_number\" in the header; nearest: \"nhs_no\"",
         "renamed.csv: column \"code\" stands 2 times", "absent.csv: no such file", "none*.csv: no such file",

@@ -248,7 +248,7 @@ TEST(JobFile, a_value_of_the_wrong_type_or_range_is_refused) {
       {"job = 5", "'job' in the job file must be a table, not a whole number"},
       {"[extract]\ndataset = \"gp\"", "[[extract]]"},
       {"extract = [1]", "must be an array of tables"},
-      {"[[extract]]\nfiles = []", "must name at least one file"},
+      {"[[extract]]\nfiles = []", "must name at least one"},
       {"[[extract]]\nfiles = [1]", "must be text or an array of texts"},
       {"[[extract]]\ndelimiter = \":\"", "must be one of"},
       {"[[extract]]\ndelimiter = \"\"", "must be one of"},

@@ -401,8 +401,11 @@ TEST_F(ReleaseJob, with_and_without_objectors_no_name_is_the_same_though_the_log
   // Two runs with a log each: what one of them gave is not in the other's.
   const Text exempt = Text(kExtract).set("id", "\"A-9\"").set("legal_basis", "\"regulation-3\"");
   const Rows applied = read_csv(make(kExtract) / "persons.csv");
-  if (world_.is_root()) std::filesystem::remove(run_.secure / "audit.log");
-  world_.barrier();
+  on_root([&] {
+    std::filesystem::remove(run_.secure / "audit.log");
+    const Manifest& run = run_.manifest;
+    append_audit(run_.secure, {"rebuild", {{"run_id", run.run_id}, {"content_digest", run.content_digest}}});
+  });
   const Rows not_applied = read_csv(make(exempt) / "persons.csv");
   ASSERT_EQ(applied.size(), not_applied.size());
   std::set<std::string> names;
@@ -430,6 +433,35 @@ TEST_F(ReleaseJob, a_key_that_would_let_two_files_be_joined_is_refused) {
       "agreement A-1 is with University of Leeds");
   on_root([&] { append_audit(run_.secure, {"rebuild", {{"key_id", pseudonymiser("b.key").key_id()}}}); });
   expect_refused(Text(kExtract).set("key", "\"b.key\""), "its key was the key of a dataset");
+}
+
+TEST_F(ReleaseJob, without_the_log_or_the_ledger_of_the_run_it_is_refused) {
+  const std::string log = read_small_file(run_.secure / kAuditFile);
+  for (const std::string& other : {std::string(), std::string("not a log"), log.substr(0, log.size() - 30)}) {
+    on_root([&] { write_file_durably(run_.secure / kAuditFile, other, 0600); });
+    expect_refused(kExtract, "does not have the making of this run", kExitFailed);
+    EXPECT_EQ(violations("audit log has the making of this run"), 1U);
+  }
+  on_root([&] { write_file_durably(run_.secure / kAuditFile, log, 0600); });
+  EXPECT_EQ(violations("audit log has the making of this run"), 0U);
+
+  // The run's ledger has what was coded in rows: who takes an entry out would have that person released.
+  const std::string who = std::to_string(tiny_nhs_number(3)),
+                    ledger = "nhs_number,kind,date\n" + who + ",type2,2014-01-01\n";
+  on_root([&] {
+    write_file_durably(run_.secure / "objections.csv", ledger, 0600);
+    run_.manifest.consent.ledger_version =
+        hex(ObjectionLedger({{tiny_nhs_number(3), *day_number({2014, 1, 1}), ObjectionKind::type2, false}}).version());
+    write_manifest(run_.manifest);
+  });
+  const std::string check = "ledger of objections is what the run was made with";
+  EXPECT_EQ(violations(check), 0U);
+  make(kExtract);
+  on_root([&] { write_file_durably(run_.secure / "objections.csv", "nhs_number,kind,date\n", 0600); });
+  const std::string said = refusal(kExtract, kExitFailed);
+  EXPECT_NE(said.find("is not the ledger of objections"), std::string::npos) << said;
+  EXPECT_EQ(said.find(who), std::string::npos);
+  EXPECT_EQ(violations(check), 1U);
 }
 
 TEST_F(ReleaseJob, a_key_file_that_others_can_read_or_that_is_too_short_is_refused) {

@@ -8,6 +8,7 @@
 
 #include "engine/linkage_key.hpp"
 #include "engine/nhs_number.hpp"
+#include "io/audit_log.hpp"
 #include "io/content_digest.hpp"
 #include "io/files.hpp"
 #include "io/identity_records.hpp"
@@ -324,6 +325,10 @@ void TinyRun::write(const Communicator& comm) {
     for (std::uint64_t q = 0; q < quarantined; ++q) list += "/extracts/gp.csv," + std::to_string(q + 2) + ",nul_byte\n";
     write_file_durably(secure / "quarantine.csv", list, 0600);
     write_manifest(manifest);
+    append_audit(
+        secure,
+        {"rebuild",
+         {{"run_id", manifest.run_id}, {"content_digest", manifest.content_digest}, {"key_id", manifest.key_id}}});
   }
   comm.barrier();
 }

@@ -247,7 +247,7 @@ TEST_F(Verify, wrong_count_in_the_manifest_is_found) {
 
 TEST_F(Verify, manifest_of_another_run_is_found) {
   EXPECT_EQ(failures_after([](const TinyRun& run) { change_manifests(run, run.manifest.run_id, "another"); }),
-            Names{"manifest and attributes of the dataset agree"});
+            (Names{"manifest and attributes of the dataset agree", "audit log has the making of this run"}));
 }
 
 TEST_F(Verify, folder_that_others_can_read_is_found) {

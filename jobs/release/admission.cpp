@@ -7,6 +7,8 @@
 #include "engine/error.hpp"
 #include "engine/hmac_lanes.hpp"
 #include "io/audit_log.hpp"
+#include "io/customers.hpp"
+#include "jobs/run_account.hpp"
 
 namespace ligature {
 
@@ -28,15 +30,17 @@ SecretBytes naming_key(const Agreement& agreement, SecretBytes key) {
 }
 
 std::uint64_t admit_release(const std::filesystem::path& secure, const Agreement& agreement, const std::string& key_id,
-                            const std::string& main_key_id) {
+                            const Manifest& run) {
   const std::string name = agreement.path.string();
   const auto refuse = [&](const std::string& why) { throw UsageError(name + ": refused: " + why); };
-  if (!key_id.empty() && key_id == main_key_id) {
+  if (!key_id.empty() && key_id == run.key_id) {
     refuse("its key is the key of the dataset; make one of its own with: ligature key new FILE");
   }
   std::uint64_t earlier = 0;
+  bool has_run = false;
   std::string why;
   read_audit_log(secure, [&](const AuditEntry& entry) {
+    has_run = has_run || is_making_of(entry, run);
     if (!why.empty()) return;
     if (entry.action == "rebuild" && !key_id.empty() && entry.text("key_id") == key_id) {
       why = fmt::format("its key was the key of a dataset (entry {} of the audit log)", entry.sequence);
@@ -44,13 +48,13 @@ std::uint64_t admit_release(const std::filesystem::path& secure, const Agreement
     if (entry.action != "release") return;
     const bool same_agreement = entry.text("agreement") == agreement.id;
     if (same_agreement) ++earlier;
-    if (same_agreement && entry.text("recipient") != agreement.recipient) {
+    if (same_agreement && !same_recipient(entry.text("recipient"), agreement.recipient)) {
       why = fmt::format("agreement {} is with {} (entry {} of the audit log)", agreement.id, entry.text("recipient"),
                         entry.sequence);
     } else if (!same_agreement && !key_id.empty() && entry.text("key_id") == key_id) {
       why = fmt::format("its key is that of agreement {} (entry {} of the audit log): the two files could be joined",
                         entry.text("agreement"), entry.sequence);
-    } else if (entry.text("recipient") == agreement.recipient &&
+    } else if (same_recipient(entry.text("recipient"), agreement.recipient) &&
                entry.text("objections") != objections_basis(agreement)) {
       why = fmt::format(
           "{} was given data with objections {} (agreement {}, entry {} of the audit log), and would now "
@@ -59,6 +63,10 @@ std::uint64_t admit_release(const std::filesystem::path& secure, const Agreement
           objections_basis(agreement));
     }
   });
+  if (!has_run) {
+    throw Error("the audit log in " + secure.string() +
+                " does not have the making of this run: it was cut off, replaced or lost.  Bring it back, or rebuild");
+  }
   if (!why.empty()) refuse(why);
   return earlier + 1;
 }

@@ -7,6 +7,7 @@
 
 #include "engine/secret_bytes.hpp"
 #include "io/agreement.hpp"
+#include "io/manifest.hpp"
 
 namespace ligature {
 
@@ -14,14 +15,15 @@ namespace ligature {
 std::string_view objections_basis(const Agreement& agreement) noexcept;
 
 // Returns the number of this release under the agreement, from 1.  Not collective.  key_id: of the agreement's key,
-// empty if it has none; main_key_id: of the dataset's.  Throws UsageError
+// empty if it has none; run: what is released from.  Throws UsageError
 //   if the key is the key of a dataset or of another agreement: their files could be joined;
 //   if the agreement's id was another recipient's;
 //   if the recipient has had data on another basis, with objections applied or without: whoever has both can tell who
 //   objected.
-// Throws Error if the log's chain is broken: nothing is released that it could not account for.
+// Throws Error if the log's chain is broken or it does not have the making of the run: nothing is released that it
+// could not account for.
 std::uint64_t admit_release(const std::filesystem::path& secure, const Agreement& agreement, const std::string& key_id,
-                            const std::string& main_key_id);
+                            const Manifest& run);
 
 // The key that names are made under.  Where objections are not applied it is one that is derived from the agreement's,
 // so that files with and without those who object have no name in common, whatever run they are of and whether or not

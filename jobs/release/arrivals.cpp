@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <limits>
-#include <numeric>
+#include <utility>
 
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
@@ -19,30 +20,36 @@ namespace ligature {
 
 namespace {
 
-constexpr std::size_t kPersonsAtOnce = 1024;         // of a task
-constexpr std::size_t kDays = std::size_t{1} << 16;  // day numbers that there are
-constexpr std::uint64_t kNoRow = ~std::uint64_t{0};  // its name is not a row's: it shuffles a person's rows
+constexpr std::size_t kPersonsAtOnce = 1024;                // of a task
+constexpr std::size_t kDays = std::size_t{1} << 16;         // day numbers that there are
+constexpr std::size_t kBucketBytes = std::size_t{1} << 19;  // of records: half of a second-level cache
+constexpr std::size_t kMostBuckets = 1U << 12;              // that are filled at once
+constexpr std::uint64_t kRanges = std::uint64_t{1} << 32;   // that range_of can tell apart
+constexpr std::uint64_t kNoRow = ~std::uint64_t{0};         // its name is not a row's: it shuffles a person's rows
 
 std::size_t fixed_bytes(const ReleasedColumns& columns) noexcept {
-  return Arrivals::kHeadBytes + Arrivals::kNumberBytes * (columns.persons.size() + columns.events.size());
+  return Bucket::kHeadBytes + Bucket::kNumberBytes * (columns.persons.size() + columns.events.size());
 }
 
 // A released person of a slice.
 struct Leaving {
-  std::size_t person = 0;  // of the slice
   Pseudonym name;
-  std::size_t bytes = 0, at = 0;  // of its record, and where that is put
+  std::uint32_t person = 0;  // of the slice
+  std::uint32_t slot = 0;    // the rank and the bucket that get it
+  Bucket::Number bytes = 0;  // of its record
+};
+
+// The released persons of a slice, and of each slot their sizes (Arrivals::size_words), then where their records go.
+struct LeavingSlice {
+  std::vector<Leaving> persons;
+  std::vector<std::uint64_t> sizes, at;
 };
 
 // Packs the persons of slices that belong to a round.  Its functions may be called from several threads.
 class Packer {
  public:
-  Packer(const Release& release, int ranks, std::uint64_t round, std::uint64_t rounds)
-      : release_(release),
-        year_(year_of(release.source)),
-        ranks_(static_cast<std::uint64_t>(ranks)),
-        round_(round),
-        rounds_(rounds) {
+  Packer(const Release& release, std::uint64_t slots, std::uint64_t round, std::uint64_t rounds)
+      : release_(release), year_(year_of(release.source)), slots_(slots), round_(round), rounds_(rounds) {
     for (const ReleasedEvents& events : release.columns.events) {
       days_.emplace_back(kDays);
       for (std::size_t day = 0; day < kDays; ++day) {
@@ -52,58 +59,63 @@ class Packer {
   }
 
   // Who of a slice is in the round, under which name.
-  void name_persons(const Slice& slice, std::vector<Leaving>& leaving) const {
+  void name_persons(const Slice& slice, LeavingSlice& leaving) const {
     std::vector<Pseudonym> persons;
-    std::vector<std::size_t> at;
+    std::vector<std::uint32_t> at;
     for (std::size_t p = 0; p < slice.persons.size(); ++p) {
       if (!release_.selection.has(slice.persons.begin + p)) continue;
       persons.push_back(slice.pseudonyms[p]);
-      at.push_back(p);
+      at.push_back(static_cast<std::uint32_t>(p));
     }
     std::vector<Pseudonym> names(persons.size());
     Pseudonymiser(release_.key).name(std::span<const Pseudonym>(persons), std::span(names));
     const ReleasedColumns& columns = release_.columns;
-    leaving.clear();
+    const std::size_t words = Arrivals::size_words(columns);
+    leaving.persons.clear();
+    leaving.sizes.assign(slots_ * words, 0);
     for (std::size_t i = 0; i < names.size(); ++i) {
-      if (range_of(names[i], rounds_ * ranks_) / ranks_ != round_) continue;
-      Leaving person{at[i], names[i], fixed_bytes(columns), 0};
+      const std::uint64_t range = range_of(names[i], rounds_ * slots_);
+      if (range / slots_ != round_) continue;
+      const std::uint64_t slot = range % slots_;
+      std::uint64_t* const sizes = &leaving.sizes[slot * words];
+      std::uint64_t bytes = fixed_bytes(columns);
       for (std::size_t d = 0; d < columns.events.size(); ++d) {
-        person.bytes += events_of(slice.events[d], person).size() * columns.events[d].event_bytes;
+        const std::uint64_t events = events_of(slice.events[d], at[i]).size();
+        bytes += events * columns.events[d].event_bytes;
+        sizes[2 + d] += events;
       }
-      if (person.bytes > std::numeric_limits<Arrivals::Number>::max()) {
+      if (bytes > std::numeric_limits<Bucket::Number>::max()) {
         throw Error("one person has more events than a release can hold");
       }
-      leaving.push_back(person);
+      sizes[0] += bytes;
+      ++sizes[1];
+      leaving.persons.push_back(
+          {names[i], at[i], static_cast<std::uint32_t>(slot), static_cast<Bucket::Number>(bytes)});
     }
   }
 
-  // Says where each record goes.  first: ranks + 1 offsets, by the rank that gets the record.
-  void lay_out(std::span<std::vector<Leaving>> slices, std::vector<std::uint64_t>& first) const {
-    first.assign(ranks_ + 1, 0);
-    for (const std::vector<Leaving>& leaving : slices) {
-      for (const Leaving& person : leaving) first[rank_of(person.name) + 1] += person.bytes;
-    }
-    std::partial_sum(first.begin(), first.end(), first.begin());
-    std::vector<std::uint64_t> next(first.begin(), first.end() - 1);
-    for (std::vector<Leaving>& leaving : slices) {
-      for (Leaving& person : leaving) {
-        person.at = next[rank_of(person.name)];
-        next[rank_of(person.name)] += person.bytes;
+  // Says where each record goes: by slot, then by slice.  sizes: of each slot, over all slices.
+  void lay_out(std::span<LeavingSlice> slices, std::vector<std::uint64_t>& sizes) const {
+    const std::size_t words = Arrivals::size_words(release_.columns);
+    sizes.assign(slots_ * words, 0);
+    for (LeavingSlice& leaving : slices) leaving.at.resize(slots_);
+    std::uint64_t next = 0;
+    for (std::size_t slot = 0; slot < slots_; ++slot) {
+      for (LeavingSlice& leaving : slices) {
+        leaving.at[slot] = std::exchange(next, next + leaving.sizes[slot * words]);
+        for (std::size_t w = 0; w < words; ++w) sizes[slot * words + w] += leaving.sizes[slot * words + w];
       }
     }
   }
 
-  void pack(const Slice& slice, std::span<const Leaving> leaving, std::byte* bytes) const {
-    for (std::size_t begin = 0; begin < leaving.size(); begin += kPersonsAtOnce) {
-      pack_some(slice, leaving.subspan(begin, std::min(kPersonsAtOnce, leaving.size() - begin)), bytes);
+  void pack(const Slice& slice, LeavingSlice& leaving, std::byte* bytes) const {
+    const std::span<const Leaving> persons = leaving.persons;
+    for (std::size_t begin = 0; begin < persons.size(); begin += kPersonsAtOnce) {
+      pack_some(slice, persons.subspan(begin, std::min(kPersonsAtOnce, persons.size() - begin)), leaving.at, bytes);
     }
   }
 
  private:
-  [[nodiscard]] std::size_t rank_of(const Pseudonym& name) const noexcept {
-    return range_of(name, rounds_ * ranks_) % ranks_;
-  }
-
   // Asks for all names of some persons' rows at once: of each person and dataset the one that shuffles its rows, then
   // those of the rows, where they have ids.
   void ask_names(const Slice& slice, std::span<const Leaving> persons, std::vector<DatasetRow>& rows) const {
@@ -111,17 +123,19 @@ class Packer {
       const Pseudonym& who = slice.pseudonyms[person.person];
       for (std::size_t d = 0; d < slice.events.size(); ++d) {
         const ReleasedEvents& released = release_.columns.events[d];
-        const std::uint64_t count = events_of(slice.events[d], person).size();
+        const std::uint64_t count = events_of(slice.events[d], person.person).size();
         if (count > 1) rows.push_back({who, released.key, kNoRow});
         for (std::uint64_t i = 0; released.row_ids && i < count; ++i) rows.push_back({who, released.key, i});
       }
     }
   }
-  static Range events_of(const Slice::Events& events, const Leaving& person) noexcept {
-    return {events.offsets[person.person], events.offsets[person.person + 1]};
+  static Range events_of(const Slice::Events& events, std::size_t person) noexcept {
+    return {events.offsets[person], events.offsets[person + 1]};
   }
 
-  void pack_some(const Slice& slice, std::span<const Leaving> persons, std::byte* bytes) const {
+  // at: of each slot the place of its next record.
+  void pack_some(const Slice& slice, std::span<const Leaving> persons, std::vector<std::uint64_t>& at,
+                 std::byte* bytes) const {
     const ReleasedColumns& columns = release_.columns;
     std::vector<DatasetRow> rows;
     ask_names(slice, persons, rows);
@@ -130,22 +144,22 @@ class Packer {
     auto name = names.cbegin();
     std::vector<std::pair<std::uint64_t, std::uint32_t>> order;
     for (const Leaving& person : persons) {
-      std::byte* to = bytes + person.at;
+      std::byte* to = bytes + std::exchange(at[person.slot], at[person.slot] + person.bytes);
       const auto put = [&](const auto& value) {
         std::memcpy(to, &value, sizeof value);
         to += sizeof value;
       };
       put(person.name);
-      put(static_cast<Arrivals::Number>(person.bytes));
+      put(person.bytes);
       for (const PersonColumn column : columns.persons) {
-        put(static_cast<Arrivals::Number>(
+        put(static_cast<Bucket::Number>(
             released_value(slice, person.person, column, release_.areas, release_.agreement.age_band, year_)));
       }
       for (const Slice::Events& events : slice.events) {
-        put(static_cast<Arrivals::Number>(events_of(events, person).size()));
+        put(static_cast<Bucket::Number>(events_of(events, person.person).size()));
       }
       for (std::size_t d = 0; d < columns.events.size(); ++d) {
-        const Range range = events_of(slice.events[d], person);
+        const Range range = events_of(slice.events[d], person.person);
         if (range.size() == 0) continue;
         if (range.size() == 1) {
           if (columns.events[d].row_ids) put(*name++);
@@ -189,15 +203,17 @@ class Packer {
 
   const Release& release_;
   int year_;
-  std::uint64_t ranks_, round_, rounds_;
+  std::uint64_t slots_, round_, rounds_;
   std::vector<std::vector<DayNumber>> days_;  // of each dataset: every date as it is released
 };
 
 }  // namespace
 
-void Arrivals::reserve(std::size_t bytes, std::size_t persons) {
+Arrivals::Arrivals(const ReleasedColumns& columns, std::size_t buckets)
+    : columns_(columns), words_(size_words(columns)), runs_(buckets), sizes_(buckets * words_) {}
+
+void Arrivals::reserve(std::size_t bytes) {
   if (bytes > room_) enlarge(bytes);
-  order_.reserve(persons);
 }
 
 void Arrivals::enlarge(std::size_t bytes) {
@@ -213,24 +229,45 @@ std::byte* Arrivals::grow(std::size_t bytes) {
   return bytes_.get() + size_ - bytes;
 }
 
-void Arrivals::take_over() {
-  for (; placed_ < size_; placed_ += number(placed_ + sizeof(Pseudonym))) {
-    order_.push_back({name_at(placed_).high, placed_});
+void Arrivals::take_over(std::span<const std::uint64_t> sizes) {
+  for (std::size_t i = 0; i * words_ < sizes.size(); ++i) {
+    const std::span<const std::uint64_t> of = sizes.subspan(i * words_, words_);
+    if (of[0] == 0) continue;
+    const std::size_t bucket = i % runs_.size();
+    runs_[bucket].push_back({placed_, of[0]});
+    placed_ += of[0];
+    for (std::size_t w = 0; w < words_; ++w) sizes_[bucket * words_ + w] += of[w];
   }
 }
 
-void Arrivals::sort() {
-  const auto low = [&](const Place& place) { return name_at(place.at).low; };
-  sort_by_key(
-      order_, [](const Place& place) { return place.high; },
-      [&](const Place& a, const Place& b) {
-        if (a.high != b.high) return a.high < b.high;
-        return low(a) != low(b) ? low(a) < low(b) : a.at < b.at;
-      });
-  const auto twice = std::adjacent_find(order_.begin(), order_.end(), [&](const Place& a, const Place& b) {
-    return a.high == b.high && low(a) == low(b);
+void Bucket::open(const Arrivals& arrivals, std::size_t bucket) {
+  columns_ = &arrivals.columns();
+  order_.clear();
+  arrivals.for_each_run(bucket, [&](const std::byte* record, std::size_t bytes) {
+    for (const std::byte* const end = record + bytes; record < end; record += number(record + sizeof(Pseudonym))) {
+      order_.push_back({name_at(record).high, record});
+    }
   });
-  if (twice != order_.end()) throw Error("two persons have one pseudonym");
+}
+
+void Bucket::sort() {
+  if (order_.empty()) return;
+  const auto high = [](const Place& place) { return place.high; };
+  const auto [least, most] =
+      std::minmax_element(order_.begin(), order_.end(), [](const Place& a, const Place& b) { return a.high < b.high; });
+  const std::uint64_t range = most->high - least->high;
+  const radix_sort_detail::Stretch stretch{least->high,
+                                           range == 0 ? 0U : static_cast<unsigned>(std::countl_zero(range))};
+  other_.resize(order_.size());
+  radix_sort_detail::sort_bucket(std::span<const Place>(order_), std::span(other_), high, stretch, 0, places_,
+                                 other_places_);
+  order_.swap(other_);
+  radix_sort_detail::for_each_run(std::span(order_), high, [](Place* first, Place* last) {
+    if (last - first == 1) return;
+    std::sort(first, last, [](const Place& a, const Place& b) { return name_at(a.record) < name_at(b.record); });
+    const auto same = [](const Place& a, const Place& b) { return name_at(a.record) == name_at(b.record); };
+    if (std::adjacent_find(first, last, same) != last) throw Error("two persons have one pseudonym");
+  });
 }
 
 std::uint64_t range_of(const Pseudonym& name, std::uint64_t ranges) noexcept {
@@ -250,28 +287,32 @@ std::uint64_t record_bytes(const ReleasedColumns& columns, std::uint64_t persons
 
 std::uint64_t rounds_needed(const Communicator& comm, const ReleasedColumns& columns, std::uint64_t persons,
                             std::uint64_t bytes_of_rank) {
-  const std::uint64_t bytes = record_bytes(columns, persons) + persons * 2 * sizeof(Arrivals::Place);
+  const std::uint64_t bytes = record_bytes(columns, persons);
   // Names are spread evenly, but histories are not all of one length.
   const std::uint64_t room =
       std::max<std::uint64_t>(1, comm.min(bytes_of_rank) / 2) * static_cast<std::uint64_t>(comm.size());
   return std::min<std::uint64_t>(1 + bytes / room, 1U << 16);
 }
 
-Arrivals bring(const Communicator& comm, const Release& release, std::uint64_t round, std::uint64_t rounds) {
-  Arrivals arrivals(release.columns);
+Arrivals bring(const Communicator& comm, const Release& release, std::uint64_t persons, std::uint64_t round,
+               std::uint64_t rounds) {
   const auto ranks = static_cast<std::uint64_t>(comm.size());
-  const std::uint64_t persons = comm.sum(release.selection.count());
-  const auto share = [&](std::uint64_t all) { return all / (rounds * ranks) * 17 / 16; };
-  arrivals.reserve(share(record_bytes(release.columns, persons)), share(persons));
+  const std::uint64_t share = record_bytes(release.columns, persons) / (rounds * ranks);
+  // Names are told apart by 32 bits of theirs where ranges are formed.
+  const std::uint64_t buckets = std::clamp<std::uint64_t>(
+      share / kBucketBytes, 1, std::min<std::uint64_t>(kMostBuckets, kRanges / (rounds * ranks)));
+  Arrivals arrivals(release.columns, buckets);
+  arrivals.reserve(share * 17 / 16);
   WantedPersons wanted_persons = wanted_for(release.columns.persons);
   wanted_persons.pseudonym = true;
   SliceReader reader(release.source, release.columns.wanted, release.selection.persons, wanted_persons);
-  const Packer packer(release, comm.size(), round, rounds);
-  std::vector<std::vector<Leaving>> leaving;
+  const Packer packer(release, ranks * buckets, round, rounds);
+  const std::size_t words = Arrivals::size_words(release.columns);
+  std::vector<LeavingSlice> leaving;
   std::vector<std::byte> bytes;
-  std::vector<std::uint64_t> first;
+  std::vector<std::uint64_t> sizes(ranks * buckets * words);
   for (bool more = true; comm.any(more);) {
-    first.assign(ranks + 1, 0);
+    std::fill(sizes.begin(), sizes.end(), 0);
     agreed_step(comm, [&] {
       if (!more) return;
       const std::span<Slice> slices = reader.next();
@@ -280,20 +321,32 @@ Arrivals bring(const Communicator& comm, const Release& release, std::uint64_t r
       for_each_item(slices.size(), [&](std::size_t s) {
         reader.load_persons(slices[s]);
         packer.name_persons(slices[s], leaving[s]);
-        if (leaving[s].empty()) return;
+        const std::vector<Leaving>& those = leaving[s].persons;
+        if (those.empty()) return;
         const std::uint64_t row = slices[s].persons.begin;
-        reader.load_events(slices[s], row + leaving[s].front().person, row + leaving[s].back().person);
+        reader.load_events(slices[s], row + those.front().person, row + those.back().person);
       });
-      packer.lay_out(leaving, first);
+      packer.lay_out(leaving, sizes);
+      std::uint64_t all = 0;
+      for (std::size_t i = 0; i < sizes.size(); i += words) all += sizes[i];
       // Alone, a rank packs its records where they stay.
-      if (ranks > 1) bytes.resize(std::max(bytes.size(), std::size_t{first.back()}));
-      std::byte* const to = ranks > 1 ? bytes.data() : arrivals.grow(first.back());
+      if (ranks > 1) bytes.resize(std::max(bytes.size(), std::size_t{all}));
+      std::byte* const to = ranks > 1 ? bytes.data() : arrivals.grow(all);
       for_each_item(slices.size(), [&](std::size_t s) { packer.pack(slices[s], leaving[s], to); });
     });
-    if (ranks > 1) exchange_into(comm, bytes, first, [&](std::size_t size) { return arrivals.grow(size); });
-    arrivals.take_over();
+    if (ranks == 1) {
+      arrivals.take_over(sizes);
+      continue;
+    }
+    std::vector<std::uint64_t> first(ranks + 1), first_size(ranks + 1);
+    for (std::size_t r = 0; r < ranks; ++r) {
+      first_size[r + 1] = (r + 1) * buckets * words;
+      first[r + 1] = first[r];
+      for (std::size_t i = first_size[r]; i < first_size[r + 1]; i += words) first[r + 1] += sizes[i];
+    }
+    exchange_into(comm, bytes, first, [&](std::size_t size) { return arrivals.grow(size); });
+    arrivals.take_over(exchange(comm, std::span<const std::uint64_t>(sizes), first_size).items);
   }
-  agreed_step(comm, [&] { arrivals.sort(); });
   return arrivals;
 }
 

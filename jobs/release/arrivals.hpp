@@ -3,6 +3,9 @@
 // The pseudonyms are cut into as many equal ranges as there are rounds and ranks: those of one round are brought to
 // their ranks and written before the next is begun, so that memory is bounded by the number of rounds.  Events of a
 // person are shuffled by a hash under the agreement's key; nothing of the order that they had survives.
+//
+// Within its range a rank deals records to buckets, ranges again, while they are packed: a bucket fits in a core's
+// second-level cache, where it is sorted and gone through column by column when it is written.
 #pragma once
 
 #include <cstddef>
@@ -20,37 +23,67 @@ namespace ligature {
 // What one rank got of one round.
 class Arrivals {
  public:
-  explicit Arrivals(const ReleasedColumns& columns) : columns_(columns) {}
+  Arrivals(const ReleasedColumns& columns, std::size_t buckets);
 
-  // Room for so many bytes of records of so many persons, which is not touched before they come.
-  void reserve(std::size_t bytes, std::size_t persons);
-  // Room for the records of one exchange, as they were packed; then, when they are there, where each lies.
+  // Room for so many bytes of records, which is not touched before they come.
+  void reserve(std::size_t bytes);
+  // Room for the records of one exchange, as they were packed; then, when they are there, how many of each source and
+  // bucket came: of each its bytes, persons, and events of each dataset (size_words numbers).
   std::byte* grow(std::size_t bytes);
-  void take_over();
-  // To be called when all have come.  Throws Error if two persons have one pseudonym.
+  void take_over(std::span<const std::uint64_t> sizes);
+  [[nodiscard]] static std::size_t size_words(const ReleasedColumns& columns) noexcept {
+    return 2 + columns.events.size();
+  }
+
+  [[nodiscard]] const ReleasedColumns& columns() const noexcept { return columns_; }
+  [[nodiscard]] std::size_t buckets() const noexcept { return runs_.size(); }
+  [[nodiscard]] std::uint64_t persons(std::size_t bucket) const noexcept { return sizes_[bucket * words_ + 1]; }
+  [[nodiscard]] std::uint64_t events(std::size_t bucket, std::size_t dataset) const noexcept {
+    return sizes_[bucket * words_ + 2 + dataset];
+  }
+  // Visits each stretch of records of a bucket: visit(first byte, bytes).
+  template <typename Visit>
+  void for_each_run(std::size_t bucket, const Visit& visit) const {
+    for (const Run& run : runs_[bucket]) visit(bytes_.get() + run.at, run.bytes);
+  }
+
+ private:
+  void enlarge(std::size_t bytes);
+
+  struct Run {
+    std::size_t at = 0, bytes = 0;
+  };
+  const ReleasedColumns& columns_;
+  std::size_t words_;
+  std::unique_ptr<std::byte[]> bytes_;  // not a vector: that would write zeros first
+  std::size_t room_ = 0, size_ = 0, placed_ = 0;
+  std::vector<std::vector<Run>> runs_;
+  std::vector<std::uint64_t> sizes_;  // of each bucket, size_words
+};
+
+// The persons of one bucket.  One object a thread, opened for one bucket after another.
+class Bucket {
+ public:
+  // In the order in which they came; arrivals must outlive this.
+  void open(const Arrivals& arrivals, std::size_t bucket);
+  // From here on in the order of their names.  Throws Error if two persons have one pseudonym.
   void sort();
 
   [[nodiscard]] std::size_t persons() const noexcept { return order_.size(); }
-  [[nodiscard]] Pseudonym name(std::size_t person) const noexcept { return name_at(order_[person].at); }
+  [[nodiscard]] Pseudonym name(std::size_t person) const noexcept { return name_at(order_[person].record); }
   // The value of a column of persons, as released_value gives it.
   [[nodiscard]] std::uint64_t value(std::size_t person, std::size_t column) const noexcept {
-    return number(order_[person].at + kHeadBytes + kNumberBytes * column);
+    return number(order_[person].record + kHeadBytes + kNumberBytes * column);
   }
   [[nodiscard]] std::uint64_t events(std::size_t person, std::size_t dataset) const noexcept {
-    return number(order_[person].at + kHeadBytes + kNumberBytes * (columns_.persons.size() + dataset));
+    return number(order_[person].record + kHeadBytes + kNumberBytes * (columns_->persons.size() + dataset));
   }
   // The person's events of a dataset, event_bytes each: the row's name where rows have ids, then the columns.
   [[nodiscard]] const std::byte* first_event(std::size_t person, std::size_t dataset) const noexcept {
-    std::size_t at = order_[person].at + kHeadBytes + kNumberBytes * (columns_.persons.size() + columns_.events.size());
-    for (std::size_t d = 0; d < dataset; ++d) at += events(person, d) * columns_.events[d].event_bytes;
-    return bytes_.get() + at;
-  }
-  // Records lie in another order than persons: asks for that of one who is looked at soon.
-  void prefetch(std::size_t person) const noexcept {
-    if (person >= order_.size()) return;
-    const std::byte* const record = bytes_.get() + order_[person].at;
-    __builtin_prefetch(record);
-    __builtin_prefetch(record + kCacheLine);
+    const std::byte* at = order_[person].record + kHeadBytes;
+    at += kNumberBytes * (columns_->persons.size() + columns_->events.size());
+    for (std::size_t d = 0; d < dataset; ++d) at += events(person, d) * columns_->events[d].event_bytes;
+    return at;
   }
 
   // Numbers in records are as small as they can be: what is brought is touched for the first time, which costs more
@@ -58,30 +91,26 @@ class Arrivals {
   using Number = std::uint32_t;
   static constexpr std::size_t kNumberBytes = sizeof(Number);
   static constexpr std::size_t kHeadBytes = sizeof(Pseudonym) + kNumberBytes;  // of a record: name and size
-  struct Place {
-    std::uint64_t high = 0;  // of the name
-    std::size_t at = 0;
-  };
 
  private:
-  [[nodiscard]] Pseudonym name_at(std::size_t at) const noexcept {
+  struct Place {
+    std::uint64_t high = 0;  // of the name
+    const std::byte* record = nullptr;
+  };
+  [[nodiscard]] static Pseudonym name_at(const std::byte* record) noexcept {
     Pseudonym name;
-    std::memcpy(&name, bytes_.get() + at, sizeof name);
+    std::memcpy(&name, record, sizeof name);
     return name;
   }
-  [[nodiscard]] Number number(std::size_t at) const noexcept {
+  [[nodiscard]] static Number number(const std::byte* at) noexcept {
     Number value = 0;
-    std::memcpy(&value, bytes_.get() + at, sizeof value);
+    std::memcpy(&value, at, sizeof value);
     return value;
   }
-  static constexpr std::size_t kCacheLine = 64;
 
-  const ReleasedColumns& columns_;
-  std::unique_ptr<std::byte[]> bytes_;  // not a vector: that would write zeros first
-  void enlarge(std::size_t bytes);
-
-  std::size_t room_ = 0, size_ = 0, placed_ = 0;
-  std::vector<Place> order_;
+  const ReleasedColumns* columns_ = nullptr;
+  std::vector<Place> order_, other_;
+  std::vector<std::uint64_t> places_, other_places_;
 };
 
 // Everything that decides what travels.
@@ -101,7 +130,8 @@ std::uint64_t rounds_needed(const Communicator& comm, const ReleasedColumns& col
 // The range of pseudonyms, of `ranges` equal ones in order, that a name falls into.
 std::uint64_t range_of(const Pseudonym& name, std::uint64_t ranges) noexcept;
 
-// Collective.  The persons of a round that fall to this rank, sorted.
-Arrivals bring(const Communicator& comm, const Release& release, std::uint64_t round, std::uint64_t rounds);
+// Collective.  The persons of a round that fall to this rank.  persons: released, over all ranks.
+Arrivals bring(const Communicator& comm, const Release& release, std::uint64_t persons, std::uint64_t round,
+               std::uint64_t rounds);
 
 }  // namespace ligature

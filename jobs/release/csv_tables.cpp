@@ -1,10 +1,13 @@
-// The CSV form.  Every rank goes through its part of a round twice: to measure it, and so to learn where its lines
-// begin; then to write them in place, a piece of the file at a time.
+// The CSV form.  Every rank goes through its buckets of a round twice: to measure them, in whatever order their persons
+// came, and so to learn where its lines begin; then in order, to write them in place.
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <charconv>
 #include <cstring>
+#include <deque>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <string_view>
 
@@ -14,13 +17,12 @@
 #include "io/files.hpp"
 #include "io/part_files.hpp"
 #include "jobs/release/extract.hpp"
+#include "jobs/release/piece_writer.hpp"
 
 namespace ligature {
 
 namespace {
 
-constexpr std::size_t kBlockPersons = 256;  // what is known of where lines begin is known for so many persons
-constexpr std::size_t kPersonsAhead = 8;
 constexpr std::size_t kDays = std::size_t{1} << 16;  // day numbers that there are
 
 using NameDigits = std::array<char, 32>;
@@ -190,29 +192,40 @@ class Vocabulary {
   std::vector<Events> events_;
 };
 
-// The lines of one person in one file.
+// The lines of a bucket's persons in each file: /persons is the first, then the datasets.
 class Lines {
  public:
-  Lines(const Release& release, const Vocabulary& words, const Arrivals& arrivals)
-      : columns_(release.columns), words_(words), arrivals_(arrivals) {}
+  Lines(const Release& release, const Vocabulary& words) : columns_(release.columns), words_(words) {}
 
   template <typename Out>
-  void put_person(Out& out, std::size_t p) const {
-    out.name(Out::spelt(arrivals_.name(p)));
+  void put(Out& out, const Bucket& bucket, std::size_t file) const {
+    for (std::size_t p = 0; p < bucket.persons(); ++p) {
+      if (file == 0) {
+        put_person(out, bucket, p);
+      } else {
+        put_events(out, bucket, p, file - 1);
+      }
+    }
+  }
+
+ private:
+  template <typename Out>
+  void put_person(Out& out, const Bucket& bucket, std::size_t p) const {
+    out.name(Out::spelt(bucket.name(p)));
     for (std::size_t c = 0; c < columns_.persons.size(); ++c) {
       out.character(',');
-      out.word(words_.person(c, arrivals_.value(p, c)));
+      out.word(words_.person(c, bucket.value(p, c)));
     }
     out.character('\n');
   }
 
   template <typename Out>
-  void put_events(Out& out, std::size_t p, std::size_t d) const {
+  void put_events(Out& out, const Bucket& bucket, std::size_t p, std::size_t d) const {
     const ReleasedEvents& released = columns_.events[d];
-    const std::uint64_t count = arrivals_.events(p, d);
+    const std::uint64_t count = bucket.events(p, d);
     if (count == 0) return;
-    const NameDigits name = Out::spelt(arrivals_.name(p));
-    const std::byte* event = arrivals_.first_event(p, d);
+    const NameDigits name = Out::spelt(bucket.name(p));
+    const std::byte* event = bucket.first_event(p, d);
     for (std::uint64_t i = 0; i < count; ++i, event += released.event_bytes) {
       out.name(name);
       if (released.row_ids) {
@@ -235,10 +248,8 @@ class Lines {
     }
   }
 
- private:
   const ReleasedColumns& columns_;
   const Vocabulary& words_;
-  const Arrivals& arrivals_;
 };
 
 // One file that all ranks write.
@@ -253,32 +264,24 @@ class SharedCsv {
     agreed_step(comm, [&] { file_ = File::open_update(path); });
   }
 
-  // Collective.  The lines of persons [0, count) of this rank, after those of earlier ranks and calls.
-  // put(out, person) writes those of one person to a Measure or a Pen; prefetch(person) says that it will.
-  template <typename Put, typename Prefetch>
-  void write(const Communicator& comm, std::size_t count, const Put& put, const Prefetch& prefetch) {
-    // Where the lines of each block of persons begin.
-    std::vector<std::uint64_t> at((count + kBlockPersons - 1) / kBlockPersons + 1);
-    const auto put_block = [&](auto& out, std::size_t block) {
-      const std::size_t begin = block * kBlockPersons, end = std::min(count, begin + kBlockPersons);
-      for (std::size_t p = begin; p < end; ++p) {
-        prefetch(p + kPersonsAhead);
-        put(out, p);
-      }
-    };
+  // Collective.  This rank writes so many bytes next, after those of earlier ranks and rounds.
+  void begin_round(const Communicator& comm, std::uint64_t bytes) {
+    first_ = next_ + comm.exclusive_sum(bytes);
+    next_ += comm.sum(bytes);
     agreed_step(comm, [&] {
-      for_blocks(at.size() - 1, 16, [&](std::size_t begin, std::size_t end) {
-        for (std::size_t block = begin; block < end; ++block) {
-          Measure measure;
-          put_block(measure, block);
-          at[block + 1] = measure.bytes;
-        }
-      });
-      std::partial_sum(at.begin(), at.end(), at.begin());
+      writes_ = std::make_unique<DirectWriter>(file_, write_strategy());
+      const auto write = [this](std::size_t, std::uint64_t offset, std::span<const std::byte> text) {
+        writes_->write_at(offset, text);
+      };
+      pieces_ = std::make_unique<PieceWriter>(std::vector<Range>{{first_, first_ + bytes}}, write, digests_);
     });
-    const std::uint64_t first = next_ + comm.exclusive_sum(at.back());
-    next_ += comm.sum(at.back());
-    agreed_step(comm, [&] { write_pieces(first, at, put_block); });
+  }
+  // Text at its place among the bytes of the round.  May be called from several threads for different places.
+  void put(std::uint64_t at, std::span<const char> text) { pieces_->put(0, first_ + at, std::as_bytes(text)); }
+  void end_round() {
+    pieces_.reset();
+    writes_->finish();
+    writes_.reset();
   }
 
   // Collective.
@@ -291,47 +294,17 @@ class SharedCsv {
   }
 
  private:
-  // The pieces of the file that a digest is made of are made one by one: such a piece lies as the disk likes it, and
-  // need not be read again for its digest.
-  template <typename PutBlock>
-  void write_pieces(std::uint64_t first, const std::vector<std::uint64_t>& at, const PutBlock& put_block) {
-    const std::uint64_t end = first + at.back();
-    if (first == end) return;
-    DirectWriter writer(file_, write_strategy());
-    const std::uint64_t first_piece = first / kDigestPieceBytes;
-    const std::uint64_t pieces = (end + kDigestPieceBytes - 1) / kDigestPieceBytes - first_piece;
-    std::vector<PieceDigest> digests(pieces);
-    PerThread<std::vector<char>> buffers;
-    for_each_item(pieces, [&](std::size_t i) {
-      const std::uint64_t piece = first_piece + i;
-      const std::uint64_t from = std::max(first, piece * kDigestPieceBytes) - first;
-      const std::uint64_t to = std::min(end, (piece + 1) * kDigestPieceBytes) - first;
-      // The blocks that lie in it, whole.
-      const auto begin_block = static_cast<std::size_t>(std::upper_bound(at.begin(), at.end(), from) - at.begin()) - 1;
-      const auto end_block = static_cast<std::size_t>(std::lower_bound(at.begin(), at.end(), to) - at.begin());
-      std::vector<char>& buffer = buffers.local();
-      buffer.resize(std::max<std::size_t>(buffer.size(), at[end_block] - at[begin_block] + kWordRoom));
-      Pen pen{buffer.data()};
-      for (std::size_t block = begin_block; block < end_block; ++block) put_block(pen, block);
-      const auto text = std::as_bytes(std::span(buffer)).subspan(from - at[begin_block], to - from);
-      writer.write_at(first + from, text);
-      if (text.size() == kDigestPieceBytes) digests[i] = {piece, sha256(text)};
-    });
-    writer.finish();
-    if (pieces > 0 && end % kDigestPieceBytes != 0) digests.pop_back();
-    if (!digests.empty() && first % kDigestPieceBytes != 0) digests.erase(digests.begin());
-    digests_.insert(digests_.end(), digests.begin(), digests.end());
-  }
-
   File file_;
-  std::uint64_t next_;
+  std::uint64_t next_, first_ = 0;
   std::vector<PieceDigest> digests_;  // of the pieces that this rank has written whole
+  std::unique_ptr<DirectWriter> writes_;
+  std::unique_ptr<PieceWriter> pieces_;
 };
 
 }  // namespace
 
-std::vector<WrittenFile> write_csv_extract(const Communicator& comm, const Release& release, std::uint64_t rounds,
-                                           const std::filesystem::path& folder) {
+std::vector<WrittenFile> write_csv_extract(const Communicator& comm, const Release& release, std::uint64_t persons,
+                                           std::uint64_t rounds, const std::filesystem::path& folder) {
   std::vector<std::string> names = {"persons.csv"};
   std::string header = "pseudonym";
   for (const PersonColumn column : release.columns.persons) {
@@ -339,8 +312,8 @@ std::vector<WrittenFile> write_csv_extract(const Communicator& comm, const Relea
     header += person_column_name(column);
   }
   header += '\n';
-  SharedCsv persons(comm, folder / names.front(), header);
-  std::vector<SharedCsv> events;
+  std::deque<SharedCsv> files;  // which stay where they are
+  files.emplace_back(comm, folder / names.front(), header);
   for (const ReleasedEvents& released : release.columns.events) {
     std::string line = released.row_ids ? "pseudonym,row_id" : "pseudonym";
     for (const ReleasedColumn& column : released.columns) {
@@ -349,22 +322,51 @@ std::vector<WrittenFile> write_csv_extract(const Communicator& comm, const Relea
     }
     line += '\n';
     names.push_back("events_" + released.name + ".csv");
-    events.emplace_back(comm, folder / names.back(), line);
+    files.emplace_back(comm, folder / names.back(), line);
   }
   const Vocabulary words(release);
+  const Lines lines(release, words);
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    const Arrivals arrivals = bring(comm, release, round, rounds);
-    const Lines lines(release, words, arrivals);
-    const auto prefetch = [&](std::size_t p) { arrivals.prefetch(p); };
-    persons.write(
-        comm, arrivals.persons(), [&](auto& out, std::size_t p) { lines.put_person(out, p); }, prefetch);
-    for (std::size_t d = 0; d < events.size(); ++d) {
-      events[d].write(
-          comm, arrivals.persons(), [&](auto& out, std::size_t p) { lines.put_events(out, p, d); }, prefetch);
-    }
+    const Arrivals arrivals = bring(comm, release, persons, round, rounds);
+    PerThread<Bucket> buckets;
+    // Of each file: where the lines of each bucket begin.
+    std::vector<std::vector<std::uint64_t>> at(files.size(), std::vector<std::uint64_t>(arrivals.buckets() + 1));
+    agreed_step(comm, [&] {
+      for_each_item(arrivals.buckets(), [&](std::size_t b) {
+        Bucket& bucket = buckets.local();
+        bucket.open(arrivals, b);
+        for (std::size_t f = 0; f < files.size(); ++f) {
+          Measure measure;
+          lines.put(measure, bucket, f);
+          at[f][b + 1] = measure.bytes;
+        }
+      });
+      for (std::vector<std::uint64_t>& of : at) std::partial_sum(of.begin(), of.end(), of.begin());
+    });
+    for (std::size_t f = 0; f < files.size(); ++f) files[f].begin_round(comm, at[f].back());
+    agreed_step(comm, [&] {
+      PerThread<std::vector<char>> buffers;
+      // Taken in order, whichever thread comes, so that few pieces are open.
+      std::atomic<std::size_t> next{0};
+      for_each_item(arrivals.buckets(), [&](std::size_t) {
+        const std::size_t b = next++;
+        Bucket& bucket = buckets.local();
+        bucket.open(arrivals, b);
+        bucket.sort();
+        std::vector<char>& buffer = buffers.local();
+        for (std::size_t f = 0; f < files.size(); ++f) {
+          const std::size_t bytes = at[f][b + 1] - at[f][b];
+          buffer.resize(std::max(buffer.size(), bytes + kWordRoom));
+          Pen pen{buffer.data()};
+          lines.put(pen, bucket, f);
+          files[f].put(at[f][b], std::span<const char>(buffer).first(bytes));
+        }
+      });
+      for (SharedCsv& file : files) file.end_round();
+    });
   }
-  std::vector<WrittenFile> written{{names.front(), persons.finish(comm)}};
-  for (std::size_t d = 0; d < events.size(); ++d) written.push_back({names[d + 1], events[d].finish(comm)});
+  std::vector<WrittenFile> written;
+  for (std::size_t f = 0; f < files.size(); ++f) written.push_back({names[f], files[f].finish(comm)});
   return written;
 }
 

@@ -18,9 +18,6 @@ namespace ligature {
 
 namespace {
 
-constexpr std::size_t kChunkPersons = 1U << 15;
-constexpr std::size_t kPersonsAhead = 8;  // whose records are asked for
-
 StoredType code_type(std::size_t values) {
   if (values < std::numeric_limits<std::uint8_t>::max()) return StoredType::u8;
   return values < std::numeric_limits<std::uint16_t>::max() ? StoredType::u16 : StoredType::u32;
@@ -138,67 +135,89 @@ void with_width(std::size_t width, const Work& work) {
   work(std::uint64_t{});
 }
 
-class ChunkWriter {
+// Writes the columns of buckets.  Its functions may be called from several threads.
+class BucketWriter {
  public:
-  ChunkWriter(const Release& release, const FileColumns& file, const Arrivals& arrivals, PieceWriter& writer)
-      : release_(release), file_(file), arrivals_(arrivals), writer_(writer) {}
+  // rows: of each column those that will come.  All arguments must outlive this.
+  BucketWriter(const Release& release, const FileColumns& file, std::span<const Range> rows, DatasetWriter& writer,
+               std::vector<PieceDigest>& digests)
+      : release_(release), file_(file), writer_(writer), pieces_(byte_ranges(rows), to_file(), digests) {}
 
-  // Writes some persons.  row: of the first in /persons; events: the row of the first event of each dataset.
-  void write(std::size_t begin, std::size_t end, std::uint64_t row, const std::vector<std::uint64_t>& events) {
+  // bucket: sorted.  row: of its first person in /persons; events: the row of the first event of each dataset.
+  void write(const Bucket& bucket, std::uint64_t row, std::span<const std::uint64_t> events) {
     std::vector<Staged>& staged = staged_.local();
-    make_room(begin, end, staged);
+    make_room(bucket, staged);
     // So few persons at a time that their records stay in the cache while they are gone through column by column.
-    std::vector<std::uint64_t> next = events;
-    for (std::size_t p = begin; p < end; p += kPersonsAtOnce) {
-      const std::size_t last = std::min(p + kPersonsAtOnce, end);
-      put_persons(p, last, staged);
-      for (std::size_t d = 0; d < next.size(); ++d) put_events(p, last, d, row + (p - begin), next[d], staged);
+    std::vector<std::uint64_t> next(events.begin(), events.end());
+    for (std::size_t p = 0; p < bucket.persons(); p += kPersonsAtOnce) {
+      const std::size_t last = std::min(p + kPersonsAtOnce, bucket.persons());
+      put_persons(bucket, p, last, staged);
+      for (std::size_t d = 0; d < next.size(); ++d) put_events(bucket, p, last, d, row + p, next[d], staged);
     }
-    writer_.put(0, row, staged[0].filled());
-    for (const std::size_t column : file_.persons) writer_.put(column, row, staged[column].filled());
+    put_rows(0, row, staged);
+    for (const std::size_t column : file_.persons) put_rows(column, row, staged);
     for (std::size_t d = 0; d < events.size(); ++d) {
       const FileColumns::Events& of = file_.events[d];
-      writer_.put(of.offsets, row, staged[of.offsets].filled());
-      writer_.put(of.person, events[d], staged[of.person].filled());
-      if (of.row_id != 0) writer_.put(of.row_id, events[d], staged[of.row_id].filled());
-      for (const std::size_t column : of.columns) writer_.put(column, events[d], staged[column].filled());
+      put_rows(of.offsets, row, staged);
+      put_rows(of.person, events[d], staged);
+      if (of.row_id != 0) put_rows(of.row_id, events[d], staged);
+      for (const std::size_t column : of.columns) put_rows(column, events[d], staged);
     }
   }
 
  private:
   static constexpr std::size_t kPersonsAtOnce = 1U << 10;
 
-  // Room for the values of some persons in every column.
-  void make_room(std::size_t begin, std::size_t end, std::vector<Staged>& staged) const {
+  [[nodiscard]] std::uint64_t width(std::size_t column) const { return stored_bytes(file_.specs[column].type); }
+
+  [[nodiscard]] std::vector<Range> byte_ranges(std::span<const Range> rows) const {
+    std::vector<Range> ranges;
+    for (std::size_t column = 0; column < rows.size(); ++column) {
+      const std::uint64_t at = writer_.offset(column);
+      ranges.push_back({at + rows[column].begin * width(column), at + rows[column].end * width(column)});
+    }
+    return ranges;
+  }
+  [[nodiscard]] PieceWriter::Write to_file() {
+    return [this](std::size_t column, std::uint64_t offset, std::span<const std::byte> bytes) {
+      writer_.write(column, (offset - writer_.offset(column)) / width(column), bytes);
+    };
+  }
+  void put_rows(std::size_t column, std::uint64_t row, const std::vector<Staged>& staged) {
+    const std::span<const std::byte> bytes = staged[column].filled();
+    // A short column may lie where a piece would end within a row.
+    if (writer_.offset(column) % width(column) != 0) return writer_.write(column, row, bytes);
+    pieces_.put(column, writer_.offset(column) + row * width(column), bytes);
+  }
+
+  // Room for the values of all persons in every column.
+  void make_room(const Bucket& bucket, std::vector<Staged>& staged) const {
     staged.resize(file_.specs.size());
     const auto of_column = [&](std::size_t column, std::size_t values) {
-      staged[column].make_room(values, stored_bytes(file_.specs[column].type));
+      staged[column].make_room(values, width(column));
     };
-    of_column(0, end - begin);
-    for (const std::size_t column : file_.persons) of_column(column, end - begin);
+    of_column(0, bucket.persons());
+    for (const std::size_t column : file_.persons) of_column(column, bucket.persons());
     for (std::size_t d = 0; d < file_.events.size(); ++d) {
       const FileColumns::Events& of = file_.events[d];
       std::size_t events = 0;
-      for (std::size_t p = begin; p < end; ++p) events += arrivals_.events(p, d);
-      of_column(of.offsets, end - begin);
+      for (std::size_t p = 0; p < bucket.persons(); ++p) events += bucket.events(p, d);
+      of_column(of.offsets, bucket.persons());
       of_column(of.person, events);
       if (of.row_id != 0) of_column(of.row_id, events);
       for (const std::size_t column : of.columns) of_column(column, events);
     }
   }
 
-  void put_persons(std::size_t begin, std::size_t end, std::vector<Staged>& staged) const {
-    for (std::size_t p = begin; p < end; ++p) {
-      arrivals_.prefetch(p + kPersonsAhead);
-      staged[0].put(hex_digits(arrivals_.name(p)));
-    }
+  void put_persons(const Bucket& bucket, std::size_t begin, std::size_t end, std::vector<Staged>& staged) const {
+    for (std::size_t p = begin; p < end; ++p) staged[0].put(hex_digits(bucket.name(p)));
     for (std::size_t c = 0; c < release_.columns.persons.size(); ++c) {
       const std::size_t column = file_.persons[c];
       const StoredType type = file_.specs[column].type;
       const bool is_area = release_.columns.persons[c] == PersonColumn::area;
       with_width(stored_bytes(type), [&](auto narrow) {
         for (std::size_t p = begin; p < end; ++p) {
-          std::uint64_t value = arrivals_.value(p, c);
+          std::uint64_t value = bucket.value(p, c);
           if (is_area && value == release_.areas.missing()) value = missing_code(type);
           staged[column].put(static_cast<decltype(narrow)>(value));
         }
@@ -207,22 +226,22 @@ class ChunkWriter {
   }
 
   // next: the row of the first event, and afterwards of what comes after the last.
-  void put_events(std::size_t begin, std::size_t end, std::size_t d, std::uint64_t row, std::uint64_t& next,
-                  std::vector<Staged>& staged) const {
+  void put_events(const Bucket& bucket, std::size_t begin, std::size_t end, std::size_t d, std::uint64_t row,
+                  std::uint64_t& next, std::vector<Staged>& staged) const {
     const ReleasedEvents& released = release_.columns.events[d];
     const FileColumns::Events& of = file_.events[d];
     with_width(stored_bytes(file_.specs[of.person].type), [&](auto narrow) {
       for (std::size_t p = begin; p < end; ++p) {
         staged[of.offsets].put(next);
-        const std::uint64_t count = arrivals_.events(p, d);
+        const std::uint64_t count = bucket.events(p, d);
         for (std::uint64_t i = 0; i < count; ++i) staged[of.person].put(static_cast<decltype(narrow)>(row + p - begin));
         next += count;
       }
     });
     const auto for_each_event = [&](const auto& put) {
       for (std::size_t p = begin; p < end; ++p) {
-        const std::byte* event = arrivals_.first_event(p, d);
-        for (std::uint64_t i = arrivals_.events(p, d); i > 0; --i, event += released.event_bytes) put(event);
+        const std::byte* event = bucket.first_event(p, d);
+        for (std::uint64_t i = bucket.events(p, d); i > 0; --i, event += released.event_bytes) put(event);
       }
     };
     if (released.row_ids) {
@@ -259,8 +278,8 @@ class ChunkWriter {
 
   const Release& release_;
   const FileColumns& file_;
-  const Arrivals& arrivals_;
-  PieceWriter& writer_;
+  DatasetWriter& writer_;
+  PieceWriter pieces_;
   PerThread<std::vector<Staged>> staged_;
 };
 
@@ -291,40 +310,39 @@ WrittenFile write_hdf5_extract(const Communicator& comm, const Release& release,
   std::vector<std::uint64_t> event_base(datasets);
   std::vector<PieceDigest> digests;
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    const Arrivals arrivals = bring(comm, release, round, rounds);
-    // Chunks of persons, and where each begins.
-    std::vector<std::vector<std::uint64_t>> chunk_events;
-    std::vector<std::uint64_t> here(datasets);
-    chunk_events.assign((arrivals.persons() + kChunkPersons - 1) / kChunkPersons, here);
-    for_each_item(chunk_events.size(), [&](std::size_t c) {
-      const std::size_t end = std::min((c + 1) * kChunkPersons, arrivals.persons());
-      for (std::size_t p = c * kChunkPersons; p < end; ++p) {
-        arrivals.prefetch(p + kPersonsAhead);
-        for (std::size_t d = 0; d < datasets; ++d) chunk_events[c][d] += arrivals.events(p, d);
+    const Arrivals arrivals = bring(comm, release, persons, round, rounds);
+    // Where the rows of each bucket begin: in /persons, and in each dataset.
+    std::vector<std::uint64_t> first_row, first_event;
+    std::uint64_t persons_here = 0;
+    std::vector<std::uint64_t> events_here(datasets);
+    for (std::size_t b = 0; b < arrivals.buckets(); ++b) {
+      first_row.push_back(std::exchange(persons_here, persons_here + arrivals.persons(b)));
+      for (std::size_t d = 0; d < datasets; ++d) {
+        first_event.push_back(std::exchange(events_here[d], events_here[d] + arrivals.events(b, d)));
       }
-    });
-    for (std::vector<std::uint64_t>& chunk : chunk_events) {
-      for (std::size_t d = 0; d < datasets; ++d) here[d] += std::exchange(chunk[d], here[d]);
     }
-    const std::uint64_t first_row = person_base + comm.exclusive_sum(std::uint64_t{arrivals.persons()});
-    person_base += comm.sum(std::uint64_t{arrivals.persons()});
+    const std::uint64_t row = person_base + comm.exclusive_sum(persons_here);
+    person_base += comm.sum(persons_here);
+    for (std::uint64_t& first : first_row) first += row;
     std::vector<Range> events;
     for (std::size_t d = 0; d < datasets; ++d) {
-      const std::uint64_t first = event_base[d] + comm.exclusive_sum(here[d]);
-      events.push_back({first, first + here[d]});
-      event_base[d] += comm.sum(here[d]);
-      for (std::vector<std::uint64_t>& chunk : chunk_events) chunk[d] += first;
+      const std::uint64_t first = event_base[d] + comm.exclusive_sum(events_here[d]);
+      events.push_back({first, first + events_here[d]});
+      event_base[d] += comm.sum(events_here[d]);
+      for (std::size_t b = 0; b < arrivals.buckets(); ++b) first_event[b * datasets + d] += first;
     }
     agreed_step(comm, [&] {
-      const std::vector<Range> rows = rows_of_round(file, {first_row, first_row + arrivals.persons()}, events);
-      PieceWriter pieces(writer, file.specs, rows, digests);
-      ChunkWriter chunks(release, file, arrivals, pieces);
+      const std::vector<Range> rows = rows_of_round(file, {row, row + persons_here}, events);
+      BucketWriter columns(release, file, rows, writer, digests);
+      PerThread<Bucket> buckets;
       // Taken in order, whichever thread comes, so that few pieces are open.
       std::atomic<std::size_t> next{0};
-      for_each_item(chunk_events.size(), [&](std::size_t) {
-        const std::size_t c = next++;
-        const std::size_t begin = c * kChunkPersons, end = std::min(begin + kChunkPersons, arrivals.persons());
-        chunks.write(begin, end, first_row + begin, chunk_events[c]);
+      for_each_item(arrivals.buckets(), [&](std::size_t) {
+        const std::size_t b = next++;
+        Bucket& bucket = buckets.local();
+        bucket.open(arrivals, b);
+        bucket.sort();
+        columns.write(bucket, first_row[b], std::span(first_event).subspan(b * datasets, datasets));
       });
     });
   }

@@ -24,7 +24,7 @@ WrittenFile write_hdf5_extract(const Communicator& comm, const Release& release,
 
 // Collective.  folder/persons.csv, and folder/events_<dataset>.csv for each dataset; lines of one person are joined by
 // the pseudonym.  Dates are ISO dates, or YYYY-MM and YYYY where they are coarser; missing values are empty.
-std::vector<WrittenFile> write_csv_extract(const Communicator& comm, const Release& release, std::uint64_t rounds,
-                                           const std::filesystem::path& folder);
+std::vector<WrittenFile> write_csv_extract(const Communicator& comm, const Release& release, std::uint64_t persons,
+                                           std::uint64_t rounds, const std::filesystem::path& folder);
 
 }  // namespace ligature

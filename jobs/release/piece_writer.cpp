@@ -5,28 +5,22 @@
 
 namespace ligature {
 
-PieceWriter::PieceWriter(DatasetWriter& writer, std::span<const ColumnSpec> columns, std::span<const Range> rows,
-                         std::vector<PieceDigest>& digests)
-    : writer_(writer), columns_(columns), rows_(rows), digests_(digests) {}
+PieceWriter::PieceWriter(std::vector<Range> parts, Write write, std::vector<PieceDigest>& digests)
+    : parts_(std::move(parts)), write_(std::move(write)), digests_(digests) {}
 
-Range PieceWriter::part(const Key& key) const noexcept {
-  const auto [column, piece] = key;
-  const std::uint64_t width = stored_bytes(columns_[column].type), at = writer_.offset(column);
-  return {std::max(piece * kDigestPieceBytes, at + rows_[column].begin * width),
-          std::min((piece + 1) * kDigestPieceBytes, at + rows_[column].end * width)};
+Range PieceWriter::range(const Key& key) const noexcept {
+  const auto [part, piece] = key;
+  return {std::max(piece * kDigestPieceBytes, parts_[part].begin),
+          std::min((piece + 1) * kDigestPieceBytes, parts_[part].end)};
 }
 
-void PieceWriter::put(std::size_t column, std::uint64_t first_row, std::span<const std::byte> bytes) {
-  const std::uint64_t width = stored_bytes(columns_[column].type);
-  // A short column may lie where a piece would end within a row.
-  if (writer_.offset(column) % width != 0) return writer_.write(column, first_row, bytes);
-  std::uint64_t at = writer_.offset(column) + first_row * width;
+void PieceWriter::put(std::size_t part, std::uint64_t offset, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const Key key{column, at / kDigestPieceBytes};
-    const std::size_t count = std::min<std::uint64_t>(bytes.size(), kDigestPieceBytes - at % kDigestPieceBytes);
-    std::memcpy(find(key) + at % kDigestPieceBytes, bytes.data(), count);
+    const Key key{part, offset / kDigestPieceBytes};
+    const std::size_t count = std::min<std::uint64_t>(bytes.size(), kDigestPieceBytes - offset % kDigestPieceBytes);
+    std::memcpy(find(key) + offset % kDigestPieceBytes, bytes.data(), count);
     fill(key, count);
-    at += count;
+    offset += count;
     bytes = bytes.subspan(count);
   }
 }
@@ -35,7 +29,7 @@ std::byte* PieceWriter::find(const Key& key) {
   const std::lock_guard lock(mutex_);
   Piece& piece = open_[key];
   if (piece.bytes) return piece.bytes.get();
-  piece.missing = part(key).size();
+  piece.missing = range(key).size();
   if (free_.empty()) {
     piece.bytes = std::make_unique_for_overwrite<std::byte[]>(kDigestPieceBytes);
   } else {
@@ -55,11 +49,10 @@ void PieceWriter::fill(const Key& key, std::size_t bytes) {
     whole = std::move(found->second.bytes);
     open_.erase(found);
   }
-  const Range range = part(key);
-  const std::uint64_t width = stored_bytes(columns_[key.first].type);
-  const auto text = std::span(whole.get() + range.begin % kDigestPieceBytes, range.size());
-  writer_.write(key.first, (range.begin - writer_.offset(key.first)) / width, text);
-  const bool is_whole = range.size() == kDigestPieceBytes;
+  const Range bounds = range(key);
+  const auto text = std::span<const std::byte>(whole.get() + bounds.begin % kDigestPieceBytes, bounds.size());
+  write_(key.first, bounds.begin, text);
+  const bool is_whole = bounds.size() == kDigestPieceBytes;
   const Sha256 digest = is_whole ? sha256(text) : Sha256{};
   const std::lock_guard lock(mutex_);
   if (is_whole) digests_.push_back({key.second, digest});

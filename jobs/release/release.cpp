@@ -30,6 +30,7 @@
 #include "jobs/release/extract.hpp"
 #include "jobs/release/identities.hpp"
 #include "jobs/release/selection.hpp"
+#include "jobs/run_account.hpp"
 
 namespace ligature {
 
@@ -58,7 +59,11 @@ class ReleaseFolder {
     agreed_step(comm, [&] {
       if (!comm.is_root()) return;
       make_private_directory(base);
-      if (fs::exists(final_)) throw Error("there is a release of that name already: " + final_.string());
+      if (fs::exists(final_))
+        throw Error(
+            "there is a release of that name already, though the audit log does not have it: move it away, or "
+            "bring back the log that has it: " +
+            final_.string());
       fs::remove_all(partial_);
       make_private_directory(partial_);
     });
@@ -141,7 +146,7 @@ Terms settle_terms(const Communicator& comm, const JobFile& job, const ReleaseSo
   agreed_step(comm, [&] {
     if (!comm.is_root()) return;
     try {
-      terms.number = admit_release(source.secure, terms.agreement, terms.key_id, source.manifest.key_id);
+      terms.number = admit_release(source.secure, terms.agreement, terms.key_id, source.manifest);
     } catch (const UsageError& refusal) {
       append_audit(source.secure, {"refused",
                                    {{"agreement", terms.agreement.id},
@@ -171,19 +176,28 @@ Objections find_objections(const Communicator& comm, const JobFile& job, const R
   ReferenceCounts superseded_rows;
   const SupersessionTable superseded = load_superseded(comm, job, superseded_rows);
   LedgerCounts counts;
+  const LedgerSources sources{job.consent.objections, objections.as_at, job.max_record_bytes};
+  LedgerEntries entries = read_ledger_files(comm, sources, ledger_files(comm, sources), superseded, {});
   // The run's own ledger too: it holds the preferences that were coded in the rows.
-  std::vector<std::string> files = job.consent.objections;
-  if (const auto of_run = source.secure / "objections.csv"; std::filesystem::exists(of_run)) {
-    files.push_back(of_run.string());
+  const auto of_run = read_ledger_of_run(comm, source.secure, source.manifest, job.max_record_bytes);
+  if (of_run) {
+    for (Preference preference : of_run->preferences) {
+      if (preference.date > objections.as_at) continue;
+      preference.nhs = superseded.current(preference.nhs);
+      entries.preferences.push_back(preference);
+      entries.places.emplace_back();
+      entries.practices.push_back(0);
+    }
+    entries.counts.rows += of_run->counts.rows;
   }
-  const ObjectionLedger ledger = load_ledger(comm, {files, objections.as_at, job.max_record_bytes}, superseded, counts);
+  const ObjectionLedger ledger = make_ledger(comm, entries, {}, counts);
   objections.list_version = hex(ledger.version());
   if (counts.unusable() > 0) {
     log_warning(comm, "objections: " + with_commas(counts.unusable()) + " of " + with_commas(counts.rows) +
                           " rows say nothing that can be used");
   }
   if (!agreement.legal_basis->objections_apply) return objections;
-  if (files.empty()) log_warning(comm, "the job file names no objections, so none are applied");
+  if (sources.files.empty() && !of_run) log_warning(comm, "the job file names no objections, so none are applied");
   ObjectionKinds kinds = kinds_of(ObjectionKind::type2) | kinds_of(ObjectionKind::national);
   if (job.consent.after_opt_out == AfterOptOut::withdraw) kinds |= kinds_of(ObjectionKind::type1);
   objections.found = find_objectors(comm, source.secure, source.dataset, ledger, kinds, objections.as_at);
@@ -396,7 +410,7 @@ int release(const Communicator& comm, const JobFile& job, const fs::path& agreem
     if (hdf5) {
       files.push_back(write_hdf5_extract(comm, what, counts.chosen, rounds, folder.path(), attributes_of(fields)));
     } else {
-      files = write_csv_extract(comm, what, rounds, folder.path());
+      files = write_csv_extract(comm, what, counts.chosen, rounds, folder.path());
     }
     if (agreement.form == ReleaseForm::identifiable) {
       const std::uint64_t lines =

@@ -44,39 +44,66 @@ WantedPersons wanted_for(std::span<const PersonColumn> columns) noexcept {
 
 SliceReader::SliceReader(const ReleaseSource& source, std::span<const WantedEvents> wanted, Range persons,
                          const WantedPersons& wanted_persons)
-    : source_(source), wanted_(wanted), next_(persons.begin), end_(persons.end), wanted_persons_(wanted_persons) {}
+    : source_(source),
+      wanted_(wanted),
+      next_(persons.begin),
+      end_(persons.end),
+      wanted_persons_(wanted_persons),
+      slice_persons_(kSlicePersons),
+      slices_at_once_(kSlicesAtOnce) {}
 
 std::span<Slice> SliceReader::next() {
   slices_.resize(kSlicesAtOnce);
   std::size_t count = 0;
-  std::uint64_t events = 0;
-  while (count < kSlicesAtOnce && events < kEventsAtOnce && cut(slices_[count], kSliceEvents)) {
-    for (const Slice::Events& of : slices_[count].events) events += of.offsets.back() - of.offsets.front();
-    ++count;
+  for (; count < slices_at_once_ && next_ < end_; ++count) {
+    const std::uint64_t persons = std::min(slice_persons_, end_ - next_);
+    slices_[count].persons = {next_, next_ + persons};
+    next_ += persons;
   }
+  for_each_item(count, [&](std::size_t s) { load_offsets(slices_[s]); });
+  // What turns out to be too much is left for the next time, which then asks for less; and for more, if all was kept.
+  std::uint64_t events = 0;
+  for (std::size_t s = 0; s < count; ++s) {
+    Slice& slice = slices_[s];
+    const std::uint64_t persons = slice.persons.size();
+    const std::uint64_t kept = persons_that_fit(slice);
+    for (const Slice::Events& of : slice.events) events += of.offsets[kept] - of.offsets[0];
+    if (kept == persons && (events < kEventsAtOnce || s + 1 == count)) continue;
+    for (Slice::Events& of : slice.events) of.offsets.resize(kept + 1);
+    slice.persons.end = next_ = slice.persons.begin + kept;
+    if (kept < persons) slice_persons_ = kept;
+    slices_at_once_ = s + 1;
+    return std::span(slices_).first(s + 1);
+  }
+  slice_persons_ = std::min(kSlicePersons, 2 * slice_persons_);
+  slices_at_once_ = std::min(kSlicesAtOnce, 2 * slices_at_once_);
   return std::span(slices_).first(count);
 }
 
-bool SliceReader::cut(Slice& slice, std::uint64_t most_events) {
-  if (next_ >= end_) return false;
+void SliceReader::load_offsets(Slice& slice) const {
   const DatasetReader& dataset = source_.dataset;
-  const std::uint64_t persons = std::min(kSlicePersons, end_ - next_);
   slice.events.resize(wanted_.size());
   for (std::size_t d = 0; d < wanted_.size(); ++d) {
     Slice::Events& events = slice.events[d];
-    dataset.read_unsigned(dataset.column("/events/" + wanted_[d].name + "/offsets"), {next_, next_ + persons + 1},
-                          events.offsets);
+    dataset.read_unsigned(dataset.column("/events/" + wanted_[d].name + "/offsets"),
+                          {slice.persons.begin, slice.persons.end + 1}, events.offsets);
     if (!std::is_sorted(events.offsets.begin(), events.offsets.end())) {
       throw Error("the offsets of dataset " + wanted_[d].name + " are out of order");
     }
+    events.rows = {events.offsets[0], events.offsets[0]};
   }
+}
+
+std::uint64_t SliceReader::persons_that_fit(const Slice& slice) {
   const auto fits = [&](std::uint64_t count) {
     std::uint64_t events = 0;
     for (const Slice::Events& of : slice.events) events += of.offsets[count] - of.offsets[0];
-    return events <= most_events;
+    return events <= kSliceEvents;
   };
-  // The most persons that fit, found by halving: events grow with persons.
-  std::uint64_t kept = fits(persons) ? persons : 0;
+  const std::uint64_t persons = slice.persons.size();
+  if (fits(persons)) return persons;
+  // The most persons that fit, found by halving: events grow with persons.  One at least.
+  std::uint64_t kept = 0;
   for (std::uint64_t most = persons - 1; kept < most;) {
     const std::uint64_t middle = kept + (most - kept + 1) / 2;
     if (fits(middle)) {
@@ -85,14 +112,7 @@ bool SliceReader::cut(Slice& slice, std::uint64_t most_events) {
       most = middle - 1;
     }
   }
-  kept = std::max<std::uint64_t>(1, kept);
-  for (Slice::Events& events : slice.events) {
-    events.offsets.resize(kept + 1);
-    events.rows = {events.offsets[0], events.offsets[0]};
-  }
-  slice.persons = {next_, next_ + kept};
-  next_ += kept;
-  return true;
+  return std::max<std::uint64_t>(1, kept);
 }
 
 void SliceReader::load_persons(Slice& slice) const {

@@ -55,12 +55,15 @@ class SliceReader {
   void load_events(Slice& slice, std::uint64_t first, std::uint64_t last) const;
 
  private:
-  bool cut(Slice& slice, std::uint64_t most_events);
+  void load_offsets(Slice& slice) const;
+  static std::uint64_t persons_that_fit(const Slice& slice);
 
   const ReleaseSource& source_;
   std::span<const WantedEvents> wanted_;
   std::uint64_t next_, end_;
   WantedPersons wanted_persons_;
+  std::uint64_t slice_persons_;  // that are asked for
+  std::size_t slices_at_once_;
   std::vector<Slice> slices_;
 };
 

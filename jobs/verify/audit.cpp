@@ -13,6 +13,7 @@
 #include "io/audit_log.hpp"
 #include "io/files.hpp"
 #include "io/share_reader.hpp"
+#include "jobs/run_account.hpp"
 #include "jobs/verify/checks.hpp"
 
 namespace ligature {
@@ -37,10 +38,14 @@ bool is_there(const InputFile& file) {
 
 void check_chain(const Communicator& comm, const RunFiles& run, CheckTable& table) {
   std::uint64_t entries = 0, violations = 0;
+  bool has_run = !comm.is_root();
   std::string detail;
   if (comm.is_root()) {
     try {
-      const AuditChain chain = read_audit_log(run.secure, [&](const AuditEntry&) { ++entries; });
+      const AuditChain chain = read_audit_log(run.secure, [&](const AuditEntry& entry) {
+        ++entries;
+        has_run = has_run || is_making_of(entry, run.manifest);
+      });
       if (chain.torn_bytes > 0) {
         violations = 1;
         detail = "its last " + std::to_string(chain.torn_bytes) +
@@ -52,6 +57,21 @@ void check_chain(const Communicator& comm, const RunFiles& run, CheckTable& tabl
     }
   }
   table.add("audit log is one unbroken chain", entries, violations, detail);
+  table.add("audit log has the making of this run", comm.is_root() ? 1 : 0, has_run ? 0 : 1,
+            "it was cut off, replaced or lost");
+}
+
+void check_ledger(const Communicator& comm, const RunFiles& run, CheckTable& table) {
+  std::uint64_t entries = 0;
+  std::string problem;
+  try {
+    const auto ledger = read_ledger_of_run(comm, run.secure, run.manifest, LedgerSources().max_record_bytes);
+    if (ledger) entries = ledger->counts.rows;
+  } catch (const Error& error) {
+    problem = error.what();
+  }
+  table.add("ledger of objections is what the run was made with", entries, !problem.empty() && comm.is_root() ? 1 : 0,
+            problem);
 }
 
 // Every rank digests a share of all blocks; a file whose blocks lie on several ranks is put together on all of them.
@@ -137,6 +157,7 @@ void check_inputs(const Communicator& comm, const RunFiles& run, CheckTable& tab
 
 void check_account(const Communicator& comm, const RunFiles& run, CheckTable& table) {
   check_chain(comm, run, table);
+  check_ledger(comm, run, table);
   check_inputs(comm, run, table);
 }
 
