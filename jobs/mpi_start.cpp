@@ -89,7 +89,7 @@ bool has_running_children(pid_t process) {
 [[noreturn]] void watch(int from_rank, pid_t launcher, int launcher_handle, const char* rank) {
   ::setsid();  // what the launcher does to the rank's group is not for it
   ::prctl(PR_SET_NAME, "ligature-start");
-  for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGALRM}) std::signal(signal, SIG_DFL);
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGALRM, SIGPIPE}) std::signal(signal, SIG_DFL);
   ::alarm(0);
   ::close(STDIN_FILENO);
   ::close(STDOUT_FILENO);
@@ -119,7 +119,8 @@ MpiStart::MpiStart() noexcept {
   action.sa_flags = SA_RESTART;
   sigfillset(&action.sa_mask);
   for (std::size_t s = 0; s < kSignals.size(); ++s) {
-    action.sa_handler = kSignals[s] == SIGALRM ? give_up : leave;
+    // A watcher that was itself killed is no reason to end.
+    action.sa_handler = kSignals[s] == SIGPIPE ? SIG_IGN : kSignals[s] == SIGALRM ? give_up : leave;
     ::sigaction(kSignals[s], &action, &before_[s]);
   }
   unsigned seconds = 600;

@@ -27,7 +27,7 @@ class MpiStart {
   MpiStart& operator=(const MpiStart&) = delete;
 
  private:
-  static constexpr std::array<int, 4> kSignals{SIGTERM, SIGINT, SIGUSR1, SIGALRM};
+  static constexpr std::array<int, 5> kSignals{SIGTERM, SIGINT, SIGUSR1, SIGALRM, SIGPIPE};
   std::array<struct sigaction, kSignals.size()> before_{};
   pid_t watcher_ = -1;
 };

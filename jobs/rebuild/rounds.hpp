@@ -69,7 +69,7 @@ class RoundSieve {
       std::size_t found = 0;
       for (const std::size_t last = std::min(end, next + some.size()); next < last; ++next) {
         some[found] = next;
-        found += (marks_[next] >> round % 8) & 1U;
+        found += (unsigned{marks_[next]} >> round % 8) & 1U;
       }
       for (std::size_t f = 0; f < found; ++f) visit(some[f]);
     }
