@@ -4,9 +4,12 @@ performance.py stages FILE              the stages of one run beside the shortes
 performance.py sizes FILE...            runs of different sizes: is the cost linear in rows?
 performance.py scaling strong|weak FILE...
                                         runs on different ranks and threads; of repeats of one shape the fastest counts
+performance.py consent RATE FILE...     runs with a ledger of objections (their files are with-*) and without: what do ledger
+                                        and pseudonyms add, of which a core makes RATE in a second?
 performance.py rates FILE               work of a core in a second, by stage, as jobs/rates.cpp lists it
 """
 import json
+import statistics
 import sys
 from pathlib import Path
 
@@ -143,6 +146,37 @@ def scaling(kind, paths):
         table(rows)
 
 
+def consent(rate, paths):
+    ledger = [load(path) for path in paths if Path(path).name.startswith("with-")]
+    plain = [load(path) for path in paths if not Path(path).name.startswith("with-")]
+    measures = {"seconds": lambda stage: stage["seconds"], "CPU s": lambda stage: total(stage, "cpu_seconds")}
+
+    def times(runs, measure, name=None):
+        """Of each run: of the stage of that name, or of all."""
+        return [sum(measures[measure](stage) for stage in run["stages"] if name in (None, stage["name"]))
+                for run in runs]
+
+    rows = [["median (least-most)"] + [f"{measure}, {kind}" for measure in measures
+                                       for kind in ("without", "with ledger", "more")]]
+    for name in [None] + [stage["name"] for stage in ledger[0]["stages"]]:
+        rows.append([name or "all"])
+        for measure in measures:
+            both = [times(runs, measure, name) for runs in (plain, ledger)]
+            rows[-1] += [f"{statistics.median(each):.2f} ({min(each):.2f}-{max(each):.2f})" for each in both]
+            rows[-1].append(f"{statistics.median(both[1]) - statistics.median(both[0]):+.2f}")
+    table(rows)
+    run = ledger[0]
+    print(f"{len(ledger)} runs each on {shape(run)} ranks x threads, {run['simd']}; {run['rows']:,} rows, of which "
+          f"{plain[0]['rows_kept']:,} are linked without and {run['rows_kept']:,} with the ledger; {run['persons']:,} "
+          f"persons at {rate / 1e6:.1f} million pseudonyms a second and core")
+    for measure, share in (("seconds", cores(run)), ("CPU s", 1)):
+        without, with_ledger = (statistics.median(times(runs, measure)) for runs in (plain, ledger))
+        added, naming = with_ledger - without, run["persons"] / rate / share
+        print(f"{measure}: ledger {added:+.2f}, pseudonyms (reckoned) {naming:+.2f}, together "
+              f"{percent((added + naming) / (without - naming))} of the {without - naming:.2f} without either")
+    print()
+
+
 def rates(path):
     run = load(path)
     per = {"intake": "input_bytes", "identities": "rows_kept", "publish": "rows_kept",
@@ -160,6 +194,8 @@ def main(arguments):
         stages(arguments[1])
     elif len(arguments) == 2 and arguments[0] == "rates":
         rates(arguments[1])
+    elif len(arguments) >= 3 and arguments[0] == "consent":
+        consent(float(arguments[1]), arguments[2:])
     elif len(arguments) >= 2 and arguments[0] == "sizes":
         sizes(arguments[1:])
     elif len(arguments) >= 3 and arguments[0] == "scaling" and arguments[1] in ("strong", "weak"):
