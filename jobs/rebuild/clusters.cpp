@@ -154,16 +154,18 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
   result.first_member.reserve(persons + 1);
   result.first_member.push_back(0);
   for (PersonDrafts& drafts : task_drafts) append_drafts(result, std::move(drafts));
+  std::uint64_t apart = 0;
   for (std::size_t i = 0; i < identities.owned.size(); ++i) {
     if (component_of[i] != kAlone || is_suppressed(identities.owned[i])) continue;
     if (evidence[i].has(Evidence::several_patients)) {
       add_apart(identities.first_id + i, identities.owned[i], evidence[i], result);
+      ++apart;
     } else {
       result.alone.push_back(static_cast<std::uint32_t>(i));
     }
   }
 
-  std::array<std::uint64_t, 6> sums{count, 0, 0, 0, 0, 0};
+  std::array<std::uint64_t, 6> sums{count, 0, 0, apart, 0, 0};
   for (const ClusterCounts& counts : task_counts) {
     sums[1] += counts.links_used;
     sums[2] += counts.vetoed_different_nhs;

@@ -142,12 +142,13 @@ class NumberSettler {
 
  private:
   // What it says of a member that those who share its number under another date of birth are of its provider.
+  // members: as members_ has them weighed.
   [[nodiscard]] Weight provider_weight(std::span<const NumberItem> members, std::size_t of) const noexcept {
-    const DayNumber birth = members[of].counted.identity.date_of_birth();
+    const DayNumber birth = members_[of].identity.date_of_birth();  // weighed: a default date is none
     ProviderSet others = 0;
-    for (const NumberItem& member : members.first(std::min(members.size(), kMembersComparedInFull))) {
-      const DayNumber its_birth = member.counted.identity.date_of_birth();
-      if (its_birth != birth && its_birth != kMissingDay) others |= member.counted.providers;
+    for (std::size_t m = 0; m < std::min(members.size(), kMembersComparedInFull); ++m) {
+      const DayNumber its_birth = members_[m].identity.date_of_birth();
+      if (its_birth != birth && its_birth != kMissingDay) others |= members[m].counted.providers;
     }
     const ProviderSet own = members[of].counted.providers;
     if (birth == kMissingDay || own == 0 || others == 0) return 0;
