@@ -217,13 +217,17 @@ std::string reason_text(const Explanation& explanation, Reason reason) {
         const Provenance& from = rows[r].record.provenance;
         if (from.kind != LinkKind::apart) continue;
         if (!text.empty()) text += '\n';
-        text += (rows.size() == 1 ? "It"
-                 : r == 0         ? "A"
-                                  : "B") +
-                fmt::format(
-                    " is linked to several persons: the strongest claim leads the next by {} bits, and {} are "
-                    "needed. It was kept apart from all of them.",
-                    bits(from.lead), bits(explanation.margin));
+        text += rows.size() == 1 ? "It" : r == 0 ? "A" : "B";
+        if (rows[r].record.evidence.has(Evidence::several_patients)) {
+          text +=
+              " is one of equal rows without a number that a provider has under several patient numbers: they are of "
+              "several people, and stand apart from everybody.";
+          continue;
+        }
+        text += fmt::format(
+            " is linked to several persons: the strongest claim leads the next by {} bits, and {} are "
+            "needed. It was kept apart from all of them.",
+            bits(from.lead), bits(explanation.margin));
       }
       return text;
     }
