@@ -220,7 +220,8 @@ std::string reason_text(const Explanation& explanation, Reason reason) {
         text += rows.size() == 1 ? "It" : r == 0 ? "A" : "B";
         if (rows[r].record.evidence.has(Evidence::several_patients)) {
           text +=
-              " is one of equal rows without a number that a provider has under several patient numbers: they are of "
+              " is one of equal rows without a number of their own that a provider has under several patient numbers: "
+              "they are of "
               "several people, and stand apart from everybody.";
           continue;
         }
