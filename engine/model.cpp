@@ -43,6 +43,13 @@ constexpr double kMostReturnBits = 2;
 // persons.
 constexpr double kConflictPriorPairs = 5;
 
+// What a link needs, and by how much the best candidate must lead, where everybody has a number (docs/model.md has how
+// flat the result is about them); and how many identities with a number are taken for seen before any is, so that a file
+// of a few rows is linked with care.
+constexpr double kThresholdBits = 1.5;
+constexpr double kMarginBits = 3;
+constexpr double kNumberedUnseen = 100;
+
 // The prior of the smallest files: with it a date of birth and a gender alone do not link in any file.
 constexpr double kFewestPersons = 8192;
 
@@ -126,6 +133,17 @@ std::array<LevelProbabilities, kNhsLevels> nhs_probabilities(const FileFrequenci
 double unnumbered_share(const FileFrequencies& file) {
   const double without = static_cast<double>(file.unnumbered) + 1, all = static_cast<double>(file.identities) + 2;
   return std::clamp(without / all, kFewestUnnumbered, 1 - kFewestUnnumbered);
+}
+
+// How sure a link must be.  Caution keeps people apart who might be one, and costs the pairs that nothing surer joins:
+// few where a number ties most rows to their person, most where hardly a row has one.  So caution is in proportion to
+// the share of pairs of which one identity at least has a number.
+void set_caution(const FileFrequencies& file, ModelParameters& parameters) {
+  const double without = static_cast<double>(file.unnumbered), all = static_cast<double>(file.identities);
+  const double unnumbered = without / (all + kNumberedUnseen);
+  const double caution = 1 - unnumbered * unnumbered;
+  parameters.threshold_bits = kThresholdBits * caution;
+  parameters.margin_bits = kMarginBits * caution;
 }
 
 std::array<LevelProbabilities, kBirthLevels> birth_probabilities(const FileFrequencies& file) {
@@ -301,8 +319,7 @@ ModelParameters documented_model(const FileFrequencies& file) {
   parameters.neighbours_twins = (static_cast<double>(file.neighbours_same_birth) + kExpectedAgreements) /
                                 (static_cast<double>(file.neighbours) + kExpectedAgreements);
   parameters.prior = 1 / persons;
-  parameters.threshold_bits = 1.5;
-  parameters.margin_bits = 5;
+  set_caution(file, parameters);
   return parameters;
 }
 

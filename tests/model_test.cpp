@@ -83,6 +83,22 @@ TEST(DocumentedModel, no_single_identifier_but_the_number_links) {
   expect_links_at_every_size({}, false, "nothing known");
 }
 
+TEST(DocumentedModel, asks_for_less_certainty_where_few_pairs_have_a_number) {
+  FileFrequencies file = file_of(1'000'000);
+  const ModelParameters all_numbered = documented_model(file);
+  EXPECT_DOUBLE_EQ(all_numbered.threshold_bits, 1.5);
+  EXPECT_DOUBLE_EQ(all_numbered.margin_bits, 3);
+  file.unnumbered = file.identities / 10;
+  EXPECT_NEAR(documented_model(file).threshold_bits, 1.5 * 0.99, 1e-3);
+  file.unnumbered = file.identities;
+  EXPECT_NEAR(documented_model(file).threshold_bits, 0, 1e-3);
+  EXPECT_NEAR(documented_model(file).margin_bits, 0, 1e-3);
+  // A few rows without numbers say nothing yet.
+  FileFrequencies few;
+  few.identities = few.unnumbered = 3;
+  EXPECT_GT(documented_model(few).threshold_bits, 1.49);
+}
+
 TEST(DocumentedModel, an_equal_number_net_of_the_prior_is_worth_eight_bits_in_any_file) {
   for (const std::uint64_t persons : kSizes) {
     const LinkageModel model(documented_model(file_of(persons)));

@@ -57,6 +57,8 @@ class NumberSettler {
       if (!valid || !settings_.returns) continue;
       const bool a_returns = settlement.standing[link.a] == NumberStanding::disowned;
       Weight weight = link.weight + provider_weight(members, a_returns ? link.a : link.b);
+      // What has no date of birth or no postcode would not have been found among its own person's records either.
+      if (!could_be_found(members_[a_returns ? link.a : link.b].identity)) weight -= model_.return_weight();
       if (weight <= link.weight && (is_one_row(link.a) || is_one_row(link.b))) weight -= kOneRow;
       found.edges.push_back({members[link.a].id, members[link.b].id, weight, EdgeKind::ret});
     }
@@ -141,6 +143,10 @@ class NumberSettler {
   }
 
  private:
+  [[nodiscard]] static bool could_be_found(const Identity& identity) noexcept {
+    return identity.date_of_birth() != kMissingDay && identity.postcode() != 0;
+  }
+
   // What it says of a member that those who share its number under another date of birth are of its provider.
   // members: as members_ has them weighed.
   [[nodiscard]] Weight provider_weight(std::span<const NumberItem> members, std::size_t of) const noexcept {
