@@ -44,8 +44,8 @@ constexpr double kMostReturnBits = 2;
 constexpr double kConflictPriorPairs = 5;
 
 // What a link needs, and by how much the best candidate must lead, where everybody has a number (docs/model.md has how
-// flat the result is about them); and how many identities with a number are taken for seen before any is, so that a file
-// of a few rows is linked with care.
+// flat the result is about them); and how many identities with a number are taken for seen before any is, so that a
+// file of a few rows is linked with care.
 constexpr double kThresholdBits = 1.5;
 constexpr double kMarginBits = 3;
 constexpr double kNumberedUnseen = 100;
