@@ -14,10 +14,7 @@ constexpr std::uint64_t kFewestMoves = 100;
 constexpr double kUnseen = 0.5;
 // Company hangs on other people's records, whose mistakes are not seen in the pair.  Where nothing says who recorded
 // them it needs this much more than the margin.
-constexpr double kOnTrustBits = 1;
-// Where the record's own provider did, this much less is enough: rivals that the file shows are met by the margin in
-// any case, and those that it does not show are all in one sum, which errs high.
-constexpr double kUnseenRivalsBits = 2;
+constexpr double kOnTrustBits = 3;
 // Providers are evidence if they know the company of those who moved as a rule: of so many, one may have company that
 // they do not know.
 constexpr std::uint64_t kKnownAsARule = 8;
@@ -78,9 +75,8 @@ MoveModel::MoveModel(const MoveCounts& all_counts, const ModelParameters& parame
   }
   if (!is_learnt()) return;
   elsewhere_ = std::min(1.0, without / held_out + 1 - parameters.birth.back().m + parameters.unnumbered);
-  const double margin = parameters.margin_bits;
-  const std::array<double, 2> least{std::max(parameters.threshold_bits, margin) + kOnTrustBits,
-                                    std::max(parameters.threshold_bits, margin - kUnseenRivalsBits)};
+  const double margin = std::max(parameters.threshold_bits, parameters.margin_bits);
+  const std::array<double, 2> least{margin + kOnTrustBits, margin};
   for (std::size_t p = 0; p < least.size(); ++p) {
     threshold_[p] = to_weight(least[p] + std::log2(elsewhere_));
   }
