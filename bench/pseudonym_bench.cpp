@@ -65,17 +65,18 @@ void openssl_one_shot(benchmark::State& state) {
 }
 BENCHMARK(openssl_one_shot);
 
-void plain_reference(benchmark::State& state) {
+void kernel(benchmark::State& state, void (*hmac)(const HmacKey&, const HmacMessages&, HmacDigests&)) {
   const HmacKey secret(key());
   const HmacMessages messages(std::vector<std::byte>(32, std::byte{7}));
   HmacDigests digests;
   for (auto _ : state) {
-    hmac_lanes_plain(secret, messages, digests);
+    hmac(secret, messages, digests);
     benchmark::DoNotOptimize(digests);
   }
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kHmacLanes));
 }
-BENCHMARK(plain_reference);
+BENCHMARK_CAPTURE(kernel, by_block, hmac_lanes_by_block);
+BENCHMARK_CAPTURE(kernel, plain_reference, hmac_lanes_plain);
 
 }  // namespace
 }  // namespace ligature

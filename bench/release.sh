@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # How fast does a release go out, beside the rate of reading the dataset?  Makes a population, links it once, and then
 # releases all persons with every column as HDF5, as CSV, and as tables of counts.  The measures: `cat`, which reads the
-# bytes of the dataset; `digest`, which reads and digests every byte; and `dd`, which writes the bytes of the extract past
+# bytes of the dataset to nowhere; `digest`, which reads and digests every byte; and `dd`, which writes the bytes of the extract past
 # the page cache and syncs them.  Each is timed with the files in memory and, where the page cache may be emptied, with
-# the files on the disk.  Prints a table; the folder is build/release-bench unless given.
+# the files on the disk (--in-memory: not).  Prints a table, with each time as a multiple of those of cat and of digest; the
+# folder is build/release-bench unless given.
 #
 #   bash bench/release.sh [--people 1M] [--ranks 1] [--threads 2] [--out FOLDER] [--in-memory]
 set -euo pipefail
@@ -84,60 +85,66 @@ seconds() {
   local best='' begin end
   for _ in 1 2 3; do
     if ((cold)); then sync && echo 3 >/proc/sys/vm/drop_caches; fi
-    begin=$(date +%s%N)
     rm -rf "$out/releases"
-    on_ranks "$ranks" "$threads" "$@" >"$out/last.log" 2>&1 || { cat "$out/last.log" >&2; return 1; }
+    begin=$(date +%s%N)
+    "$@" >"$out/last.log" 2>&1 || { cat "$out/last.log" >&2; return 1; }
     end=$(date +%s%N)
     best=$(awk -v b="${best:-1e9}" -v t="$(((end - begin) / 1000))" 'BEGIN { t /= 1e6; printf "%.2f", t < b ? t : b }')
   done
   echo "$best"
 }
+discard() { cat "$@" >/dev/null; }
+started() { on_ranks "$ranks" "$threads" "$ligature" "$@"; }
 
 persons=$(awk '/^  "persons": / { gsub(/[^0-9]/, ""); print; exit }' "$out/run/publish/manifest.json")
-bytes=$(stat -c %s "$out/run/publish/dataset.h5")
-starting=$(seconds "$ligature" --version)
-echo "$persons persons, $bytes bytes, $ranks ranks x $threads threads; $starting s for the start of a job are taken off"
-echo "| job | files in memory, s | M persons/s | files on the disk, s | M persons/s |"
-echo "|---|---|---|---|---|"
-# Without the right to empty the page cache there is no second half.
-measure() {
-  local name=$1 warm on_disk=
-  shift
+dataset=$out/run/publish/dataset.h5
+starting=$(seconds started --version)
+echo "$persons persons, $(stat -c %s "$dataset") bytes, $ranks ranks x $threads threads; $starting s for the start of a job are taken off"
+echo "| job | in memory, s | M persons/s | of cat | of digest | on the disk, s | M persons/s | of cat | of digest |"
+echo "|---|---|---|---|---|---|---|---|---|"
+# row NAME START COMMAND...: a line of the table.  START: seconds to take off.  Without the right to empty the page cache
+# there is no second half.
+cats='' digests='' # seconds in memory and on the disk, of the two measures
+row() {
+  local name=$1 start=$2 warm on_disk=
+  shift 2
   cold=0
   warm=$(seconds "$@")
   if ((!in_memory)) && [[ -w /proc/sys/vm/drop_caches ]]; then cold=1 && on_disk=$(seconds "$@"); fi
-  awk -v name="$name" -v n="$persons" -v l="$starting" -v a="$warm" -v b="$on_disk" 'BEGIN {
-    printf "| %s | %.2f | %.2f |", name, a - l, n / (a - l) / 1e6
-    if (b == "") print " | |"; else printf " %.2f | %.2f |\n", b - l, n / (b - l) / 1e6 }'
-}
-# wall NAME COMMAND...: the same for a program that is no job, and so has no start to take off.
-wall() {
-  local name=$1 best='' begin end
-  shift
-  for _ in 1 2 3; do
-    begin=$(date +%s%N)
-    "$@" >/dev/null 2>&1
-    end=$(date +%s%N)
-    best=$(awk -v b="${best:-1e9}" -v t="$(((end - begin) / 1000))" 'BEGIN { t /= 1e6; printf "%.2f", t < b ? t : b }')
-  done
-  awk -v name="$name" -v n="$persons" -v a="$best" 'BEGIN { printf "| %s | %.2f | %.2f | | |\n", name, a, n / a / 1e6 }'
+  last=$(awk -v a="$warm" -v b="$on_disk" -v l="$start" 'function took(t) { return t == "" ? "-" : t - l > 0.01 ? t - l : 0.01 }
+    BEGIN { print took(a), took(b) }')
+  awk -v name="$name" -v n="$persons" -v these="$last" -v cats="$cats" -v digests="$digests" '
+    function half(t, cat, digest) {
+      if (t == "-") return " | | | |"
+      return sprintf(" %.2f | %.1f | %s | %s |", t, n / t / 1e6, cat > 0 ? sprintf("%.1f", t / cat) : "", \
+                     digest > 0 ? sprintf("%.1f", t / digest) : "")
+    }
+    BEGIN {
+      split(these, t, " "); split(cats, c, " "); split(digests, d, " ")
+      print "| " name " |" half(t[1], c[1], d[1]) half(t[2], c[2], d[2])
+    }'
 }
 # Writes what the newest release holds, from memory.
 written_again() {
   local files
-  files=$(find "$out/releases" -name '*.h5' -o -name '*.csv')
-  # shellcheck disable=SC2086
-  cat $files >/dev/null
-  # shellcheck disable=SC2016,SC2086
-  wall "write and sync its $(du -cm --apparent-size $files | tail -1 | cut -f1) MB" \
-    sh -c 'for f; do dd if="$f" of="$f.copy" bs=4M oflag=direct conv=fsync; rm "$f.copy"; done' sh $files
-  rm -rf "$out/releases"
+  mapfile -t files < <(find "$out/releases" -name '*.h5' -o -name '*.csv')
+  cat "${files[@]}" >/dev/null
+  local megabytes
+  megabytes=$(du -cm --apparent-size "${files[@]}" | tail -1 | cut -f1)
+  mkdir -p "$out/written" && mv "${files[@]}" "$out/written"
+  # shellcheck disable=SC2016
+  in_memory=1 row "write and sync its $megabytes MB" 0 \
+    sh -c 'for f; do dd if="$f" of="$f.copy" bs=4M oflag=direct conv=fsync; rm "$f.copy"; done' sh "$out"/written/*
+  rm -rf "$out/releases" "$out/written"
 }
-wall "cat: the bytes of the dataset" cat "$out/run/publish/dataset.h5"
-measure "digest: every byte read and digested" "$ligature" digest "$job"
-measure "extract, HDF5" "$ligature" release "$job" "$out/bench.toml" --set "job.threads=$threads"
+row "cat: the bytes of the dataset" 0 discard "$dataset"
+cats=$last
+row "digest: every byte read and digested" "$starting" started digest "$job"
+digests=$last
+release() { started release "$job" "$out/$1.toml" --set "job.threads=$threads"; }
+row "extract, HDF5" "$starting" release bench
 written_again
-measure "extract, CSV" "$ligature" release "$job" "$out/bench-csv.toml" --set "job.threads=$threads"
+row "extract, CSV" "$starting" release bench-csv
 written_again
-measure "tables" "$ligature" release "$job" "$out/tables.toml" --set "job.threads=$threads"
+row "tables" "$starting" release tables
 rm -rf "$out/releases"

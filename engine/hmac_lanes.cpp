@@ -139,6 +139,8 @@ std::size_t lanes_of_a_vector() {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+// The block function is among what OpenSSL 3 would rather have called through EVP, which costs more than the hashing.
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 
@@ -181,6 +183,12 @@ void compress_plain(State& state, const Block& block) noexcept {
 
 std::uint32_t big_endian_word(const unsigned char* bytes) noexcept {
   return std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 | std::uint32_t{bytes[2]} << 8 | bytes[3];
+}
+
+// A word whose bytes lie in memory as SHA-256 reads them.
+std::uint32_t to_big_endian(std::uint32_t word) noexcept {
+  if constexpr (std::endian::native == std::endian::big) return word;
+  return __builtin_bswap32(word);
 }
 
 // A block of bytes, wiped when done with.
@@ -249,14 +257,38 @@ HmacMessages::~HmacMessages() {
   OPENSSL_cleanse(words_.data(), sizeof words_);
 }
 
-bool hmac_lanes_pay() {
-  ensure_simd_targets();
-  return HWY_DYNAMIC_DISPATCH(lanes_of_a_vector)() >= 8;
-}
-
 void hmac_lanes(const HmacKey& key, const HmacMessages& messages, HmacDigests& digests) {
   ensure_simd_targets();
+  static const bool vectors_pay = HWY_DYNAMIC_DISPATCH(lanes_of_a_vector)() >= 8;
+  if (!vectors_pay) return hmac_lanes_by_block(key, messages, digests);
   HWY_DYNAMIC_DISPATCH(hmac_of_lanes)(key, messages, digests);
+}
+
+void hmac_lanes_by_block(const HmacKey& key, const HmacMessages& messages, HmacDigests& digests) {
+  // All blocks are written before any is read again: a load that meets a younger, shorter store waits for it.
+  std::array<std::array<std::uint32_t, kBlockBytes / 4>, kHmacLanes> blocks;
+  for (std::size_t w = 0; w < kBlockBytes / 4; ++w) {
+    for (std::size_t lane = 0; lane < kHmacLanes; ++lane) blocks[lane][w] = to_big_endian(messages.word(w)[lane]);
+  }
+  SHA256_CTX context{};
+  const auto compress = [&](const State& from, const auto& block) {
+    std::copy(from.begin(), from.end(), context.h);
+    SHA256_Transform(&context, reinterpret_cast<const unsigned char*>(block.data()));
+  };
+  for (auto& block : blocks) {
+    compress(key.inner(), block);
+    // The inner digest is the outer message.
+    for (std::size_t w = 0; w < 8; ++w) block[w] = to_big_endian(context.h[w]);
+    std::fill(block.begin() + 8, block.end(), 0);
+    block[8] = to_big_endian(sha256::kPadding);
+    block[15] = to_big_endian(sha256::kOuterBits);
+  }
+  for (std::size_t lane = 0; lane < kHmacLanes; ++lane) {
+    compress(key.outer(), blocks[lane]);
+    for (std::size_t w = 0; w < 8; ++w) digests.words[w][lane] = context.h[w];
+  }
+  OPENSSL_cleanse(blocks.data(), sizeof blocks);
+  OPENSSL_cleanse(&context, sizeof context);
 }
 
 void hmac_lanes_plain(const HmacKey& key, const HmacMessages& messages, HmacDigests& digests) {

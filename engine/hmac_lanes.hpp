@@ -3,8 +3,9 @@
 // OpenSSL hashes one message after another and pays for its generality at each: 4.8 million short messages a second on
 // one core.  A name needs two compressions, of message and of inner digest, from two states that depend on the key
 // alone.  Done for a vector of messages they take a quarter of that time (bench/README.md, "Pseudonyms"), and that
-// factor alone justifies a second implementation: OpenSSL stays the oracle of the tests, does everything that is not
-// done by the million, and names persons where vectors are short.  FIPS 180-4, section 6.2; RFC 2104.
+// factor alone justifies a second implementation: OpenSSL stays the oracle of the tests and does everything that is not
+// done by the million.  Where vectors are short, its block function compresses: with SHA instructions, if the machine
+// has them.  FIPS 180-4, section 6.2; RFC 2104.
 #pragma once
 
 #include <array>
@@ -53,10 +54,11 @@ struct HmacDigests {
   alignas(64) std::array<std::array<std::uint32_t, kHmacLanes>, 8> words;
 };
 
-// True if the instruction set (within LIGATURE_SIMD) has vectors long enough to be faster than OpenSSL.
-bool hmac_lanes_pay();
-
+// In vectors, or block by block where the instruction set (within LIGATURE_SIMD) has too short ones to be faster.
 void hmac_lanes(const HmacKey& key, const HmacMessages& messages, HmacDigests& digests);
+
+// One lane after the other by OpenSSL's block function.
+void hmac_lanes_by_block(const HmacKey& key, const HmacMessages& messages, HmacDigests& digests);
 
 // The plain reference: one lane after the other.
 void hmac_lanes_plain(const HmacKey& key, const HmacMessages& messages, HmacDigests& digests);

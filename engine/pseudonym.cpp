@@ -164,12 +164,9 @@ struct Pseudonymiser::State {
   [[nodiscard]] Pseudonym of_key() const { return of(std::as_bytes(std::span(kKeyLabel))); }
 
   template <typename Message, typename Who>
-  void name(std::span<const Who> who, std::span<Pseudonym> names) const {
-    if (who.size() != names.size()) throw Error("there must be as many pseudonyms as persons");
-    if (!hmac_lanes_pay()) {
-      for (std::size_t i = 0; i < who.size(); ++i) names[i] = of<Message>(who[i]);
-      return;
-    }
+  void name(std::span<const Who> who, std::span<Pseudonym> names, std::span<Pseudonym> secrets = {}) const {
+    if (who.size() != names.size() || (!secrets.empty() && secrets.size() != names.size()))
+      throw Error("there must be as many pseudonyms as persons");
     // All lanes are written before any is read again: a load that meets a younger, shorter store waits for it.
     MessageBytes<Message, kHmacLanes> bytes;
     HmacMessages messages(bytes.bytes(0));
@@ -184,6 +181,7 @@ struct Pseudonymiser::State {
       for (std::size_t lane = 0; lane < count; ++lane) {
         const auto word = [&](std::size_t w) { return std::uint64_t{digests.words[w][lane]}; };
         names[begin + lane] = {word(0) << 32 | word(1), word(2) << 32 | word(3)};
+        if (!secrets.empty()) secrets[begin + lane] = {word(4) << 32 | word(5), word(6) << 32 | word(7)};
       }
     }
     OPENSSL_cleanse(digests.words.data(), sizeof digests.words);
@@ -247,6 +245,10 @@ void Pseudonymiser::name(std::span<const Identity> smallest_identities, std::spa
 
 void Pseudonymiser::name(std::span<const Pseudonym> persons, std::span<Pseudonym> names) {
   state_->name<ReleasedPersonMessage>(persons, names);
+}
+
+void Pseudonymiser::name(std::span<const Pseudonym> persons, std::span<Pseudonym> names, std::span<Pseudonym> secrets) {
+  state_->name<ReleasedPersonMessage>(persons, names, secrets);
 }
 
 void Pseudonymiser::name(std::span<const DatasetRow> rows, std::span<Pseudonym> names) {

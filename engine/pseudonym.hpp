@@ -54,6 +54,8 @@ class Pseudonymiser {
   // The names that a release has for persons and rows of the dataset; under a key of its own, so that files of two
   // customers cannot be joined.  REQUIRES: spans of one size.
   void name(std::span<const Pseudonym> persons, std::span<Pseudonym> names);
+  // Also gives the second half of each HMAC, which is in no name: a secret of the person under this key.
+  void name(std::span<const Pseudonym> persons, std::span<Pseudonym> names, std::span<Pseudonym> secrets);
   void name(std::span<const DatasetRow> rows, std::span<Pseudonym> names);
 
   // Names the key without revealing it: the first 16 hexadecimal digits of the HMAC of a fixed label.

@@ -1,6 +1,8 @@
 #include "io/key_file.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <span>
 #include <string>
 #include <system_error>
@@ -127,6 +129,10 @@ SecretBytes load_key_file(const std::filesystem::path& path) {
                     kLeastBytes, kMostBytes, size > kMostBytes ? "more" : fmt::format("{}", size), name));
   }
   key.resize(size);
+  if (std::all_of(key.begin(), key.end(), [&](std::byte byte) { return byte == key.front(); })) {
+    throw UsageError(fmt::format(
+        "the key file holds one byte over and over, not random bytes: {}; make one with: ligature key new", name));
+  }
   return key;
 }
 

@@ -175,7 +175,7 @@ class ScreenedRun : public testing::Test {
     if (comm.is_root()) {
       const std::string header = "id,trust,nhs,birth,postcode,sex,on,code,left\n";
       write_file_durably(folder.path() / "ip.csv", header + rows_, 0600);
-      write_file_durably(folder.path() / "test.key", std::string(32, 'k'), 0600);
+      write_file_durably(folder.path() / "test.key", "a key of these tests: 32 bytes.. ", 0600);
       write_file_durably(folder.path() / "job.toml", std::string(kJob) + R"([[extract.screen]]
 kind = "birth"
 column = "code"

@@ -70,7 +70,7 @@ TEST(HmacLanes, are_those_of_rfc_4231) {
       {std::vector<std::byte>(131, std::byte{0xaa}), bytes_of("Test Using Larger Than Block-Size Key - Hash Key First"),
        "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"}};
   for (const Case& test : cases) {
-    for (const Kernel kernel : {hmac_lanes, hmac_lanes_plain}) {
+    for (const Kernel kernel : {hmac_lanes, hmac_lanes_by_block, hmac_lanes_plain}) {
       HmacDigests digests;
       kernel(HmacKey(test.key), HmacMessages(test.message), digests);
       for (std::size_t lane = 0; lane < kHmacLanes; ++lane) {
@@ -93,7 +93,7 @@ TEST(HmacLanes, of_different_messages_are_what_openssl_gives_for_any_key_and_len
       messages.set_from(lane, from, message);
       expected.push_back(openssl_hex(key, message));
     }
-    for (const Kernel kernel : {hmac_lanes, hmac_lanes_plain}) {
+    for (const Kernel kernel : {hmac_lanes, hmac_lanes_by_block, hmac_lanes_plain}) {
       HmacDigests digests;
       kernel(HmacKey(key), messages, digests);
       for (std::size_t lane = 0; lane < kHmacLanes; ++lane) EXPECT_EQ(hex_of(digests, lane), expected[lane]) << length;

@@ -534,9 +534,10 @@ class KeyFile : public ::testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
+  static std::string text(std::size_t bytes) { return bytes == 0 ? std::string() : std::string(bytes - 1, 'k') + 'e'; }
   std::filesystem::path write(std::size_t bytes, mode_t mode) const {
     std::filesystem::path path = folder_ / "a.key";
-    std::ofstream(path, std::ios::binary) << std::string(bytes, 'k');
+    std::ofstream(path, std::ios::binary) << text(bytes);
     EXPECT_EQ(::chmod(path.c_str(), mode), 0);
     return path;
   }
@@ -553,8 +554,18 @@ class KeyFile : public ::testing::Test {
 
 TEST_F(KeyFile, its_bytes_are_the_key) {
   const SecretBytes key = load_key_file(write(32, 0600));
-  EXPECT_EQ(key, SecretBytes(32, std::byte{'k'}));
+  SecretBytes expected(32, std::byte{'k'});
+  expected.back() = std::byte{'e'};
+  EXPECT_EQ(key, expected);
   EXPECT_EQ(load_key_file(write(4096, 0600)).size(), 4096U);
+}
+
+TEST_F(KeyFile, of_one_byte_over_and_over_is_refused) {
+  const std::filesystem::path path = write(32, 0600);
+  for (const char byte : {'\0', 'k', '\xFF'}) {
+    std::ofstream(path, std::ios::binary) << std::string(32, byte);
+    EXPECT_NE(refusal(path).find("one byte over and over"), std::string::npos);
+  }
 }
 
 TEST_F(KeyFile, its_owner_may_have_made_it_read_only) {

@@ -90,7 +90,7 @@ class Moves : public testing::Test {
                "postcode = \"postcode\", gender = \"sex\"" +
                (with_providers_ ? ", provider = \"provider\"" : "") + " }\n";
       }
-      write_file_durably(folder.path() / "test.key", std::string(32, 'k'), 0600);
+      write_file_durably(folder.path() / "test.key", "a key of these tests: 32 bytes.. ", 0600);
       write_file_durably(folder.path() / "job.toml", job, 0600);
     }
     comm.barrier();

@@ -89,7 +89,7 @@ class Numbers : public testing::Test {
         write_file_durably(folder.path() / (dataset + ".csv"), "id,nhs,birth,postcode,sex,provider\n" + rows, 0600);
       }
       write_file_durably(folder.path() / "superseded.csv", "old_nhs_number,new_nhs_number\n" + superseded_, 0600);
-      write_file_durably(folder.path() / "test.key", std::string(32, 'k'), 0600);
+      write_file_durably(folder.path() / "test.key", "a key of these tests: 32 bytes.. ", 0600);
       std::string text =
           "[job]\nsecure = \"secure\"\npublish = \"publish\"\nkey = \"test.key\"\nas_at = 2014-04-01\n"
           "[reference]\nsuperseded = \"superseded.csv\"\n";

@@ -1,5 +1,4 @@
-// A record: the new name, its own bytes in all, the person's values, the number of events in each dataset (4 bytes
-// each), then the events.
+// Slices are read, named, counted by slot and packed by all threads, each step for all slices of a batch.
 #include "jobs/release/arrivals.hpp"
 
 #include <algorithm>
@@ -25,18 +24,13 @@ constexpr std::size_t kDays = std::size_t{1} << 16;         // day numbers that 
 constexpr std::size_t kBucketBytes = std::size_t{1} << 19;  // of records: half of a second-level cache
 constexpr std::size_t kMostBuckets = 1U << 12;              // that are filled at once
 constexpr std::uint64_t kRanges = std::uint64_t{1} << 32;   // that range_of can tell apart
-constexpr std::uint64_t kNoRow = ~std::uint64_t{0};         // its name is not a row's: it shuffles a person's rows
-
-std::size_t fixed_bytes(const ReleasedColumns& columns) noexcept {
-  return Bucket::kHeadBytes + Bucket::kNumberBytes * (columns.persons.size() + columns.events.size());
-}
 
 // A released person of a slice.
 struct Leaving {
-  Pseudonym name;
+  Pseudonym name, seed;      // the seed shuffles its events
   std::uint32_t person = 0;  // of the slice
   std::uint32_t slot = 0;    // the rank and the bucket that get it
-  Bucket::Number bytes = 0;  // of its record
+  std::uint32_t bytes = 0;   // of its record
 };
 
 // The released persons of a slice, and of each slot their sizes (Arrivals::size_words), then where their records go.
@@ -67,8 +61,8 @@ class Packer {
       persons.push_back(slice.pseudonyms[p]);
       at.push_back(static_cast<std::uint32_t>(p));
     }
-    std::vector<Pseudonym> names(persons.size());
-    Pseudonymiser(release_.key).name(std::span<const Pseudonym>(persons), std::span(names));
+    std::vector<Pseudonym> names(persons.size()), seeds(persons.size());
+    Pseudonymiser(release_.key).name(std::span<const Pseudonym>(persons), std::span(names), std::span(seeds));
     const ReleasedColumns& columns = release_.columns;
     const std::size_t words = Arrivals::size_words(columns);
     leaving.persons.clear();
@@ -78,19 +72,19 @@ class Packer {
       if (range / slots_ != round_) continue;
       const std::uint64_t slot = range % slots_;
       std::uint64_t* const sizes = &leaving.sizes[slot * words];
-      std::uint64_t bytes = fixed_bytes(columns);
+      std::uint64_t bytes = columns.head_bytes;
       for (std::size_t d = 0; d < columns.events.size(); ++d) {
         const std::uint64_t events = events_of(slice.events[d], at[i]).size();
         bytes += events * columns.events[d].event_bytes;
         sizes[2 + d] += events;
       }
-      if (bytes > std::numeric_limits<Bucket::Number>::max()) {
+      if (bytes > std::numeric_limits<std::uint32_t>::max()) {
         throw Error("one person has more events than a release can hold");
       }
       sizes[0] += bytes;
       ++sizes[1];
       leaving.persons.push_back(
-          {names[i], at[i], static_cast<std::uint32_t>(slot), static_cast<Bucket::Number>(bytes)});
+          {names[i], seeds[i], at[i], static_cast<std::uint32_t>(slot), static_cast<std::uint32_t>(bytes)});
     }
   }
 
@@ -116,16 +110,15 @@ class Packer {
   }
 
  private:
-  // Asks for all names of some persons' rows at once: of each person and dataset the one that shuffles its rows, then
-  // those of the rows, where they have ids.
+  // Asks for all names of some persons' rows at once, where they have ids.
   void ask_names(const Slice& slice, std::span<const Leaving> persons, std::vector<DatasetRow>& rows) const {
     for (const Leaving& person : persons) {
-      const Pseudonym& who = slice.pseudonyms[person.person];
       for (std::size_t d = 0; d < slice.events.size(); ++d) {
         const ReleasedEvents& released = release_.columns.events[d];
         const std::uint64_t count = events_of(slice.events[d], person.person).size();
-        if (count > 1) rows.push_back({who, released.key, kNoRow});
-        for (std::uint64_t i = 0; released.row_ids && i < count; ++i) rows.push_back({who, released.key, i});
+        for (std::uint64_t i = 0; released.row_ids && i < count; ++i) {
+          rows.push_back({slice.pseudonyms[person.person], released.key, i});
+        }
       }
     }
   }
@@ -140,7 +133,7 @@ class Packer {
     std::vector<DatasetRow> rows;
     ask_names(slice, persons, rows);
     std::vector<Pseudonym> names(rows.size());
-    Pseudonymiser(release_.key).name(std::span<const DatasetRow>(rows), std::span(names));
+    if (!rows.empty()) Pseudonymiser(release_.key).name(std::span<const DatasetRow>(rows), std::span(names));
     auto name = names.cbegin();
     std::vector<std::pair<std::uint64_t, std::uint32_t>> order;
     for (const Leaving& person : persons) {
@@ -149,14 +142,18 @@ class Packer {
         std::memcpy(to, &value, sizeof value);
         to += sizeof value;
       };
+      const auto put_number = [&](std::uint64_t value, const NumberPlace& place) {
+        put_low_bytes(to, value, place.width);
+        to += place.width;
+      };
       put(person.name);
-      put(person.bytes);
-      for (const PersonColumn column : columns.persons) {
-        put(static_cast<Bucket::Number>(
-            released_value(slice, person.person, column, release_.areas, release_.agreement.age_band, year_)));
+      for (std::size_t c = 0; c < columns.persons.size(); ++c) {
+        put_number(released_value(slice, person.person, columns.persons[c], release_.areas, release_.agreement.age_band,
+                                  year_),
+                   columns.values[c]);
       }
-      for (const Slice::Events& events : slice.events) {
-        put(static_cast<Bucket::Number>(events_of(events, person.person).size()));
+      for (std::size_t d = 0; d < columns.events.size(); ++d) {
+        put_number(events_of(slice.events[d], person.person).size(), columns.counts[d]);
       }
       for (std::size_t d = 0; d < columns.events.size(); ++d) {
         const Range range = events_of(slice.events[d], person.person);
@@ -166,8 +163,7 @@ class Packer {
           put_event(d, slice.events[d], range.begin - slice.events[d].rows.begin, to);
           continue;
         }
-        const Pseudonym seed = *name++;
-        shuffle_rows(seed, range.size(), order);
+        shuffle_rows(person.seed, columns.events[d].key, range.size(), order);
         for (const auto& [hash, i] : order) {
           if (columns.events[d].row_ids) put(name[i]);
           put_event(d, slice.events[d], range.begin + i - slice.events[d].rows.begin, to);
@@ -177,13 +173,13 @@ class Packer {
     }
   }
 
-  // The order of a person's rows: by a hash of secret seed and number.
-  static void shuffle_rows(const Pseudonym& seed, std::uint64_t count,
+  // The order of a person's rows: by a hash of secret seed, dataset and number.
+  static void shuffle_rows(const Pseudonym& seed, std::uint64_t dataset, std::uint64_t count,
                            std::vector<std::pair<std::uint64_t, std::uint32_t>>& order) {
     if (count > std::uint32_t(-1)) throw Error("one person has more events than a release can shuffle");
     order.clear();
     for (std::uint64_t i = 0; i < count; ++i) {
-      const std::array<std::uint64_t, 3> message = {seed.high, seed.low, i};
+      const std::array<std::uint64_t, 4> message = {seed.high, seed.low, dataset, i};
       order.emplace_back(linkage_key(std::as_bytes(std::span(message))), static_cast<std::uint32_t>(i));
     }
     std::sort(order.begin(), order.end());
@@ -244,10 +240,18 @@ void Bucket::open(const Arrivals& arrivals, std::size_t bucket) {
   columns_ = &arrivals.columns();
   order_.clear();
   arrivals.for_each_run(bucket, [&](const std::byte* record, std::size_t bytes) {
-    for (const std::byte* const end = record + bytes; record < end; record += number(record + sizeof(Pseudonym))) {
+    for (const std::byte* const end = record + bytes; record < end; record = end_of(record)) {
       order_.push_back({name_at(record).high, record});
     }
   });
+}
+
+const std::byte* Bucket::end_of(const std::byte* record) const noexcept {
+  std::size_t bytes = columns_->head_bytes;
+  for (std::size_t d = 0; d < columns_->events.size(); ++d) {
+    bytes += number(record, columns_->counts[d]) * columns_->events[d].event_bytes;
+  }
+  return record + bytes;
 }
 
 void Bucket::sort() {
@@ -278,7 +282,7 @@ namespace {
 
 // Of all records of a release, over all ranks.
 std::uint64_t record_bytes(const ReleasedColumns& columns, std::uint64_t persons) {
-  std::uint64_t bytes = persons * fixed_bytes(columns);
+  std::uint64_t bytes = persons * columns.head_bytes;
   for (const ReleasedEvents& events : columns.events) bytes += events.events * events.event_bytes;
   return bytes;
 }

@@ -73,24 +73,17 @@ class Bucket {
   [[nodiscard]] Pseudonym name(std::size_t person) const noexcept { return name_at(order_[person].record); }
   // The value of a column of persons, as released_value gives it.
   [[nodiscard]] std::uint64_t value(std::size_t person, std::size_t column) const noexcept {
-    return number(order_[person].record + kHeadBytes + kNumberBytes * column);
+    return number(order_[person].record, columns_->values[column]);
   }
   [[nodiscard]] std::uint64_t events(std::size_t person, std::size_t dataset) const noexcept {
-    return number(order_[person].record + kHeadBytes + kNumberBytes * (columns_->persons.size() + dataset));
+    return number(order_[person].record, columns_->counts[dataset]);
   }
   // The person's events of a dataset, event_bytes each: the row's name where rows have ids, then the columns.
   [[nodiscard]] const std::byte* first_event(std::size_t person, std::size_t dataset) const noexcept {
-    const std::byte* at = order_[person].record + kHeadBytes;
-    at += kNumberBytes * (columns_->persons.size() + columns_->events.size());
+    const std::byte* at = order_[person].record + columns_->head_bytes;
     for (std::size_t d = 0; d < dataset; ++d) at += events(person, d) * columns_->events[d].event_bytes;
     return at;
   }
-
-  // Numbers in records are as small as they can be: what is brought is touched for the first time, which costs more
-  // than anything that is done with it.
-  using Number = std::uint32_t;
-  static constexpr std::size_t kNumberBytes = sizeof(Number);
-  static constexpr std::size_t kHeadBytes = sizeof(Pseudonym) + kNumberBytes;  // of a record: name and size
 
  private:
   struct Place {
@@ -102,11 +95,10 @@ class Bucket {
     std::memcpy(&name, record, sizeof name);
     return name;
   }
-  [[nodiscard]] static Number number(const std::byte* at) noexcept {
-    Number value = 0;
-    std::memcpy(&value, at, sizeof value);
-    return value;
+  [[nodiscard]] static std::uint64_t number(const std::byte* record, const NumberPlace& place) noexcept {
+    return code_at(record + place.at, place.width);
   }
+  [[nodiscard]] const std::byte* end_of(const std::byte* record) const noexcept;
 
   const ReleasedColumns* columns_ = nullptr;
   std::vector<Place> order_, other_;

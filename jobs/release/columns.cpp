@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <span>
+#include <utility>
 
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
@@ -42,6 +43,30 @@ ReleasedEvents lay_out(const ReleaseSource& source, const ReleasedDataset& relea
   return events;
 }
 
+std::size_t bytes_of_number(std::uint64_t largest) noexcept {
+  return largest <= 0xFF ? 1 : largest <= 0xFFFF ? 2 : largest <= 0xFFFFFFFF ? 4 : 8;
+}
+
+std::size_t bytes_of_value(const ReleaseSource& source, PersonColumn column, const ReleasedAreas& areas) {
+  if (column == PersonColumn::age_band) return bytes_of_number(kNoAge);
+  if (column == PersonColumn::area) return bytes_of_number(areas.missing());
+  const std::size_t in_dataset = source.dataset.column("/persons/" + std::string(person_column_name(column)));
+  return stored_bytes(source.dataset.columns()[in_dataset].type);
+}
+
+// most_events: of one person, in each dataset.
+void place_numbers(const ReleaseSource& source, const ReleasedAreas& areas, std::span<const std::uint64_t> most_events,
+                   ReleasedColumns& columns) {
+  columns.head_bytes = sizeof(Pseudonym);
+  const auto place = [&](std::size_t width) {
+    return NumberPlace{std::exchange(columns.head_bytes, columns.head_bytes + width), width};
+  };
+  for (const PersonColumn column : columns.persons) {
+    columns.values.push_back(place(bytes_of_value(source, column, areas)));
+  }
+  for (const std::uint64_t most : most_events) columns.counts.push_back(place(bytes_of_number(most)));
+}
+
 // Collective.  Leaves of a category's values those that any rank has seen.
 void keep_seen(const Communicator& comm, std::vector<std::uint8_t>& seen, ReleasedColumn& column) {
   std::vector<std::uint64_t> flags;
@@ -65,7 +90,7 @@ void keep_seen(const Communicator& comm, std::vector<std::uint8_t>& seen, Releas
 }  // namespace
 
 ReleasedColumns release_columns(const Communicator& comm, const ReleaseSource& source, const Agreement& agreement,
-                                const Selection& selection, bool recode) {
+                                const ReleasedAreas& areas, const Selection& selection, bool recode) {
   ReleasedColumns columns;
   columns.persons = agreement.person_columns;
   agreed_step(comm, [&] {
@@ -86,9 +111,9 @@ ReleasedColumns release_columns(const Communicator& comm, const ReleaseSource& s
       of.back().push_back(&column);
     }
   }
-  // Of each dataset: its events, and for each category which codes were seen.
+  // Of each dataset: its events, the most of one person, and for each category which codes were seen.
   struct Found {
-    std::uint64_t events = 0;
+    std::uint64_t events = 0, most = 0;
     std::vector<std::vector<std::uint8_t>> seen;
   };
   std::vector<Found> all(columns.events.size());
@@ -114,6 +139,7 @@ ReleasedColumns release_columns(const Communicator& comm, const ReleaseSource& s
             if (!selection.has(slice.persons.begin + p)) continue;
             const std::uint64_t begin = events.offsets[p], end = events.offsets[p + 1];
             mine[d].events += end - begin;
+            mine[d].most = std::max(mine[d].most, end - begin);
             for (std::size_t c = 0; c < of[d].size(); ++c) {
               const std::size_t width = of[d][c]->width;
               std::vector<std::uint8_t>& seen = mine[d].seen[c];
@@ -129,16 +155,20 @@ ReleasedColumns release_columns(const Communicator& comm, const ReleaseSource& s
     per_thread.for_each([&](const std::vector<Found>& mine) {
       for (std::size_t d = 0; d < mine.size(); ++d) {
         all[d].events += mine[d].events;
+        all[d].most = std::max(all[d].most, mine[d].most);
         for (std::size_t c = 0; c < of[d].size(); ++c) {
           for (std::size_t v = 0; v < all[d].seen[c].size(); ++v) all[d].seen[c][v] |= mine[d].seen[c][v];
         }
       }
     });
   });
+  std::vector<std::uint64_t> most_events;
   for (std::size_t d = 0; d < all.size(); ++d) {
+    most_events.push_back(comm.max(all[d].most));
     columns.events[d].events = comm.sum(all[d].events);
     for (std::size_t c = 0; c < of[d].size(); ++c) keep_seen(comm, all[d].seen[c], *of[d][c]);
   }
+  agreed_step(comm, [&] { place_numbers(source, areas, most_events, columns); });
   return columns;
 }
 

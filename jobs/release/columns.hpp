@@ -35,15 +35,24 @@ struct ReleasedEvents {
   std::uint64_t events = 0;             // released, over all ranks
 };
 
+// Where a number stands in the record of a person, and how many bytes it has: as few as will do, since what is brought
+// is touched for the first time, which costs more than anything that is done with it.
+struct NumberPlace {
+  std::size_t at = 0, width = 0;
+};
+
 struct ReleasedColumns {
   std::vector<PersonColumn> persons;
   std::vector<ReleasedEvents> events;
   std::vector<WantedEvents> wanted;  // one of each of events, in its order
+  // A person's record is the new name, the values of the columns, the number of events in each dataset, the events.
+  std::vector<NumberPlace> values, counts;
+  std::size_t head_bytes = 0;  // what is before the events
 };
 
 // Collective.  Counts the events that are released; with recode, finds the categories that occur among them.
 ReleasedColumns release_columns(const Communicator& comm, const ReleaseSource& source, const Agreement& agreement,
-                                const Selection& selection, bool recode);
+                                const ReleasedAreas& areas, const Selection& selection, bool recode);
 
 // The code of a category at its place in an event or a column, 1, 2, 4 or 8 bytes wide.
 inline std::uint64_t code_at(const std::byte* bytes, std::size_t width) noexcept {

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "engine/error.hpp"
+#include "engine/parallel.hpp"
 #include "io/csv_field.hpp"
 #include "io/files.hpp"
 #include "io/part_files.hpp"
@@ -154,16 +155,23 @@ std::vector<CubePlan> plan_cubes(const ReleaseSource& source, const Agreement& a
   return plans;
 }
 
-// A rank's counts of a cube.
+using Cells = std::unordered_map<CellKey, std::uint64_t, HashKey>;
+
+void require_few(const Cells& cells) {
+  if (cells.size() <= kMostCells) return;
+  throw LimitError(fmt::format(
+      "tables that count the same have more than {} cells together: count by fewer or coarser dimensions", kMostCells));
+}
+
+// Counts the slices of a cube.  Its functions may be called from several threads, each with cells of its own.
 class Counter {
  public:
   Counter(const CubePlan& plan, const Agreement& agreement, const ReleasedAreas& areas, int year)
       : plan_(plan), agreement_(agreement), areas_(areas), year_(year) {}
 
-  void count(const SliceReader& reader, Slice& slice, const Selection& selection) {
+  // slice: its persons and, if events are counted, their events are loaded.
+  void count(const Slice& slice, const Selection& selection, Cells& cells) const {
     const bool events = plan_.count == TableCount::events;
-    reader.load_persons(slice);
-    if (events) reader.load_events(slice, slice.persons.begin, slice.persons.end - 1);
     for (std::size_t p = 0; p < slice.persons.size(); ++p) {
       if (!selection.has(slice.persons.begin + p)) continue;
       CellKey key{};
@@ -177,7 +185,7 @@ class Counter {
         }
       }
       if (!events) {
-        add(key);
+        ++cells[key];
         continue;
       }
       const Slice::Events& of = slice.events[0];
@@ -185,21 +193,13 @@ class Counter {
         for (std::size_t d = 0; d < plan_.dimensions.size(); ++d) {
           if (!plan_.dimensions[d].person) key[d] = event_value(plan_.dimensions[d], of, row - of.rows.begin);
         }
-        add(key);
+        ++cells[key];
       }
     }
+    require_few(cells);
   }
-
-  [[nodiscard]] const std::unordered_map<CellKey, std::uint64_t, HashKey>& cells() const noexcept { return cells_; }
 
  private:
-  void add(const CellKey& key) {
-    ++cells_[key];
-    if (cells_.size() > kMostCells) {
-      throw LimitError("tables that count the same have more than " + std::to_string(kMostCells) +
-                       " cells together: count by fewer or coarser dimensions");
-    }
-  }
   static std::uint32_t event_value(const Dimension& dimension, const Slice::Events& events, std::uint64_t row) {
     const std::uint64_t code = code_at(&events.columns[dimension.column][row * dimension.width], dimension.width);
     if (dimension.is_date) return coarsened(static_cast<DayNumber>(code), dimension.dates);
@@ -210,16 +210,46 @@ class Counter {
   const Agreement& agreement_;
   const ReleasedAreas& areas_;
   int year_;
-  std::unordered_map<CellKey, std::uint64_t, HashKey> cells_;
 };
 
+// Collective, but cells are those of this rank's persons.
+Cells count_cells(const Communicator& comm, const ReleaseSource& source, const CubePlan& plan,
+                  const Agreement& agreement, const ReleasedAreas& areas, const Selection& selection) {
+  Cells cells;
+  agreed_step(comm, [&] {
+    const Counter counter(plan, agreement, areas, year_of(source));
+    const std::span<const WantedEvents> wanted(&plan.wanted, plan.dataset ? 1 : 0);
+    WantedPersons wanted_persons;
+    for (const Dimension& dimension : plan.dimensions) {
+      if (dimension.person) wanted_persons.add(*dimension.person);
+      if (dimension.presence) wanted_persons.datasets = true;
+    }
+    PerThread<Cells> per_thread;
+    SliceReader reader(source, wanted, selection.persons, wanted_persons);
+    for (std::span<Slice> slices = reader.next(); !slices.empty(); slices = reader.next()) {
+      for_each_item(slices.size(), [&](std::size_t s) {
+        Slice& slice = slices[s];
+        reader.load_persons(slice);
+        if (plan.dataset) reader.load_events(slice, slice.persons.begin, slice.persons.end - 1);
+        counter.count(slice, selection, per_thread.local());
+      });
+    }
+    per_thread.for_each([&](Cells& mine) {
+      if (cells.empty()) return cells.swap(mine);
+      for (const auto& [key, count] : mine) cells[key] += count;
+      require_few(cells);
+    });
+  });
+  return cells;
+}
+
 // Collective.  The categories of each dimension become the values that any rank has seen; the cells are summed.
-Cube add_up(const Communicator& comm, const Counter& counter, CubePlan& plan) {
+Cube add_up(const Communicator& comm, const Cells& counted, CubePlan& plan) {
   Cube cube;
   std::uint64_t cells = 1;
   for (std::size_t d = 0; d < plan.dimensions.size(); ++d) {
     std::vector<std::uint32_t>& used = plan.dimensions[d].used;
-    for (const auto& [key, count] : counter.cells()) used.push_back(key[d]);
+    for (const auto& [key, count] : counted) used.push_back(key[d]);
     const auto make_unique = [&] {
       std::sort(used.begin(), used.end());
       used.erase(std::unique(used.begin(), used.end()), used.end());
@@ -238,7 +268,7 @@ Cube add_up(const Communicator& comm, const Counter& counter, CubePlan& plan) {
     }
   }
   cube.counts.resize(cells);
-  for (const auto& [key, count] : counter.cells()) {
+  for (const auto& [key, count] : counted) {
     std::size_t cell = 0;
     for (std::size_t d = 0; d < plan.dimensions.size(); ++d) {
       const std::vector<std::uint32_t>& used = plan.dimensions[d].used;
@@ -328,20 +358,7 @@ TableFiles write_tables(const Communicator& comm, const ReleaseSource& source, c
   std::vector<CubePlan> plans;
   agreed_step(comm, [&] { plans = plan_cubes(source, agreement); });
   for (CubePlan& plan : plans) {
-    Counter counter(plan, agreement, areas, year_of(source));
-    agreed_step(comm, [&] {
-      const std::span<const WantedEvents> wanted(&plan.wanted, plan.dataset ? 1 : 0);
-      WantedPersons wanted_persons;
-      for (const Dimension& dimension : plan.dimensions) {
-        if (dimension.person) wanted_persons.add(*dimension.person);
-        if (dimension.presence) wanted_persons.datasets = true;
-      }
-      SliceReader reader(source, wanted, selection.persons, wanted_persons);
-      for (std::span<Slice> slices = reader.next(); !slices.empty(); slices = reader.next()) {
-        for (Slice& slice : slices) counter.count(reader, slice, selection);
-      }
-    });
-    const Cube cube = add_up(comm, counter, plan);
+    const Cube cube = add_up(comm, count_cells(comm, source, plan, agreement, areas, selection), plan);
     std::vector<Face> faces;
     for (std::size_t t = 0; t < plan.tables.size(); ++t) {
       Face face = 0;

@@ -403,7 +403,7 @@ int release(const Communicator& comm, const JobFile& job, const fs::path& agreem
     fields.emplace_back("entries_suppressed", tables.counts.suppressed);
   } else {
     const bool hdf5 = agreement.format == ReleaseFormat::hdf5;
-    const ReleasedColumns columns = release_columns(comm, source, agreement, selection, hdf5);
+    const ReleasedColumns columns = release_columns(comm, source, agreement, terms.areas, selection, hdf5);
     const Release what{source, agreement, terms.areas, selection, columns, terms.key};
     const std::uint64_t rounds = rounds_needed(comm, columns, counts.chosen, memory);
     for (const ReleasedEvents& events : columns.events) rows += events.events;
