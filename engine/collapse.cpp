@@ -23,6 +23,7 @@ constexpr unsigned kLeastBucketBits = 12;  // so that buckets are in the order o
 constexpr unsigned kMostBucketBits = 14;   // more open buckets than this and their ends no longer lie in cache
 constexpr std::uint64_t kRowsPerTask = std::uint64_t{1} << 18;
 constexpr std::size_t kKeysAtOnce = 256;
+constexpr std::size_t kLineBytes = 64;  // of the cache: a bucket's next one is fetched while this one is used
 
 // While rows are sorted, the place of a row's provider is in bits of its identity that are zero.
 constexpr std::uint64_t kPlaceBits = 0x7F;
@@ -213,6 +214,7 @@ void Collapser::add(std::span<const IdentityRun> runs, std::span<std::uint32_t> 
       const IdentityRun& run = runs[r];
       for (std::size_t i = 0; i < run.identities.size(); ++i) {
         Identity& place = sorted[next[*bucket++]++];
+        __builtin_prefetch(&place + kLineBytes / sizeof(Identity), 1);
         place = run.identities[i];
         if (!run.providers.empty()) place.second |= run.providers[i];
       }
@@ -237,7 +239,9 @@ void Collapser::add(std::span<const IdentityRun> runs, std::span<std::uint32_t> 
     const std::uint64_t last_row = t + 1 < tasks.size() ? tasks[t + 1].first_row : of_row.size();
     for (std::uint64_t row = tasks[t].first_row; row < last_row; ++row) {
       const std::uint32_t k = bucket_of_row[row];
-      of_row[row] = k << state.place_bits() | index[next[k]++];
+      const std::uint32_t* const place = index.get() + next[k]++;
+      __builtin_prefetch(place + kLineBytes / sizeof *place);
+      of_row[row] = k << state.place_bits() | *place;
     }
   });
 }

@@ -43,41 +43,32 @@ CheckpointFileWriter::CheckpointFileWriter(std::filesystem::path path) : path_(s
 }
 
 void CheckpointFileWriter::restart() {
+  stream_.reset();
   writer_.reset();
   file_ = File::create(path_, 0600);
   writer_ = std::make_unique<DirectWriter>(file_, write_strategy());
+  stream_ = std::make_unique<DirectStream>(*writer_, kHeaderBytes);
   pieces_.clear();
-  tail_.clear();
-  written_ = kHeaderBytes;
 }
 
 void CheckpointFileWriter::add(std::uint64_t kind, std::uint64_t items, std::span<const std::byte> bytes) {
   pieces_.push_back({kind, items, bytes.size(), 0, digest(bytes)});
-  write(bytes);
-}
-
-void CheckpointFileWriter::write(std::span<const std::byte> bytes) {
-  tail_.insert(tail_.end(), bytes.begin(), bytes.end());
-  if (tail_.size() < writer_->piece_bytes()) return;
-  const std::size_t whole = tail_.size() / DirectWriter::kBlockBytes * DirectWriter::kBlockBytes;
-  writer_->write_at(written_, std::span(tail_).first(whole));
-  tail_.erase(tail_.begin(), tail_.begin() + static_cast<std::ptrdiff_t>(whole));
-  written_ += whole;
+  stream_->add(bytes);
 }
 
 CheckpointFileId CheckpointFileWriter::finish() {
   Header header{kMagic, kFormat, pieces_.size(), bytes() - kHeaderBytes, {}};
   const auto table = std::as_bytes(std::span(pieces_));
   header.table = digest(table);
-  write(table);
-  writer_->write_at(written_, tail_);
+  stream_->add(table);
+  stream_->flush();
   const CheckpointFileId id{bytes(), 0, digest(page_of(header))};
   writer_->write_at(0, page_of(header));
   writer_->finish();
+  stream_.reset();
   writer_.reset();
   file_.sync();
   file_.close();
-  tail_ = {};
   return id;
 }
 

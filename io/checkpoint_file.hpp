@@ -17,6 +17,7 @@
 
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
+#include "io/direct_stream.hpp"
 #include "io/direct_writer.hpp"
 #include "io/files.hpp"
 
@@ -58,17 +59,14 @@ class CheckpointFileWriter {
   void add(std::uint64_t kind, std::uint64_t items, std::span<const std::byte> bytes);
   // Writes what is left, and returns when all is on the disk.
   CheckpointFileId finish();
-  [[nodiscard]] std::uint64_t bytes() const noexcept { return written_ + tail_.size(); }
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return stream_->end(); }
 
  private:
-  void write(std::span<const std::byte> bytes);
-
   std::filesystem::path path_;
   File file_;
   std::unique_ptr<DirectWriter> writer_;
+  std::unique_ptr<DirectStream> stream_;
   std::vector<CheckpointPiece> pieces_;
-  std::vector<std::byte> tail_;  // bytes that wait to be written, from offset written_
-  std::uint64_t written_ = 0;
 };
 
 class CheckpointFileReader {

@@ -63,11 +63,15 @@ void DirectWriter::write_at(std::uint64_t offset, std::span<const std::byte> byt
     std::memcpy(piece.buffer.get(), part.data(), part.size());
     piece.offset = at;
     piece.bytes = part.size();
-    const std::lock_guard lock(mutex_);
-    queue_.push_back(std::move(piece));
-    work_.notify_one();
+    queue(std::move(piece));
   }
   if (!bytes.empty()) file_.write_at(offset, bytes);
+}
+
+void DirectWriter::queue(Piece&& piece) {
+  const std::lock_guard lock(mutex_);
+  queue_.push_back(std::move(piece));
+  work_.notify_one();
 }
 
 DirectWriter::Buffer DirectWriter::take_buffer() {

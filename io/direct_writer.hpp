@@ -37,24 +37,6 @@ class DirectWriter {
   // Bytes under way of every writer that is made from here on in this process.
   static void keep_within(std::size_t bytes) noexcept;
 
-  // file: open for writing; must outlive this.
-  DirectWriter(const File& file, WriteStrategy strategy);
-  // Waits for what is under way, and drops what is not.
-  ~DirectWriter();
-  DirectWriter(const DirectWriter&) = delete;
-  DirectWriter& operator=(const DirectWriter&) = delete;
-
-  // Takes the bytes over.  May be called from several threads for different bytes.  Throws what a write met, be it
-  // this one or one before.
-  void write_at(std::uint64_t offset, std::span<const std::byte> bytes);
-  // Waits until all is written.  Throws what a write met.
-  void finish();
-  // That are written at a time.
-  [[nodiscard]] std::size_t piece_bytes() const noexcept { return piece_bytes_; }
-  // True if writes go past the page cache; false from the start, or from the first write that was refused.
-  [[nodiscard]] bool direct() const;
-
- private:
   struct FreeBuffer {
     void operator()(std::byte* buffer) const noexcept { ::operator delete (buffer, std::align_val_t{kBlockBytes}); }
   };
@@ -65,7 +47,29 @@ class DirectWriter {
     std::size_t bytes = 0;
   };
 
+  // file: open for writing; must outlive this.
+  DirectWriter(const File& file, WriteStrategy strategy);
+  // Waits for what is under way, and drops what is not.
+  ~DirectWriter();
+  DirectWriter(const DirectWriter&) = delete;
+  DirectWriter& operator=(const DirectWriter&) = delete;
+
+  // Takes the bytes over.  May be called from several threads for different bytes.  Throws what a write met, be it
+  // this one or one before.
+  void write_at(std::uint64_t offset, std::span<const std::byte> bytes);
+  // Room for piece_bytes(), to be filled by the caller and given to queue(); waits for it.  Only where direct() was
+  // true.
   Buffer take_buffer();
+  // Whole blocks at the edge of a block.
+  void queue(Piece&& piece);
+  // Waits until all is written.  Throws what a write met.
+  void finish();
+  // That are written at a time.
+  [[nodiscard]] std::size_t piece_bytes() const noexcept { return piece_bytes_; }
+  // True if writes go past the page cache; false from the start, or from the first write that was refused.
+  [[nodiscard]] bool direct() const;
+
+ private:
   void run(const std::stop_token& stop);
   void write_piece(const Piece& piece);
 

@@ -16,6 +16,7 @@
 #include "engine/error.hpp"
 #include "engine/release.hpp"
 #include "engine/xxhash.hpp"
+#include "io/direct_stream.hpp"
 #include "io/direct_writer.hpp"
 #include "io/files.hpp"
 #include "io/part_files.hpp"
@@ -118,21 +119,20 @@ struct IdentityRecordWriter::State {
   std::uint64_t rank = 0;
   File part;
   std::optional<DirectWriter> writes;
+  std::optional<DirectStream> stream;
   PartHeader header;
   std::vector<IdentityRecord> piece;  // not yet written
-  std::uint64_t pieces = 0;
-  std::uint64_t all_pieces = 0;  // a checksum of the checksums of all pieces
+  std::uint64_t all_pieces = 0;       // a checksum of the checksums of all pieces
   bool finished = false;
   std::future<void> on_disk;  // once closed; last, so that it ends before what it uses
 
   void flush() {
     if (piece.empty()) return;
     const std::uint64_t checksum = piece_checksum(piece, header.first_id + header.count);
-    writes->write_at(piece_offset(pieces), bytes_of(checksum));
-    writes->write_at(piece_offset(pieces) + sizeof checksum, std::as_bytes(std::span(piece)));
+    stream->add(bytes_of(checksum));
+    stream->add(std::as_bytes(std::span(piece)));
     all_pieces = XXH3_64bits_withSeed(&checksum, sizeof checksum, all_pieces);
     header.count += piece.size();
-    ++pieces;
     piece.clear();
   }
 };
@@ -147,6 +147,8 @@ IdentityRecordWriter::IdentityRecordWriter(const std::filesystem::path& secure, 
   make_private_directory(state_->folder);
   state_->part = File::create(partial_part_path(state_->folder, state_->rank), 0600);
   state_->writes.emplace(state_->part, write_strategy());
+  state_->stream.emplace(*state_->writes, 0);
+  state_->stream->add(bytes_of(PartHeader{}));  // its room
 }
 
 IdentityRecordWriter::~IdentityRecordWriter() {
@@ -171,11 +173,12 @@ void IdentityRecordWriter::close(const Communicator& comm) {
     state.header.parts = contents.size();
     state.header.run = XXH3_64bits(contents.data(), contents.size() * sizeof(std::uint64_t));
     state.header.checksum = header_checksum(state.header);
-    state.writes->write_at(0, bytes_of(state.header));
+    state.stream->flush();
     release(state.piece);
     state.on_disk = std::async(std::launch::async, [&state] {
       state.writes->finish();
       state.writes.reset();
+      state.part.write_at(0, bytes_of(state.header));
       state.part.sync();
       state.part.close();
     });

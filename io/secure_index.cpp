@@ -15,6 +15,7 @@
 #include "engine/error.hpp"
 #include "engine/release.hpp"
 #include "engine/xxhash.hpp"
+#include "io/direct_stream.hpp"
 #include "io/direct_writer.hpp"
 #include "io/files.hpp"
 #include "io/front_coding.hpp"
@@ -95,27 +96,24 @@ struct SecureIndexWriter::State {
   std::uint64_t rank = 0;
   File part;
   std::optional<DirectWriter> writes;
+  std::optional<DirectStream> stream;
   // Of the block at hand: room for the header, then rows.  It stays as long as it was made.
   std::vector<std::byte> block = std::vector<std::byte>(kBlockBytes + (std::size_t{1} << 16));
   std::size_t block_bytes = sizeof(BlockHeader);
   std::uint64_t block_rows = 0;
   std::string last_id;
   std::vector<std::uint64_t> offsets;
-  std::uint64_t end = 0, rows = 0;
+  std::uint64_t rows = 0;
   bool finished = false;
   std::future<void> on_disk;  // once closed; last, so that it ends before what it uses
 
-  void append(std::span<const std::byte> bytes) {
-    writes->write_at(end, bytes);
-    end += bytes.size();
-  }
   void flush() {
     if (block_rows == 0) return;
     const auto bytes = std::span(block).first(block_bytes).subspan(sizeof(BlockHeader));
     const BlockHeader header{block_rows, bytes.size(), XXH3_64bits(bytes.data(), bytes.size())};
     std::memcpy(block.data(), &header, sizeof header);
-    offsets.push_back(end);
-    append(std::span(block).first(block_bytes));
+    offsets.push_back(stream->end());
+    stream->add(std::span(block).first(block_bytes));
     rows += block_rows;
     block_rows = 0;
     block_bytes = sizeof(BlockHeader);
@@ -130,7 +128,8 @@ SecureIndexWriter::SecureIndexWriter(const std::filesystem::path& secure, int ra
   make_private_directory(state_->folder);
   state_->part = File::create(partial_part_path(state_->folder, state_->rank), 0600);
   state_->writes.emplace(state_->part, write_strategy());
-  state_->append(bytes_of(PartHeader{}));
+  state_->stream.emplace(*state_->writes, 0);
+  state_->stream->add(bytes_of(PartHeader{}));
 }
 
 SecureIndexWriter::~SecureIndexWriter() {
@@ -160,7 +159,7 @@ void SecureIndexWriter::close(const Communicator& comm) {
     own.part = state.rank;
     own.blocks = state.offsets.size();
     own.rows = state.rows;
-    own.run = state.end;
+    own.run = state.stream->end();
     last_checksum = footer_checksum(state.offsets, own);
   });
   const std::vector<std::uint64_t> checksums = comm.all_gather(last_checksum);
@@ -173,8 +172,9 @@ void SecureIndexWriter::close(const Communicator& comm) {
     footer.rows = state.rows;
     footer.checksum = footer_checksum(state.offsets, footer);
     footer.magic = kFooterMagic;
-    state.append(std::as_bytes(std::span(state.offsets)));
-    state.append(bytes_of(footer));
+    state.stream->add(std::as_bytes(std::span(state.offsets)));
+    state.stream->add(bytes_of(footer));
+    state.stream->flush();
     release(state.block);
     state.on_disk = std::async(std::launch::async, [&state] {
       state.writes->finish();

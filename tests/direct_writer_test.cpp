@@ -15,6 +15,7 @@
 
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
+#include "io/direct_stream.hpp"
 
 namespace ligature {
 namespace {
@@ -63,6 +64,32 @@ TEST_P(DirectWriterTest, writes_of_any_ends_make_the_file_that_they_should) {
     writer.finish();
   }
   EXPECT_TRUE(read() == expected);
+}
+
+// Pieces, blocks and single bytes; and a start behind a header.
+TEST_P(DirectWriterTest, a_stream_of_any_sizes_makes_the_file_that_it_should) {
+  constexpr std::size_t kHeader = DirectWriter::kBlockBytes;
+  for (const std::size_t tail : {std::size_t{0}, std::size_t{1}, DirectWriter::kBlockBytes, std::size_t{12'345}}) {
+    const std::vector<std::byte> expected = random_bytes(2 * DirectWriter::kPieceBytes + tail, 4);
+    DirectWriter writer(file_, GetParam());
+    DirectStream stream(writer, kHeader);
+    std::size_t sizes[]{1, 4095, 4096, 100'000, DirectWriter::kPieceBytes + 1, 0}, next = 0;
+    for (std::span<const std::byte> left = expected; !left.empty();) {
+      const std::size_t size = std::min(left.size(), sizes[next++ % std::size(sizes)]);
+      stream.add(left.first(size));
+      left = left.subspan(size);
+    }
+    EXPECT_EQ(stream.end(), kHeader + expected.size());
+    stream.flush();
+    writer.write_at(0, random_bytes(kHeader, 5));
+    writer.finish();
+    std::vector<std::byte> bytes(expected.size());
+    file_.read_exactly_at(kHeader, bytes);
+    EXPECT_TRUE(bytes == expected);
+    bytes.resize(kHeader);
+    file_.read_exactly_at(0, bytes);
+    EXPECT_TRUE(bytes == random_bytes(kHeader, 5));
+  }
 }
 
 TEST_P(DirectWriterTest, more_than_may_be_under_way_waits_for_room) {
