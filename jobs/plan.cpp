@@ -113,7 +113,7 @@ int plan(const Communicator& comm, const JobFile& job, const PlanOptions& option
   if (fit.problem) {
     fmt::print("A rebuild here would be refused: {}.\n", *fit.problem);
   } else if (fit.is_short()) {
-    fmt::print("Memory is short: rows would wait on disk, and passes go in more rounds.\n");
+    fmt::print("Memory is short: rows would wait on disk, and passes go in rounds where there is no room for one.\n");
   }
   return kExitDone;
 }

@@ -17,6 +17,7 @@ namespace ligature {
 namespace {
 
 constexpr std::uint64_t kBlockBytes = std::uint64_t{8} << 20;
+constexpr std::uint64_t kRowId = 6;  // bytes, packed: one is like the next
 
 // What the sample says about one dataset.
 struct DatasetSample {
@@ -153,7 +154,7 @@ Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& in
     const bool local_ids = std::any_of(job.extracts.begin(), job.extracts.end(), [&](const Extract& extract) {
       return job.use_local_id && extract.dataset == inputs.datasets[d].name && extract.columns.local_id;
     });
-    const std::uint64_t row_bytes = inputs.datasets[d].payload_bytes + 16 + (local_ids ? sizeof(std::uint64_t) : 0);
+    const std::uint64_t row_bytes = inputs.datasets[d].payload_bytes + kRowId + (local_ids ? sizeof(std::uint64_t) : 0);
     result.payload_bytes += scale * static_cast<double>(sums[2] * row_bytes);
     result.event_bytes += scale * static_cast<double>(sums[2] * inputs.datasets[d].payload_bytes);
     sampled_rows += sums[2];
@@ -197,15 +198,14 @@ Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& in
   return result;
 }
 
-// Bytes each as measured on artificial populations of 100,000 to 20 million people (bench/README.md, "Plan"), with what
-// is brought together for a pass on top, which large populations were not seen to need: so it is somewhat high for
-// them. Each thread has blocks of the input, with the rows that were read from it, if there are so many.
+// Bytes each as measured on artificial populations (bench/README.md, "Plan"), where every pass brings all together in
+// one round.  The most is held in the survey, by number and by postcode at once.  Each thread has blocks of the input,
+// with the rows that were read from it, if there are so many.
 double peak_memory(const Estimate& e, double spool_budget, double ranks, double threads) {
-  constexpr double kEachRank = 26e6, kEachThread = 32e6, kOfItsInput = 1.3, kEachRow = 12, kEachIdentity = 135,
-                   kIdentitiesOfAPass = 16.8e6;
+  constexpr double kEachRank = 26e6, kEachThread = 32e6, kOfItsInput = 1.3, kEachRow = 4, kEachIdentity = 207;
   const double intake = std::min(kEachThread * threads * ranks, kOfItsInput * e.input_bytes);
   return kEachRank * ranks + intake + std::min(e.payload_bytes, spool_budget) + kEachRow * e.kept +
-         kEachIdentity * e.identities + kBytesInAPass * std::min(e.identities, kIdentitiesOfAPass * ranks);
+         kEachIdentity * e.identities;
 }
 
 // Measured likewise, from outside.  Intake holds small pieces of the input, however many there are; after it come
@@ -220,7 +220,7 @@ double least_memory(const Estimate& e, double ranks, double threads) {
 // A block is stored as it was read, row ids of a dozen characters with it; then 4 bytes an identity, the edges, and
 // persons with their identities (docs/durability.md).
 double scratch_bytes(const Estimate& e, double spool_budget, CheckpointLevel level) {
-  constexpr double kRow = 18, kIdentity = 110;
+  constexpr double kRow = 28, kIdentity = 110;
   const double spooled = std::max(0.0, e.payload_bytes - spool_budget);
   return spooled + (level == CheckpointLevel::none ? 0 : e.payload_bytes + kRow * e.kept + kIdentity * e.identities);
 }

@@ -8,6 +8,7 @@
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
+#include "engine/recycled_memory.hpp"
 #include "engine/release.hpp"
 #include "partition/shard_map.hpp"
 
@@ -120,6 +121,11 @@ void number_received(const Received<CountedIdentity>& received, Range shards, Id
 int Identities::owner(IdentityId id) const noexcept {
   const auto next = std::upper_bound(first_id_of_rank.begin(), first_id_of_rank.end() - 1, id);
   return static_cast<int>(next - first_id_of_rank.begin()) - 1;
+}
+
+std::uint64_t Identities::room() const noexcept {
+  const std::uint64_t in_use = recycled_memory().in_use;
+  return large_blocks > in_use ? large_blocks - in_use : 0;
 }
 
 void Identities::release_identities() {

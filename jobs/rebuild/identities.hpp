@@ -38,7 +38,10 @@ struct Identities {
   std::vector<std::uint64_t> first_id_of_rank;  // ranks + 1 entries
   std::uint64_t total = 0;                      // over all ranks
   static constexpr std::uint64_t kMostPerRound = std::uint64_t{1} << 24;
-  std::uint64_t per_round = kMostPerRound;  // of a rank, that are brought together at a time (room.hpp)
+  std::uint64_t per_round = kMostPerRound;  // of a rank, that may be brought together at a time in any case (room.hpp)
+  std::uint64_t large_blocks = 0;           // bytes that a rank's large blocks may take; where there is room, more may
+  // Bytes of large blocks that this rank may take yet.
+  [[nodiscard]] std::uint64_t room() const noexcept;
 
   // The way back to rows: row -> different identity on this rank -> (route) -> owned identity.
   std::vector<std::uint32_t> local_of_row;       // by row of the store

@@ -23,7 +23,8 @@ constexpr std::size_t kGroupsPerTask = 1U << 10;
 // Pairs of local key and identity that are remembered, in a core's cache, so that the next row with one is passed over:
 // a provider's rows of one patient mostly lie close together.
 constexpr std::size_t kRecentPairs = 1U << 14;
-constexpr std::uint64_t kRowsOfAnIdentity = 2;  // as large as an item of other passes
+constexpr std::uint64_t kRowsOfAnIdentity = 2;  // are as large as an item of other passes
+constexpr std::uint64_t kBytesOfRow = 32;       // with a local id, while it is brought together
 
 // A row's local key and its different identity on this rank.
 struct KeyedRow {
@@ -225,7 +226,8 @@ PassResult link_local_ids(const Communicator& comm, RowStore& rows, const Identi
                           const std::function<void(std::uint64_t)>& progress) {
   PassResult result;
   result.report.name = "local_id";
-  const std::uint64_t rounds = rounds_for(comm, identities, comm.sum(rows.local_keys()) / kRowsOfAnIdentity);
+  const std::uint64_t rounds = rounds_within(comm, identities, comm.sum(rows.local_keys()),
+                                             kRowsOfAnIdentity * identities.per_round, kBytesOfRow);
   const std::vector<IdentityId> of_local = numbers_of_locals(comm, identities);
   Findings all;
   for (std::uint64_t round = 0; round < rounds; ++round) {

@@ -141,7 +141,7 @@ Addresses find_moves(const Communicator& comm, const Identities& identities, std
                      bool with_providers, MoveCounts& counts) {
   Addresses result;
   const bool one_dataset = is_one_dataset(comm, identities);
-  const std::uint64_t rounds = rounds_for(comm, identities);
+  const std::uint64_t rounds = rounds_for<Address>(comm, identities);
   RoundSieve sieve;
   for (std::uint64_t round = 0; round < rounds; ++round) {
     const std::vector<Address> addresses = bring_together<Address>(
@@ -396,7 +396,7 @@ PassResult link_moves(const Communicator& comm, const Identities& identities, st
   // Who is at home does not ask: of twenty, one is not.
   std::vector<PassItem> people, homeless;
   std::uint64_t looking = 0;
-  const std::uint64_t home_rounds = rounds_for(comm, identities);
+  const std::uint64_t home_rounds = rounds_for<PassItem>(comm, identities);
   RoundSieve sieve;
   for (std::uint64_t round = 0; round < home_rounds; ++round) {
     people = bring_home(comm, identities, evidence, round, home_rounds, sieve, true);
@@ -407,7 +407,7 @@ PassResult link_moves(const Communicator& comm, const Identities& identities, st
   const double average = model.parameters().postcode.back().u;
   std::uint64_t questions = 0;
   ask_companions(seekers, companions, moves, average, [&](const Question&) { ++questions; });
-  const std::uint64_t rounds = std::max(home_rounds, rounds_for(comm, identities, comm.sum(questions)));
+  const std::uint64_t rounds = std::max(home_rounds, rounds_for<Question>(comm, identities, comm.sum(questions)));
   const ShardMap shard_map(comm.size());
   std::vector<Answer> answers;
   for (std::uint64_t round = 0; round < rounds; ++round) {

@@ -39,7 +39,7 @@ std::span<const NumberItem> NumberRound::suppressed(const Range& group) const {
 }
 
 NumberGroups::NumberGroups(const Communicator& comm, const Identities& identities)
-    : comm_(comm), identities_(identities), rounds_(rounds_for(comm, identities)) {}
+    : comm_(comm), identities_(identities), rounds_(rounds_for<NumberItem>(comm, identities)) {}
 
 NumberRound NumberGroups::make(std::uint64_t round) {
   NumberRound made;

@@ -297,7 +297,7 @@ PassResult run_pass(const Communicator& comm, Pass pass, const ChosenPasses& cho
   PassResult result;
   result.report.name = pass_name(pass);
   std::uint64_t items_seen = 0, compared = 0, vetoed = 0, links = 0;
-  const std::uint64_t rounds = rounds_for(comm, identities);
+  const std::uint64_t rounds = rounds_for<PassItem>(comm, identities);
   RoundSieve sieve;
   for (std::uint64_t round = 0; round < rounds; ++round) {
     std::vector<PassItem> items =
@@ -340,7 +340,7 @@ PassResult run_pass(const Communicator& comm, Pass pass, const ChosenPasses& cho
 PatternCounts count_pass(const Communicator& comm, Pass pass, const Identities& identities, const Survey& survey) {
   constexpr std::size_t kTilesPerTask = 256;
   PatternCounts counts{};
-  const std::uint64_t rounds = rounds_for(comm, identities);
+  const std::uint64_t rounds = rounds_for<PassItem>(comm, identities);
   RoundSieve sieve;
   for (std::uint64_t round = 0; round < rounds; ++round) {
     std::vector<PassItem> items =

@@ -12,6 +12,7 @@
 #include "engine/release.hpp"
 #include "io/parked.hpp"
 #include "jobs/rebuild/ambiguous_rows.hpp"
+#include "jobs/rebuild/rounds.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
 
@@ -19,8 +20,9 @@ namespace ligature {
 
 namespace {
 
-// Persons that are named, and whose claims are settled, at a time: one for so many identities of a round.
-constexpr std::uint64_t kIdentitiesOfAPerson = 4;
+// Persons that are named, and whose claims are settled, at a time: one for so many identities of a round, or more if
+// there is room for what each takes.
+constexpr std::uint64_t kIdentitiesOfAPerson = 4, kBytesOfPerson = 104;
 // Identities that are led to their persons at a time, at most: 60 MB of them.
 constexpr std::uint64_t kMembersAtOnce = std::uint64_t{1} << 20;
 constexpr std::size_t kPersonsPerTask = std::size_t{1} << 14;
@@ -345,8 +347,9 @@ Persons name_persons(const Communicator& comm, Identities& identities, std::span
   if (nameless.size() > std::numeric_limits<std::uint32_t>::max()) {
     throw Error("one rank has 2^32 persons or more: run the job on more ranks");
   }
-  const std::uint64_t rounds =
-      1 + comm.max(std::uint64_t{nameless.size()}) / (identities.per_round / kIdentitiesOfAPerson);
+  const std::uint64_t rounds = rounds_within(
+      comm, identities, comm.max(std::uint64_t{nameless.size()}) * static_cast<std::uint64_t>(comm.size()),
+      identities.per_round / kIdentitiesOfAPerson, kBytesOfPerson);
   std::vector<Pseudonym> pseudonyms;
   std::vector<std::uint8_t> owns;
   {

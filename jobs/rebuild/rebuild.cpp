@@ -58,6 +58,13 @@
 
 namespace ligature {
 
+namespace {
+
+// For each identity, what its stage takes beside what it was given.
+constexpr std::uint64_t kBytesToCluster = 72, kBytesToName = 96;
+
+}  // namespace
+
 int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& options) {
   if (options.trace) Trace::of_this_process().start(trace_limit(comm.size()));
   StopSignals signals(job.grace_seconds);
@@ -148,7 +155,8 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   begin("identities");
   Identities identities = collapse_identities(comm, rows);
   identities.per_round = options.identities_per_round != 0 ? options.identities_per_round : memory.identities_per_round;
-  if (memory.scratch) identities.owned.shrink_to_fit();
+  identities.large_blocks = options.identities_per_round != 0 ? 0 : memory.large_blocks;
+  if (memory.scratch && identities.owned.capacity() > identities.owned.size() / 8 * 9) identities.owned.shrink_to_fit();
   manifest.identities = manifest.identity_records = identities.total;
   const std::uint64_t owned = identities.owned.size();
   clock.end(manifest.rows.kept, "rows", rows.rows(), {.collapsed_rows = static_cast<double>(manifest.rows.kept)});
@@ -239,7 +247,8 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     ClusterReport clusters;
     search.take_edges(std::move(links.suppressed));
     drafts = resolve_clusters(comm, identities, evidence, std::move(links.edges), model,
-                              rules.bind_persons ? &search : nullptr, memory.scratch, clusters);
+                              rules.bind_persons ? &search : nullptr,
+                              memory.scratch_for(comm, identities, kBytesToCluster), clusters);
     manifest.components = clusters.components;
     manifest.largest_component = clusters.largest_component;
     manifest.component_rounds = clusters.rounds;
@@ -257,8 +266,9 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   begin("persons");
   const AmbiguousRows apart(comm, inputs, rows, intake.lines_before_first_file, identities, evidence, drafts);
   manifest.rows_apart = apart.persons();
-  Persons persons = name_persons(comm, identities, evidence, std::move(drafts), apart, key, memory.scratch);
-  Parked<std::uint32_t> way_from_rows(memory.scratch, identities.local_of_row);
+  const auto persons_scratch = memory.scratch_for(comm, identities, kBytesToName);
+  Persons persons = name_persons(comm, identities, evidence, std::move(drafts), apart, key, persons_scratch);
+  Parked<std::uint32_t> way_from_rows(persons_scratch, identities.local_of_row);
   persons.come_back();
   clock.end(persons.total(), "persons", persons.owned.size(), {.persons = static_cast<double>(persons.total())});
 

@@ -163,7 +163,7 @@ std::vector<PostcodeCount> count_postcodes(const Communicator& comm, const Ident
                                            const std::vector<std::uint8_t>& is_default,
                                            const std::vector<Evidence>& evidence, CrowdCounts& crowds) {
   std::vector<PostcodeCount> postcodes;
-  const std::uint64_t rounds = rounds_for(comm, identities);
+  const std::uint64_t rounds = rounds_for<Resident>(comm, identities);
   RoundSieve sieve;
   for (std::uint64_t round = 0; round < rounds; ++round) {
     const std::vector<Resident> residents = bring_together<Resident>(

@@ -36,6 +36,10 @@ constexpr double kMostMemory = 8, kMostDisk = 6, kUnpacked = 12, kMostOfARank = 
 // Of a host of which nothing is said: what a run uses without being asked, and what it uses if it would like more.
 constexpr double kShareOfHost = 0.5, kMostOfHost = 0.85;
 constexpr std::uint64_t kLeastPerRound = std::uint64_t{1} << 16;
+// Of the memory: the rest is for what lies on huge pages beside the blocks, and for small blocks that come yet.
+constexpr double kFullPages = 15.0 / 16;
+// Of large blocks of a rank: huge pages that are not full take little of so much.
+constexpr std::uint64_t kFarFromHugePages = std::uint64_t{1} << 30;
 constexpr std::size_t kLeastPieceBytes = std::size_t{256} << 10;
 
 int most_ranks_on_a_host(const Communicator& comm) {
@@ -125,7 +129,9 @@ MemoryPlan plan_memory(const Communicator& comm, const JobFile& job, const Input
   const Room room = examine_room(comm, job);
   const double ranks = comm.size(), threads = static_cast<double>(comm.max(static_cast<std::uint64_t>(num_threads())));
   keep_large_blocks_within(large_blocks_of(room.most_memory / ranks), false);
+  const auto of_all_ranks = [&](double memory) { return comm.min(large_blocks_of(kFullPages * memory / ranks)); };
   MemoryPlan plan{static_cast<std::uint64_t>(room.of_rows() / ranks),
+                  of_all_ranks(room.memory),
                   Identities::kMostPerRound,
                   RowStore::kLeastBatchRows,
                   RowStore::kMostBatchRows,
@@ -139,31 +145,45 @@ MemoryPlan plan_memory(const Communicator& comm, const JobFile& job, const Input
   if (plain_memory && kMostDisk * input < std::min(room.secure, room.publish)) return plan;
 
   // The same reckoning on all ranks, from counts that all have.
-  const Fit fit = fit_into(room, job, estimate(comm, job, inputs), ranks, threads, !resumed);
+  const Estimate e = estimate(comm, job, inputs);
+  const Fit fit = fit_into(room, job, e, ranks, threads, !resumed);
   if (fit.problem) throw LimitError("the run cannot fit (ligature plan says what it needs): " + *fit.problem);
-  if (!fit.is_short()) return plan;
 
   // Of what is left beyond the least, rows, and identities that are brought together, have a part each; the rest is for
-  // what the reckoning may be short of.
+  // what the reckoning may be short of.  The stages see for themselves what room there is (rounds.hpp): the reckoning
+  // may be wrong.
   const double left = (fit.memory - fit.least) / ranks;
-  plan.rows_bytes = static_cast<std::uint64_t>(left / 4);
+  plan.large_blocks = of_all_ranks(fit.memory);
   plan.identities_per_round =
       std::clamp(static_cast<std::uint64_t>(left / 3 / kBytesInAPass), kLeastPerRound, Identities::kMostPerRound);
+  plan.scratch = job.secure / "scratch";
+  const bool close = plan.large_blocks < kFarFromHugePages && fit.is_short();
+  keep_large_blocks_within(large_blocks_of(fit.memory / ranks), close);
+  if (!fit.is_short()) return plan;
+
+  // Rows are written once and read once, what passes bring together far more often: so rows have no more than leaves
+  // the passes what they like.
+  const double spare = (fit.memory - peak_memory(e, 0, ranks, threads)) / ranks;
+  plan.rows_bytes = static_cast<std::uint64_t>(std::clamp(spare / 2, left / 8, left / 4));
   plan.most_batch_rows = std::clamp(static_cast<std::uint64_t>(left / 3 / kBytesOfBatchedRow), std::uint64_t{1} << 16,
                                     RowStore::kMostBatchRows);
   plan.least_batch_rows = std::min(plan.most_batch_rows, RowStore::kLeastBatchRows);
   // Half of it for the pieces that are under way, thrice their bytes with their rows.
   plan.piece_bytes = std::clamp(std::bit_floor(static_cast<std::size_t>(left / 2 / (3 * (threads + 2)))),
                                 kLeastPieceBytes, plan.piece_bytes);
-  plan.scratch = job.secure / "scratch";
-  keep_large_blocks_within(large_blocks_of(fit.memory / ranks), true);
-  keep_small_blocks_close();
+  if (close) keep_small_blocks_close();
   DirectWriter::keep_within(static_cast<std::size_t>(left / 4));
-  log_info(
-      comm,
-      fmt::format("memory is short: of {} at the peak the run has {}; rows wait on disk, and passes go in more rounds",
-                  bytes(fit.liked), bytes(fit.memory)));
+  log_info(comm, fmt::format("memory is short: of {} at the peak the run has {}; rows wait on disk, and the rest as "
+                             "far as a stage has no room for it",
+                             bytes(fit.liked), bytes(fit.memory)));
   return plan;
+}
+
+std::optional<std::filesystem::path> MemoryPlan::scratch_for(const Communicator& comm, const Identities& identities,
+                                                             std::uint64_t bytes) const {
+  if (!scratch) return std::nullopt;
+  const std::uint64_t needed = identities.total / static_cast<std::uint64_t>(comm.size()) * bytes;
+  return comm.min(identities.room()) < needed ? scratch : std::nullopt;
 }
 
 }  // namespace ligature

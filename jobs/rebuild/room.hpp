@@ -10,6 +10,7 @@
 
 #include "io/intake.hpp"
 #include "io/job_file.hpp"
+#include "jobs/rebuild/identities.hpp"
 #include "jobs/reckoning.hpp"
 #include "partition/communicator.hpp"
 
@@ -43,11 +44,15 @@ Fit fit_into(const Room& room, const JobFile& job, const Estimate& e, double ran
 // How one rank keeps to its part of the memory; the same on all ranks.
 struct MemoryPlan {
   std::uint64_t rows_bytes = 0;            // of rows that wait to be published, before they go to scratch
-  std::uint64_t identities_per_round = 0;  // that are brought together at a time
+  std::uint64_t large_blocks = 0;          // bytes that they may take
+  std::uint64_t identities_per_round = 0;  // that may be brought together at a time however little room there is
   std::uint64_t least_batch_rows = 0;      // whose identities are collapsed together
   std::uint64_t most_batch_rows = 0;
   std::size_t piece_bytes = 0;                   // of input that a thread parses at a time
   std::optional<std::filesystem::path> scratch;  // where else what is not needed for now waits; none if memory suffices
+  // Collective.  The same, if so many bytes for each identity are more than there is room for now.
+  [[nodiscard]] std::optional<std::filesystem::path> scratch_for(const Communicator& comm, const Identities& identities,
+                                                                 std::uint64_t bytes) const;
 };
 
 // Collective.  Throws LimitError that says what to change if the run, by the reckoning of plan, cannot do with the

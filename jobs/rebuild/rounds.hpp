@@ -22,14 +22,24 @@
 
 namespace ligature {
 
-// A pass goes over its shards in rounds of about Identities::per_round a rank, so that its copies stay bounded. Follows
-// from counts and limits of all ranks alone, so all agree.  items: of all ranks, of which one is as large as an
-// identity.
-inline std::uint64_t rounds_for(const Communicator& comm, const Identities& identities, std::uint64_t items) {
-  return std::min<std::uint64_t>(kShards, 1 + items / (identities.per_round * static_cast<std::uint64_t>(comm.size())));
+// Collective.  A pass goes over its shards in as few rounds as its copies have room for at this moment on the fullest
+// rank; but in none of fewer than least items a rank.  items: of all ranks.  bytes: of an item, with its copies, at the
+// peak of a round.
+inline std::uint64_t rounds_within(const Communicator& comm, const Identities& identities, std::uint64_t items,
+                                   std::uint64_t least, std::uint64_t bytes) {
+  const std::uint64_t room = comm.min(identities.room());
+  const std::uint64_t a_rank = std::max({std::uint64_t{1}, least, (room - room / 10) / bytes});
+  return std::min<std::uint64_t>(kShards, 1 + items / (a_rank * static_cast<std::uint64_t>(comm.size())));
 }
-inline std::uint64_t rounds_for(const Communicator& comm, const Identities& identities) {
-  return rounds_for(comm, identities, identities.total);
+// Collective.  Of items that bring_together brings: one is held where it is sent from and where it arrives, and what
+// is made of it takes somewhat more.
+template <typename Item>
+std::uint64_t rounds_for(const Communicator& comm, const Identities& identities, std::uint64_t items) {
+  return rounds_within(comm, identities, items, identities.per_round, sizeof(Item) * 9 / 4);
+}
+template <typename Item>
+std::uint64_t rounds_for(const Communicator& comm, const Identities& identities) {
+  return rounds_for<Item>(comm, identities, identities.total);
 }
 
 // Rounds cut linkage keys crosswise to ranks, by their low half: each round has an equal share of every rank's shards.
