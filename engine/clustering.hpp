@@ -47,6 +47,7 @@ enum class EdgeKind : std::int32_t {
   moved,
   moved_known,  // likewise, and a provider of the one has recorded one of them at its postcode
 };
+inline constexpr EdgeKind kLastEdgeKind = EdgeKind::moved_known;
 
 struct Edge {
   IdentityId a = 0;  // a < b

@@ -21,6 +21,7 @@ enum class LinkKind : std::uint8_t {
   one_time,           // its identifiers cannot tell people apart: a single row
   moved,              // others who moved between its address and the person's
 };
+inline constexpr LinkKind kLastLinkKind = LinkKind::moved;
 std::string_view link_kind_name(LinkKind kind) noexcept;
 
 // Match ranks of the national ladder (HSCIC, HES-DID Data Matching Quality report, April 2015), from the strongest.

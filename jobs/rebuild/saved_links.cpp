@@ -100,9 +100,7 @@ void take_drafts(std::span<const std::byte> bytes, std::uint64_t identities, Per
   from.array(provenance);
   from.finish();
   const auto is_known = [&](IdentityId id) { return id < identities; };
-  const auto is_reason = [](const Provenance& p) {
-    return p.kind <= LinkKind::one_time && p.rank <= MatchRank::unmatched;
-  };
+  const auto is_reason = [](const Provenance& p) { return p.kind <= kLastLinkKind && p.rank <= MatchRank::unmatched; };
   std::uint64_t total = 0;
   for (const std::uint32_t size : sizes) total += size;
   if (sizes.size() != stored_drafts.size() || members.size() != total || provenance.size() != total ||
@@ -125,7 +123,7 @@ void save_links(const Links& links, const LinkCount& known, CheckpointWriter& wr
 void take_links(const CheckpointReader& reader, const Identities& identities, Links& links) {
   const auto take = [&](Kind kind, std::vector<Edge>& edges) {
     for (const Edge& edge : reader.dealt<Edge>(kind)) {
-      const bool known = edge.kind >= EdgeKind::link && edge.kind <= EdgeKind::tie && edge.a < identities.total &&
+      const bool known = edge.kind >= EdgeKind::link && edge.kind <= kLastEdgeKind && edge.a < identities.total &&
                          (edge.kind == EdgeKind::rival || edge.b < identities.total);
       if (!known) Unpacker::wrong();
       edges.push_back(edge);
