@@ -47,7 +47,7 @@ constexpr double kConflictPriorPairs = 5;
 // flat the result is about them); and how many identities with a number are taken for seen before any is, so that a
 // file of a few rows is linked with care.
 constexpr double kThresholdBits = 1.5;
-constexpr double kMarginBits = 3;
+constexpr double kMarginBits = 3.5;
 constexpr double kNumberedUnseen = 100;
 
 // The prior of the smallest files: with it a date of birth and a gender alone do not link in any file.

@@ -14,7 +14,7 @@ constexpr std::uint64_t kFewestMoves = 100;
 constexpr double kUnseen = 0.5;
 // Company hangs on other people's records, whose mistakes are not seen in the pair.  Where nothing says who recorded
 // them it needs this much more than the margin.
-constexpr double kOnTrustBits = 3;
+constexpr double kOnTrustBits = 2.5;
 // Providers are evidence if they know the company of those who moved as a rule: of so many, one may have company that
 // they do not know.
 constexpr std::uint64_t kKnownAsARule = 8;

@@ -87,7 +87,7 @@ TEST(DocumentedModel, asks_for_less_certainty_where_few_pairs_have_a_number) {
   FileFrequencies file = file_of(1'000'000);
   const ModelParameters all_numbered = documented_model(file);
   EXPECT_DOUBLE_EQ(all_numbered.threshold_bits, 1.5);
-  EXPECT_DOUBLE_EQ(all_numbered.margin_bits, 3);
+  EXPECT_DOUBLE_EQ(all_numbered.margin_bits, 3.5);
   file.unnumbered = file.identities / 10;
   EXPECT_NEAR(documented_model(file).threshold_bits, 1.5 * 0.99, 1e-3);
   file.unnumbered = file.identities;

@@ -75,7 +75,7 @@ TEST(Moves, link_is_believed_against_all_that_its_person_could_be_otherwise) {
   const MoveModel moves(some_moves(), some_parameters());
   // Moved without company 0.1, another date of birth 0.02, no number 0.03.
   EXPECT_NEAR(moves.elsewhere(), 0.15, 1e-12);
-  EXPECT_EQ(moves.threshold(false), std::llround((5 + 3 + std::log2(0.15)) * kWeightPerBit));
+  EXPECT_EQ(moves.threshold(false), std::llround((5 + 2.5 + std::log2(0.15)) * kWeightPerBit));
   EXPECT_EQ(moves.threshold(true), std::llround((5 + std::log2(0.15)) * kWeightPerBit));
   ModelParameters careful = some_parameters();
   careful.threshold_bits = 8;
