@@ -90,18 +90,26 @@ double log_prior(const Shares<Count>& shares, const Shares<Count>& prior, double
 struct Observed {
   Levels levels;
   double pairs;
+  double by_one = 1, by_two = 1;  // P(the provider in common, or none, that these have | one person, and two)
 };
 
 }  // namespace
 
-AnchoredEstimate estimate_anchored(const ModelParameters& start, const PatternCounts& counts) {
+AnchoredEstimate estimate_anchored(const ModelParameters& start, const PatternCounts& counts,
+                                   const SameProviderCounts& providers) {
   AnchoredEstimate estimate;
   estimate.parameters = start;
   std::vector<Observed> observed;
   for (std::size_t p = 0; p < kPatterns; ++p) {
     const Levels levels = levels_of(static_cast<Pattern>(p));
     if (counts[p] == 0 || levels.nhs != NhsLevel::exact) continue;
-    observed.push_back({levels, static_cast<double>(counts[p])});
+    const std::uint64_t shared = providers.other_shared[p], apart = providers.other_apart[p];
+    const double by_one = providers.share(0), by_two = providers.share(1);
+    if (const std::uint64_t unknown = counts[p] - shared - apart; unknown > 0) {
+      observed.push_back({levels, static_cast<double>(unknown)});
+    }
+    if (shared > 0) observed.push_back({levels, static_cast<double>(shared), by_one, by_two});
+    if (apart > 0) observed.push_back({levels, static_cast<double>(apart), 1 - by_one, 1 - by_two});
     estimate.pairs += counts[p];
     if (levels.birth == BirthLevel::other && levels.gender != GenderLevel::missing) {
       estimate.different_births += counts[p];
@@ -124,9 +132,10 @@ AnchoredEstimate estimate_anchored(const ModelParameters& start, const PatternCo
   while (estimate.iterations < kMostIterations && !estimate.converged) {
     ClassProbabilities expected{}, expected_household{};
     double sum_strangers = 0, sum_household = 0, sum = 0, likelihood = 0;
-    for (const auto& [levels, pairs] : observed) {
-      const double p_same = (1 - of_strangers - of_household) * same.of(levels);
-      const double p_strangers = of_strangers * strangers.of(levels), p_household = of_household * household.of(levels);
+    for (const auto& [levels, pairs, by_one, by_two] : observed) {
+      const double p_same = (1 - of_strangers - of_household) * same.of(levels) * by_one;
+      const double p_strangers = of_strangers * strangers.of(levels) * by_two;
+      const double p_household = of_household * household.of(levels) * by_two;
       const double p = p_same + p_strangers + p_household;
       likelihood += pairs * std::log(p);
       expected.add(levels, pairs * p_same / p);

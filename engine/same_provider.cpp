@@ -12,16 +12,16 @@ constexpr double kPriorPairs = 30;
 // No provider says more than this, in bits.
 constexpr double kMostBits = 5;
 
-double share(const SameProviderCounts& counts, std::size_t persons) noexcept {
-  return (static_cast<double>(counts.shared[persons]) + kPriorPairs / 2) /
-         (static_cast<double>(counts.pairs[persons]) + kPriorPairs);
-}
-
 }  // namespace
+
+double SameProviderCounts::share(std::size_t persons) const noexcept {
+  return (static_cast<double>(shared[persons]) + kPriorPairs / 2) / (static_cast<double>(pairs[persons]) + kPriorPairs);
+}
 
 void SameProviderCounts::add(Pattern pattern, ProviderSet a, ProviderSet b, std::uint64_t count) noexcept {
   if (a == 0 || b == 0) return;
   const Levels levels = levels_of(pattern);
+  if (levels.birth == BirthLevel::other) ((a & b) != 0 ? other_shared : other_apart)[pattern] += count;
   const bool alike = levels.birth > BirthLevel::same_year && levels.birth != BirthLevel::exact;
   const bool is_one = alike && levels.gender == GenderLevel::same;
   const bool is_two = levels.birth == BirthLevel::other && levels.gender == GenderLevel::different;
@@ -31,8 +31,8 @@ void SameProviderCounts::add(Pattern pattern, ProviderSet a, ProviderSet b, std:
 }
 
 void set_same_provider(const SameProviderCounts& counts, ModelParameters& model) noexcept {
-  model.provider_shared_by_one = share(counts, 0);
-  model.provider_shared_by_two = share(counts, 1);
+  model.provider_shared_by_one = counts.share(0);
+  model.provider_shared_by_two = counts.share(1);
 }
 
 Weight same_provider_weight(const ModelParameters& model, bool shared) noexcept {

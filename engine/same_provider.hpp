@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "engine/comparison.hpp"
@@ -19,11 +20,16 @@ namespace ligature {
 struct SameProviderCounts {
   std::array<std::uint64_t, 2> pairs{};   // of one person, of two
   std::array<std::uint64_t, 2> shared{};  // ... with a provider in common
-  // Adds pairs of this pattern.  Those that may be either are not counted.
+  // All with wholly different dates, by pattern: with a provider in common, and without.
+  PatternCounts other_shared{}, other_apart{};
+  // P(a provider in common | records of one person, persons = 0, or of two, 1); half of 30 pairs more are taken to
+  // share one.
+  [[nodiscard]] double share(std::size_t persons) const noexcept;
+  // Adds pairs of this pattern.  Of pairs and shared, those that may be either are not counted.
   void add(Pattern pattern, ProviderSet a, ProviderSet b, std::uint64_t count) noexcept;
 };
 
-// Sets provider_shared_by_one and _by_two; half of 30 pairs more are taken to share one.
+// Sets provider_shared_by_one and _by_two.
 void set_same_provider(const SameProviderCounts& counts, ModelParameters& model) noexcept;
 
 // What it adds to the weight of a pair under one number, with different dates of birth, that it is from one provider,

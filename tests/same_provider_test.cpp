@@ -33,6 +33,11 @@ TEST(SameProvider, is_counted_where_it_is_certain_who_the_two_are) {
   counts.add(pattern(BirthLevel::one_digit, GenderLevel::different), kHospital, kHospital, 100);
   counts.add(pattern(BirthLevel::other, GenderLevel::different), 0, kHospital, 100);
   EXPECT_EQ(counts.pairs[0] + counts.pairs[1], 27U);
+  // What may be either is counted by pattern, where dates are wholly different.
+  EXPECT_EQ(counts.other_shared[pattern(BirthLevel::other, GenderLevel::same)], 100U);
+  EXPECT_EQ(counts.other_shared[pattern(BirthLevel::other, GenderLevel::different)], 7U);
+  EXPECT_EQ(counts.other_apart[pattern(BirthLevel::other, GenderLevel::different)], 2U);
+  EXPECT_EQ(counts.other_shared[pattern(BirthLevel::same_year, GenderLevel::same)], 0U);
 }
 
 TEST(SameProvider, says_nothing_until_it_was_counted) {
@@ -42,16 +47,17 @@ TEST(SameProvider, says_nothing_until_it_was_counted) {
   EXPECT_EQ(same_provider_weight(model, true), 0);
   EXPECT_EQ(same_provider_weight(model, false), 0);
   // Nor where one person's records differ as often within a provider as two persons' do.
-  set_same_provider({{970, 970}, {385, 385}}, model);
+  set_same_provider({.pairs = {970, 970}, .shared = {385, 385}}, model);
   EXPECT_EQ(same_provider_weight(model, true), 0);
 }
 
 TEST(SameProvider, weighs_the_odds_of_one_person_against_two) {
   ModelParameters model;
-  set_same_provider({{970, 170}, {85, 105}}, model);  // a tenth, and 120 of 200 with the thirty of the prior
+  set_same_provider({.pairs = {970, 170}, .shared = {85, 105}},
+                    model);  // a tenth, and 120 of 200 with the thirty of the prior
   EXPECT_NEAR(same_provider_weight(model, true), std::log2(0.1 / 0.6) * kWeightPerBit, 1);
   EXPECT_NEAR(same_provider_weight(model, false), std::log2(0.9 / 0.4) * kWeightPerBit, 1);
-  set_same_provider({{1'000'000, 1'000'000}, {0, 1'000'000}}, model);
+  set_same_provider({.pairs = {1'000'000, 1'000'000}, .shared = {0, 1'000'000}}, model);
   EXPECT_EQ(same_provider_weight(model, true), -5 * kWeightPerBit);
   EXPECT_EQ(same_provider_weight(model, false), 5 * kWeightPerBit);
 }

@@ -13,7 +13,8 @@ namespace ligature {
 ModelParameters choose_model(const Communicator& comm, const JobFile& job, const Identities& identities,
                              const Survey& survey, ModelReport& report) {
   const ModelParameters documented = documented_model(survey.file);
-  const AnchoredEstimate anchored = estimate_anchored(documented, survey.same_number);
+  const AnchoredEstimate anchored = estimate_anchored(
+      documented, survey.same_number, job.model.providers ? survey.same_provider : SameProviderCounts());
   report.anchor_pairs = anchored.pairs;
   report.different_births = anchored.different_births;
   report.different_births_and_genders = anchored.different_births_and_genders;

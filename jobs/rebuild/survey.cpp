@@ -239,7 +239,11 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
       }
     });
     counts.for_each([&](const RecordCounts& mine) {
-      for (std::size_t p = 0; p < kPatterns; ++p) survey.same_number[p] += mine.patterns[p];
+      for (std::size_t p = 0; p < kPatterns; ++p) {
+        survey.same_number[p] += mine.patterns[p];
+        survey.same_provider.other_shared[p] += mine.same_provider.other_shared[p];
+        survey.same_provider.other_apart[p] += mine.same_provider.other_apart[p];
+      }
       for (std::size_t persons = 0; persons < 2; ++persons) {
         survey.same_provider.pairs[persons] += mine.same_provider.pairs[persons];
         survey.same_provider.shared[persons] += mine.same_provider.shared[persons];
@@ -249,6 +253,8 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
   comm.sum(survey.same_number);
   comm.sum(survey.same_provider.pairs);
   comm.sum(survey.same_provider.shared);
+  comm.sum(survey.same_provider.other_shared);
+  comm.sum(survey.same_provider.other_apart);
 
   // Identities without a number count as persons too, where values are counted.
   std::vector<std::uint64_t> persons_of_birth(kDays, 0);
