@@ -51,6 +51,7 @@ Manifest full_manifest(const std::filesystem::path& folder) {
   m.model.prior = 1e-9, m.model.threshold_bits = -3.25, m.model.margin_bits = 2.5;
   for (double& share : m.model.several_providers) share = probability /= 2;
   m.model.provider_shared_by_one = 0.125, m.model.provider_shared_by_two = 0.625;
+  m.model.several_rows_of_one = 0.25, m.model.several_rows_of_two = 0.03125, m.model.several_patients = 0.0625;
   for (HeldOutCounts& of : m.moves.held_out) {
     of.records = next();
     for (auto& counts : of.alone) counts = {next(), next(), next(), next(), next()};

@@ -17,21 +17,21 @@ Pattern pattern(BirthLevel birth, GenderLevel gender) {
 TEST(SameProvider, is_counted_where_it_is_certain_who_the_two_are) {
   SameProviderCounts counts;
   for (const BirthLevel alike : {BirthLevel::two_parts, BirthLevel::one_digit, BirthLevel::swapped}) {
-    counts.add(pattern(alike, GenderLevel::same), kPractice, kHospital, 5);
-    counts.add(pattern(alike, GenderLevel::same), kPractice | kHospital, kHospital, 1);
+    counts.add(pattern(alike, GenderLevel::same), kPractice, kHospital, false, 5);
+    counts.add(pattern(alike, GenderLevel::same), kPractice | kHospital, kHospital, false, 1);
   }
   EXPECT_EQ(counts.pairs[0], 18U);
   EXPECT_EQ(counts.shared[0], 3U);
-  counts.add(pattern(BirthLevel::other, GenderLevel::different), kHospital, kHospital, 7);
-  counts.add(pattern(BirthLevel::other, GenderLevel::different), kHospital, kPractice, 2);
+  counts.add(pattern(BirthLevel::other, GenderLevel::different), kHospital, kHospital, false, 7);
+  counts.add(pattern(BirthLevel::other, GenderLevel::different), kHospital, kPractice, false, 2);
   EXPECT_EQ(counts.pairs[1], 9U);
   EXPECT_EQ(counts.shared[1], 7U);
   // One person or two; the same date; no provider.
   for (const BirthLevel open : {BirthLevel::other, BirthLevel::same_year, BirthLevel::exact, BirthLevel::missing}) {
-    counts.add(pattern(open, GenderLevel::same), kHospital, kHospital, 100);
+    counts.add(pattern(open, GenderLevel::same), kHospital, kHospital, false, 100);
   }
-  counts.add(pattern(BirthLevel::one_digit, GenderLevel::different), kHospital, kHospital, 100);
-  counts.add(pattern(BirthLevel::other, GenderLevel::different), 0, kHospital, 100);
+  counts.add(pattern(BirthLevel::one_digit, GenderLevel::different), kHospital, kHospital, false, 100);
+  counts.add(pattern(BirthLevel::other, GenderLevel::different), 0, kHospital, false, 100);
   EXPECT_EQ(counts.pairs[0] + counts.pairs[1], 27U);
   // What may be either is counted by pattern, where dates are wholly different.
   EXPECT_EQ(counts.other_shared[pattern(BirthLevel::other, GenderLevel::same)], 100U);
@@ -60,6 +60,21 @@ TEST(SameProvider, weighs_the_odds_of_one_person_against_two) {
   set_same_provider({.pairs = {1'000'000, 1'000'000}, .shared = {0, 1'000'000}}, model);
   EXPECT_EQ(same_provider_weight(model, true), -5 * kWeightPerBit);
   EXPECT_EQ(same_provider_weight(model, false), 5 * kWeightPerBit);
+}
+
+TEST(SameProvider, dates_that_are_both_on_several_rows_are_counted_without_providers_too) {
+  SameProviderCounts counts;
+  counts.add(pattern(BirthLevel::two_parts, GenderLevel::same), 0, 0, true, 300);
+  counts.add(pattern(BirthLevel::two_parts, GenderLevel::same), 0, 0, false, 670);
+  counts.add(pattern(BirthLevel::other, GenderLevel::different), kHospital, kPractice, true, 1);
+  counts.add(pattern(BirthLevel::other, GenderLevel::different), 0, 0, false, 169);
+  counts.add(pattern(BirthLevel::other, GenderLevel::same), 0, 0, true, 100);
+  ModelParameters model;
+  EXPECT_EQ(several_rows_weight(model), 0);
+  set_several_rows(counts, model);
+  EXPECT_DOUBLE_EQ(model.several_rows_of_one, 0.315);  // with 15 of the 30 of the prior
+  EXPECT_DOUBLE_EQ(model.several_rows_of_two, 0.08);
+  EXPECT_NEAR(several_rows_weight(model), std::log2(0.315 / 0.08) * kWeightPerBit, 1);
 }
 
 }  // namespace

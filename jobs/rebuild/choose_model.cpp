@@ -50,6 +50,7 @@ ModelParameters choose_model(const Communicator& comm, const JobFile& job, const
   if (job.margin_bits) model.margin_bits = *job.margin_bits;
   if (job.prior) model.prior = *job.prior;
   if (!job.model.twins) model.siblings_at_postcode = {};
+  set_several_rows(survey.same_provider, model);
   if (job.model.providers) {
     model.several_providers = several_providers(survey.providers);
     set_same_provider(survey.same_provider, model);

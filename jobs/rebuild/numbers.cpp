@@ -29,8 +29,8 @@ struct Findings {
   std::uint64_t largest = 0, groups = 0;
 };
 
-// A wrong number is written on one row, but a wrong date of birth on all that its system sends: half of a person's own
-// records with errors are of several rows, and hardly any of another's.  Where the providers say as much, they say it.
+// A single row may be all that a provider has sent.  Only where providers say nothing is it a little more like
+// another's.
 constexpr Weight kOneRow = kWeightPerBit;
 
 // One number: its members' parts and owner, then the visitors that may mean it.
@@ -59,7 +59,11 @@ class NumberSettler {
       Weight weight = link.weight + provider_weight(members, a_returns ? link.a : link.b);
       // What has no date of birth or no postcode would not have been found among its own person's records either.
       if (!could_be_found(members_[a_returns ? link.a : link.b].identity)) weight -= model_.return_weight();
-      if (weight <= link.weight && (is_one_row(link.a) || is_one_row(link.b))) weight -= kOneRow;
+      if (are_on_several_rows(members, a_returns ? link.a : link.b)) {
+        weight += several_rows_weight(model_.parameters());
+      } else if (weight <= link.weight && (is_one_row(link.a) || is_one_row(link.b))) {
+        weight -= kOneRow;
+      }
       found.edges.push_back({members[link.a].id, members[link.b].id, weight, EdgeKind::ret});
     }
     for (const NumberLink& link : settlement.ties) {
@@ -159,6 +163,18 @@ class NumberSettler {
     const ProviderSet own = members[of].counted.providers;
     if (birth == kMissingDay || own == 0 || others == 0) return 0;
     return same_provider_weight(model_.parameters(), (own & others) != 0);
+  }
+
+  // True if a member's date of birth and the others under its number are both on several rows.
+  [[nodiscard]] bool are_on_several_rows(std::span<const NumberItem> members, std::size_t of) const noexcept {
+    const DayNumber birth = members_[of].identity.date_of_birth();  // weighed: a default date is none
+    std::uint64_t own = 0, others = 0;
+    for (std::size_t m = 0; m < std::min(members.size(), kMembersComparedInFull); ++m) {
+      const DayNumber its_birth = members_[m].identity.date_of_birth();
+      if (its_birth == birth) own += members[m].counted.rows;
+      if (its_birth != birth && its_birth != kMissingDay) others += members[m].counted.rows;
+    }
+    return birth != kMissingDay && own > 1 && others > 1;
   }
 
   // How common its postcode is, is not known here, and not needed: who shares a number is judged by other rates.

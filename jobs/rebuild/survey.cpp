@@ -136,13 +136,23 @@ void count_records(std::span<const NumberItem> members, const Survey& survey,
     identities.push_back(weighed(member.counted.identity, evidence));
   }
   const auto records = [&](std::size_t i) { return survey.records_of(members[i].counted); };
+  // Its date of birth is on two rows or more.
+  const auto is_on_several = [&](std::size_t i) {
+    std::uint64_t rows = 0;
+    for (std::size_t j = 0; j < members.size(); ++j) {
+      if (identities[j].date_of_birth() == identities[i].date_of_birth()) rows += members[j].counted.rows;
+    }
+    return rows > 1;
+  };
   for (std::size_t i = 0; i < members.size(); ++i) {
     counts.patterns[compare(identities[i], identities[i])] += pairs_of(records(i));
     for (std::size_t j = i + 1; j < members.size(); ++j) {
       const Pattern pattern = compare(identities[i], identities[j]);
       const std::uint64_t pairs = records(i) * records(j);
       counts.patterns[pattern] += pairs;
-      counts.same_provider.add(pattern, members[i].counted.providers, members[j].counted.providers, pairs);
+      if (identities[i].date_of_birth() == identities[j].date_of_birth()) continue;
+      counts.same_provider.add(pattern, members[i].counted.providers, members[j].counted.providers,
+                               is_on_several(i) && is_on_several(j), pairs);
     }
   }
 }
@@ -245,12 +255,16 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
         survey.same_provider.other_apart[p] += mine.same_provider.other_apart[p];
       }
       for (std::size_t persons = 0; persons < 2; ++persons) {
+        survey.same_provider.all[persons] += mine.same_provider.all[persons];
+        survey.same_provider.several[persons] += mine.same_provider.several[persons];
         survey.same_provider.pairs[persons] += mine.same_provider.pairs[persons];
         survey.same_provider.shared[persons] += mine.same_provider.shared[persons];
       }
     });
   });
   comm.sum(survey.same_number);
+  comm.sum(survey.same_provider.all);
+  comm.sum(survey.same_provider.several);
   comm.sum(survey.same_provider.pairs);
   comm.sum(survey.same_provider.shared);
   comm.sum(survey.same_provider.other_shared);
