@@ -78,9 +78,13 @@ class Bucket {
   [[nodiscard]] std::uint64_t events(std::size_t person, std::size_t dataset) const noexcept {
     return number(order_[person].record, columns_->counts[dataset]);
   }
+  // Where its events begin, dataset after dataset.
+  [[nodiscard]] const std::byte* all_events(std::size_t person) const noexcept {
+    return order_[person].record + columns_->head_bytes;
+  }
   // The person's events of a dataset, event_bytes each: the row's name where rows have ids, then the columns.
   [[nodiscard]] const std::byte* first_event(std::size_t person, std::size_t dataset) const noexcept {
-    const std::byte* at = order_[person].record + columns_->head_bytes;
+    const std::byte* at = all_events(person);
     for (std::size_t d = 0; d < dataset; ++d) at += events(person, d) * columns_->events[d].event_bytes;
     return at;
   }
