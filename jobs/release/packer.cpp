@@ -11,7 +11,7 @@ namespace ligature {
 
 namespace {
 
-constexpr std::size_t kPersonsAtOnce = 1024;          // whose rows are named together
+constexpr std::size_t kPersonsAtOnce = 1024;         // whose rows are named together
 constexpr std::size_t kDays = std::size_t{1} << 16;  // day numbers that there are
 
 Range events_of(const Slice::Events& events, std::size_t person) noexcept {
@@ -129,8 +129,7 @@ void Packer::pack(const Slice& slice, LeavingSlice& leaving, std::byte* bytes) {
       const Range range = events_of(slice.events[d], person.person);
       if (range.size() == 0) continue;
       const std::size_t event_bytes = columns.events[d].event_bytes;
-      const std::byte* const from =
-          rows.events[d].data() + (range.begin - slice.events[d].rows.begin) * event_bytes;
+      const std::byte* const from = rows.events[d].data() + (range.begin - slice.events[d].rows.begin) * event_bytes;
       copy_shuffled(bytes + at, from, range.size(), event_bytes, {person.seed, columns.events[d].key});
       at += range.size() * event_bytes;
     }

@@ -202,9 +202,7 @@ KAnonymity measure_k_anonymity(const Communicator& comm, const ReleaseSource& so
       Mine& mine = per_thread.local();
       mine.keys.assign(slice.persons.size(), 0);
       for (const PersonColumn column : columns) {
-        const int bits = column == PersonColumn::area  ? kAreaBits
-                         : column == PersonColumn::sex ? kSexBits
-                                                       : kYearBits;
+        const int bits = column == PersonColumn::area ? kAreaBits : column == PersonColumn::sex ? kSexBits : kYearBits;
         const std::span<const std::uint64_t> of = values.of(slice, column, mine.room);
         for (std::size_t p = 0; p < of.size(); ++p) mine.keys[p] = mine.keys[p] << bits | of[p];
       }
