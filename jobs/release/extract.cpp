@@ -3,7 +3,6 @@
 #include "jobs/release/extract.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <limits>
 #include <string_view>
@@ -341,14 +340,7 @@ WrittenFile write_hdf5_extract(const Communicator& comm, const Release& release,
     agreed_step(comm, [&] {
       const std::vector<Range> rows = rows_of_round(file, {row, row + persons_here}, events);
       BucketWriter columns(release, file, rows, writer, digests);
-      PerThread<Bucket> buckets;
-      // Taken in order, whichever thread comes, so that few pieces are open.
-      std::atomic<std::size_t> next{0};
-      for_each_item(arrivals.buckets(), [&](std::size_t) {
-        const std::size_t b = next++;
-        Bucket& bucket = buckets.local();
-        bucket.open(arrivals, b);
-        bucket.sort();
+      for_each_bucket(arrivals, [&](const Bucket& bucket, std::size_t b) {
         columns.write(bucket, first_row[b], std::span(first_event).subspan(b * datasets, datasets));
       });
     });
