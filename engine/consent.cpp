@@ -97,7 +97,7 @@ ObjectionLedger::ObjectionLedger(std::vector<Preference> preferences) : preferen
   directory_ = NhsDirectory(preferences_, kNumberOf);
 }
 
-bool ObjectionLedger::bars(std::uint64_t valid_nhs, DayNumber extracted, AfterOptOut policy) const noexcept {
+bool ObjectionLedger::entries_bar(std::uint64_t valid_nhs, DayNumber extracted, AfterOptOut policy) const noexcept {
   if (valid_nhs == 0) return false;
   bool stood = false;   // on the extract's date
   bool stands = false;  // at the end of the ledger
@@ -111,7 +111,7 @@ bool ObjectionLedger::bars(std::uint64_t valid_nhs, DayNumber extracted, AfterOp
   return stood || (policy == AfterOptOut::withdraw && stands);
 }
 
-bool ObjectionLedger::stands(std::uint64_t valid_nhs, ObjectionKinds kinds, DayNumber on) const noexcept {
+bool ObjectionLedger::entries_stand(std::uint64_t valid_nhs, ObjectionKinds kinds, DayNumber on) const noexcept {
   std::array<bool, kObjectionKinds> stands{};
   directory_.for_each(preferences_, kNumberOf, valid_nhs, [&](const Preference& preference) {
     if (on == kMissingDay || preference.date <= on) {

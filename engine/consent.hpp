@@ -67,10 +67,14 @@ class ObjectionLedger {
   // True if a type 1 objection keeps a row of this person, extracted on this date, out of the run.
   // keep_earlier: it stood on the extract's date.  withdraw: that, or it stands at the end of the ledger.
   // extracted == kMissingDay: the end of the ledger counts.
-  [[nodiscard]] bool bars(std::uint64_t valid_nhs, DayNumber extracted, AfterOptOut policy) const noexcept;
+  [[nodiscard]] bool bars(std::uint64_t valid_nhs, DayNumber extracted, AfterOptOut policy) const noexcept {
+    return directory_.may_have(valid_nhs) && entries_bar(valid_nhs, extracted, policy);
+  }
 
   // True if an objection of one of the kinds stands on a date (kMissingDay: at the end of the ledger).
-  [[nodiscard]] bool stands(std::uint64_t valid_nhs, ObjectionKinds kinds, DayNumber on) const noexcept;
+  [[nodiscard]] bool stands(std::uint64_t valid_nhs, ObjectionKinds kinds, DayNumber on) const noexcept {
+    return directory_.may_have(valid_nhs) && entries_stand(valid_nhs, kinds, on);
+  }
   // True if the ledger has an entry of the kind for this number, whatever it says.
   [[nodiscard]] bool speaks_of(std::uint64_t valid_nhs, ObjectionKind kind) const noexcept;
   // True if the entry is a withdrawal without effect: an objection of the same date outranks it.
@@ -86,6 +90,9 @@ class ObjectionLedger {
   [[nodiscard]] std::span<const Preference> preferences() const noexcept { return preferences_; }
 
  private:
+  [[nodiscard]] bool entries_bar(std::uint64_t valid_nhs, DayNumber extracted, AfterOptOut policy) const noexcept;
+  [[nodiscard]] bool entries_stand(std::uint64_t valid_nhs, ObjectionKinds kinds, DayNumber on) const noexcept;
+
   std::vector<Preference> preferences_;  // sorted by person, kind, date
   NhsDirectory directory_;
 };

@@ -37,11 +37,18 @@ class NhsDirectory {
     first_.back() = entries.size();
   }
 
+  // False only if there is no entry of this number.  To be inlined where many numbers are asked for: then the cache
+  // misses of several are under way at once.
+  [[nodiscard]] bool may_have(std::uint64_t nhs) const noexcept {
+    const std::uint64_t hash = hashed(nhs), mask = mask_of(hash);
+    return (filter_[word_of(hash)] & mask) == mask;
+  }
+
   // Calls visit(entry) for each entry of this number, in the table's order, until visit returns false.
   // entries: the table that the directory was built from.
   template <typename Entry, typename Key, typename Visit>
   void for_each(const std::vector<Entry>& entries, const Key& key, std::uint64_t nhs, const Visit& visit) const {
-    if (entries.empty() || !may_have(nhs)) return;
+    if (!may_have(nhs)) return;
     const std::size_t bucket = bucket_of(nhs);
     const auto begin = entries.begin() + static_cast<std::ptrdiff_t>(first_[bucket]);
     const auto end = entries.begin() + static_cast<std::ptrdiff_t>(first_[bucket + 1]);
@@ -66,17 +73,12 @@ class NhsDirectory {
     return std::uint64_t{1} << (hash >> 14 & 63) | std::uint64_t{1} << (hash >> 20 & 63) |
            std::uint64_t{1} << (hash >> 26 & 63);
   }
-  [[nodiscard]] bool may_have(std::uint64_t nhs) const noexcept {
-    const std::uint64_t hash = hashed(nhs), mask = mask_of(hash);
-    return (filter_[word_of(hash)] & mask) == mask;
-  }
-
   [[nodiscard]] std::size_t bucket_of(std::uint64_t nhs) const noexcept {
     return static_cast<std::size_t>(std::min(nhs, (std::uint64_t{1} << kNumberBits) - 1) >> shift_);
   }
 
   int shift_ = kNumberBits, word_shift_ = 63;
-  std::vector<std::uint64_t> filter_;
+  std::vector<std::uint64_t> filter_{0};
   std::vector<std::size_t> first_;  // first entry of each bucket, and the number of entries
 };
 

@@ -51,26 +51,18 @@ std::uint64_t big_endian(const unsigned char* bytes) noexcept {
   return value;
 }
 
-// The eight hexadecimal digits of 32 bits, as they lie in memory, and back: all nibbles at once, a byte each.
-constexpr std::uint64_t kHalf = 0xFFFFFFFF;
-std::uint64_t in_memory_order(std::uint64_t bytes) noexcept {
-  if constexpr (std::endian::native == std::endian::big) return bytes;
-  return __builtin_bswap64(bytes);
-}
-std::uint64_t eight_digits(std::uint64_t value) noexcept {
-  std::uint64_t nibbles = (value << 16 | value) & 0x0000FFFF0000FFFF;
-  nibbles = (nibbles << 8 | nibbles) & 0x00FF00FF00FF00FF;
-  nibbles = (nibbles << 4 | nibbles) & 0x0F0F0F0F0F0F0F0F;
-  const std::uint64_t letters = (nibbles + 0x0606060606060606) >> 4 & 0x0101010101010101;
-  return in_memory_order(nibbles + 0x3030303030303030 + letters * ('a' - '0' - 10));
-}
-std::uint64_t value_of_digits(std::uint64_t digits) noexcept {
-  const std::uint64_t text = in_memory_order(digits);
-  std::uint64_t nibbles = (text & 0x0F0F0F0F0F0F0F0F) + (text >> 6 & 0x0101010101010101) * 9;
-  nibbles &= 0x0F0F0F0F0F0F0F0F;
-  nibbles = (nibbles >> 4 | nibbles) & 0x00FF00FF00FF00FF;
-  nibbles = (nibbles >> 8 | nibbles) & 0x0000FFFF0000FFFF;
-  return (nibbles >> 16 | nibbles) & kHalf;
+// Hexadecimal digits of 128 bits, a vector lane each: compilers give such vectors whatever registers a machine has.
+using Digits = std::uint8_t __attribute__((vector_size(32)));
+using DigitPairs = std::uint16_t __attribute__((vector_size(32)));
+using Bytes = std::uint8_t __attribute__((vector_size(16)));
+
+// The pairs are two digits each as they lie in memory, the more significant first.
+constexpr int kFirst = std::endian::native == std::endian::big ? 8 : 0;
+constexpr int kSecond = 8 - kFirst;
+
+std::uint64_t big_endian_of(std::uint64_t value) noexcept {
+  if constexpr (std::endian::native == std::endian::big) return value;
+  return __builtin_bswap64(value);
 }
 
 void put_big_endian(std::uint64_t value, char* bytes) noexcept {
@@ -189,21 +181,27 @@ struct Pseudonymiser::State {
 };
 
 std::array<char, 32> hex_digits(const Pseudonym& pseudonym) noexcept {
-  const std::array<std::uint64_t, 4> words = {eight_digits(pseudonym.high >> 32), eight_digits(pseudonym.high & kHalf),
-                                              eight_digits(pseudonym.low >> 32), eight_digits(pseudonym.low & kHalf)};
-  return std::bit_cast<std::array<char, 32>>(words);
+  const std::array<std::uint64_t, 2> words = {big_endian_of(pseudonym.high), big_endian_of(pseudonym.low)};
+  const auto wide = __builtin_convertvector(__builtin_bit_cast(Bytes, words), DigitPairs);
+  const auto nibbles = __builtin_bit_cast(Digits, (wide >> 4) << kFirst | (wide & 0x0F) << kSecond);
+  const auto is_letter = static_cast<Digits>(nibbles > 9);
+  return std::bit_cast<std::array<char, 32>>(nibbles + '0' + (is_letter & ('a' - '0' - 10)));
 }
 
 Pseudonym parse_pseudonym(const char* digits) {
-  std::array<std::uint64_t, 4> words;
-  std::memcpy(words.data(), digits, sizeof words);
-  const Pseudonym pseudonym{value_of_digits(words[0]) << 32 | value_of_digits(words[1]),
-                            value_of_digits(words[2]) << 32 | value_of_digits(words[3])};
-  // Whatever else the characters are, they are not what this pseudonym is written as.
-  if (hex_digits(pseudonym) != std::bit_cast<std::array<char, 32>>(words)) {
+  Digits text;
+  std::memcpy(&text, digits, sizeof text);
+  const Digits as_digit = text - '0', as_letter = text - ('a' - 10);
+  const auto is_digit = static_cast<Digits>(as_digit <= 9);
+  const auto is_letter = static_cast<Digits>(as_letter >= 10) & static_cast<Digits>(as_letter <= 15);
+  const auto known = std::bit_cast<std::array<std::uint64_t, 4>>(is_digit | is_letter);
+  if ((known[0] & known[1] & known[2] & known[3]) != ~std::uint64_t{0}) {
     throw Error("a pseudonym of the dataset is not 32 hexadecimal digits");
   }
-  return pseudonym;
+  const auto pairs = __builtin_bit_cast(DigitPairs, (as_digit & is_digit) | (as_letter & is_letter));
+  const auto bytes = __builtin_convertvector((pairs >> kFirst & 0x0F) << 4 | (pairs >> kSecond & 0x0F), Bytes);
+  const auto words = std::bit_cast<std::array<std::uint64_t, 2>>(bytes);
+  return {big_endian_of(words[0]), big_endian_of(words[1])};
 }
 
 std::string hex(const Pseudonym& pseudonym) {

@@ -311,6 +311,7 @@ void fields(Archive& archive, Manifest& manifest) {
   archive("providers_unregistered", manifest.providers_unregistered);
   archive("providers_late", manifest.providers_late);
   archive("providers_partial", manifest.providers_partial);
+  archive("providers_digest", manifest.providers_digest);
   archive("stages", manifest.stages);
   archive("total_seconds", manifest.total_seconds);
   archive("peak_memory_bytes", manifest.peak_memory_bytes);

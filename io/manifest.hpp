@@ -19,6 +19,8 @@
 
 namespace ligature {
 
+inline constexpr std::string_view kProvidersFile = "providers.csv";  // in the publish folder, as is the dataset
+
 struct StageTime {
   std::string name;         // "intake", "identities", ...
   double seconds = 0;       // the slowest rank
@@ -123,6 +125,7 @@ struct Manifest {
   ConsentReport consent;
   std::uint64_t practices_registered = 0, practices_silent = 0, providers_unregistered = 0;
   std::uint64_t providers_late = 0, providers_partial = 0;
+  std::string providers_digest;  // of publish/providers.csv
   std::vector<StageTime> stages;
   double total_seconds = 0;
   std::uint64_t peak_memory_bytes = 0;  // sum over ranks

@@ -207,6 +207,11 @@ practices = "practices.csv"
         providers = {row["provider"]: row for row in csv.DictReader(file)}
     assert providers["A81000"]["status"] == "partial" and providers["A81009"]["status"] == "silent", providers
     assert providers["A81000"]["supplier"] == "North" and providers["A81000"]["date_of_birth_missing"] == "0.00"
+    # A list of providers that was changed afterwards is not believed.
+    with open(folder / "keep" / "publish" / "providers.csv", "a") as file:
+        file.write("gp,A81003,,,sent,9,,,,,,,,,,\n")
+    assert "is not what that run wrote" in run("rebuild", job_named("next", 'previous = "keep/publish"\n' + seen), expect=2)
+    assert "providers.csv is not what the run wrote" in run("verify", folder / "keep" / "publish", expect=1)
     run("rebuild", job_named("keep", 'previous = "keep/publish"'), expect=2)  # a run is not held against itself
 
 

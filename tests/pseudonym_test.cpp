@@ -45,6 +45,24 @@ TEST(Pseudonym, hexadecimal_text_has_the_order_of_the_value) {
   EXPECT_LT((Pseudonym{1, 1}), (Pseudonym{1, 2}));
 }
 
+TEST(Pseudonym, text_is_read_back_and_nothing_else_is_read) {
+  const Pseudonym pseudonym{0x0123456789abcdefULL, 0xfedcba9876543210ULL};
+  const std::string text = hex(pseudonym);
+  EXPECT_EQ(parse_pseudonym(text.data()), pseudonym);
+  const std::string digits = "0123456789abcdef";
+  for (std::size_t place = 0; place < text.size(); ++place) {
+    for (int code = 0; code < 256; ++code) {
+      std::string other = text;
+      other[place] = static_cast<char>(code);
+      if (digits.find(other[place]) != std::string::npos) {
+        EXPECT_EQ(hex(parse_pseudonym(other.data())), other);
+      } else {
+        EXPECT_THROW(parse_pseudonym(other.data()), Error);
+      }
+    }
+  }
+}
+
 TEST(Pseudonymiser, refuses_a_key_shorter_than_32_bytes) {
   EXPECT_THROW(Pseudonymiser({}), UsageError);
   EXPECT_THROW(Pseudonymiser(key_of(31)), UsageError);

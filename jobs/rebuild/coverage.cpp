@@ -22,7 +22,6 @@ namespace ligature {
 
 namespace {
 
-constexpr const char* kFile = "providers.csv";
 constexpr std::string_view kHeader =
     "dataset,provider,registered,supplier,status,rows,previous_rows,latest_extract,nhs_number_valid,nhs_number_invalid,"
     "nhs_number_missing,date_of_birth_missing,date_of_birth_default,postcode_missing,postcode_default,gender_missing\n";
@@ -86,7 +85,11 @@ ProviderTable gather_providers(const Communicator& comm, const Inputs& inputs, c
 }
 
 // Rows by dataset and provider of an earlier run.
-std::map<Key, std::uint64_t> read_previous(const std::filesystem::path& path, std::uint64_t max_record_bytes) {
+std::map<Key, std::uint64_t> read_previous(const std::filesystem::path& publish, std::uint64_t max_record_bytes) {
+  const std::filesystem::path path = publish / kProvidersFile;
+  if (digest_of_providers(publish) != read_manifest(publish).providers_digest) {
+    throw UsageError(path.string() + " is not what that run wrote");
+  }
   std::map<Key, std::uint64_t> rows;
   const auto wrong = [&](std::uint64_t line) {
     throw UsageError(fmt::format("{}:{}: not a line of a finished run", path.string(), line));
@@ -125,6 +128,13 @@ std::string line_of(const Key& key, bool has_register, const RegisteredPractice*
 
 }  // namespace
 
+std::string digest_of_providers(const std::filesystem::path& publish) {
+  constexpr std::size_t kMostBytes = std::size_t{1} << 30;
+  if (!std::filesystem::exists(publish / kProvidersFile)) return {};
+  const std::string text = read_small_file(publish / kProvidersFile, kMostBytes);
+  return hex(digest(std::as_bytes(std::span(text))));
+}
+
 std::string_view provider_status_name(ProviderStatus status) noexcept {
   switch (status) {
     case ProviderStatus::sent:
@@ -158,7 +168,7 @@ void report_coverage(const Communicator& comm, const JobFile& job, const Inputs&
     try {
       std::map<Key, std::uint64_t> before;
       const bool compares = job.consent.previous.has_value();
-      if (compares) before = read_previous(find_run(*job.consent.previous) / kFile, job.max_record_bytes);
+      if (compares) before = read_previous(find_run(*job.consent.previous), job.max_record_bytes);
       std::set<std::string> seen, late, partial, unregistered;
       std::string text(kHeader);
       const auto add = [&](const Key& key, const ProviderRows& provider) {
@@ -192,7 +202,8 @@ void report_coverage(const Communicator& comm, const JobFile& job, const Inputs&
       manifest.providers_unregistered = job.practices ? unregistered.size() : 0;
       manifest.providers_late = late.size();
       manifest.providers_partial = partial.size();
-      write_file_durably(job.publish / kFile, text, 0644);
+      manifest.providers_digest = hex(digest(std::as_bytes(std::span(text))));
+      write_file_durably(job.publish / kProvidersFile, text, 0644);
     } catch (const Error& error) {
       problem = error.what();
       exit_code = error.exit_code();

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,5 +35,8 @@ ProviderStatus judge_provider(std::uint64_t rows, std::optional<std::uint64_t> b
 // that intake kept, in percent.  It says nothing of objections.
 void report_coverage(const Communicator& comm, const JobFile& job, const Inputs& inputs, const RowStore& rows,
                      DayNumber as_at, Manifest& manifest);
+
+// The digest of what is there under that name, to be held against the manifest's; empty if nothing is.
+std::string digest_of_providers(const std::filesystem::path& publish);
 
 }  // namespace ligature

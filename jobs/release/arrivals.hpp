@@ -8,13 +8,16 @@
 // second-level cache, where it is sorted and gone through column by column when it is written.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "engine/parallel.hpp"
 #include "engine/pseudonym.hpp"
 #include "jobs/release/columns.hpp"
 
@@ -78,9 +81,13 @@ class Bucket {
   [[nodiscard]] std::uint64_t events(std::size_t person, std::size_t dataset) const noexcept {
     return number(order_[person].record, columns_->counts[dataset]);
   }
+  // Where its events begin, dataset after dataset.
+  [[nodiscard]] const std::byte* all_events(std::size_t person) const noexcept {
+    return order_[person].record + columns_->head_bytes;
+  }
   // The person's events of a dataset, event_bytes each: the row's name where rows have ids, then the columns.
   [[nodiscard]] const std::byte* first_event(std::size_t person, std::size_t dataset) const noexcept {
-    const std::byte* at = order_[person].record + columns_->head_bytes;
+    const std::byte* at = all_events(person);
     for (std::size_t d = 0; d < dataset; ++d) at += events(person, d) * columns_->events[d].event_bytes;
     return at;
   }
@@ -104,6 +111,21 @@ class Bucket {
   std::vector<Place> order_, other_;
   std::vector<std::uint64_t> places_, other_places_;
 };
+
+// Calls visit(bucket, number) for each bucket, sorted, from several threads; they are taken in order, whichever thread
+// comes, so that few pieces of the output are open at a time.
+template <typename Visit>
+void for_each_bucket(const Arrivals& arrivals, const Visit& visit) {
+  PerThread<Bucket> buckets;
+  std::atomic<std::size_t> next{0};
+  for_each_item(arrivals.buckets(), [&](std::size_t) {
+    const std::size_t b = next++;
+    Bucket& bucket = buckets.local();
+    bucket.open(arrivals, b);
+    bucket.sort();
+    visit(std::as_const(bucket), b);
+  });
+}
 
 // Everything that decides what travels.
 struct Release {

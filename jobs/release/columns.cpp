@@ -67,6 +67,25 @@ void place_numbers(const ReleaseSource& source, const ReleasedAreas& areas, std:
   for (const std::uint64_t most : most_events) columns.counts.push_back(place(bytes_of_number(most)));
 }
 
+// The chosen persons of a slice, by runs of neighbours: visit(first, last), numbered within the slice.
+template <typename Visit>
+void for_each_chosen_run(const Selection& selection, Range persons, const Visit& visit) {
+  for (std::size_t first = 0, last = 0; first < persons.size(); first = last + 1) {
+    for (last = first; last < persons.size() && selection.has(persons.begin + last);) ++last;
+    if (last > first) visit(first, last);
+  }
+}
+
+// Marks the codes that occur in some rows of a column.
+void note_codes(std::span<const std::byte> column, std::size_t width, Range rows, std::span<std::uint8_t> seen) {
+  with_width(width, [=](auto code) {
+    for (std::uint64_t row = rows.begin; row < rows.end; ++row) {
+      std::memcpy(&code, &column[row * sizeof code], sizeof code);
+      if (code < seen.size()) seen[code] = 1;
+    }
+  });
+}
+
 // Collective.  Leaves of a category's values those that any rank has seen.
 void keep_seen(const Communicator& comm, std::vector<std::uint8_t>& seen, ReleasedColumn& column) {
   std::vector<std::uint64_t> flags;
@@ -135,20 +154,17 @@ ReleasedColumns release_columns(const Communicator& comm, const ReleaseSource& s
         if (recode) reader.load_events(slice, slice.persons.begin, slice.persons.end - 1);
         for (std::size_t d = 0; d < mine.size(); ++d) {
           const Slice::Events& events = slice.events[d];
-          for (std::size_t p = 0; p < slice.persons.size(); ++p) {
-            if (!selection.has(slice.persons.begin + p)) continue;
-            const std::uint64_t begin = events.offsets[p], end = events.offsets[p + 1];
-            mine[d].events += end - begin;
-            mine[d].most = std::max(mine[d].most, end - begin);
-            for (std::size_t c = 0; c < of[d].size(); ++c) {
-              const std::size_t width = of[d][c]->width;
-              std::vector<std::uint8_t>& seen = mine[d].seen[c];
-              for (std::uint64_t row = begin; row < end; ++row) {
-                const std::uint64_t code = code_at(&events.columns[c][(row - events.rows.begin) * width], width);
-                if (code < seen.size()) seen[code] = 1;
-              }
+          for_each_chosen_run(selection, slice.persons, [&](std::size_t first, std::size_t last) {
+            mine[d].events += events.offsets[last] - events.offsets[first];
+            for (std::size_t p = first; p < last; ++p) {
+              mine[d].most = std::max(mine[d].most, events.offsets[p + 1] - events.offsets[p]);
             }
-          }
+            for (std::size_t c = 0; c < of[d].size(); ++c) {
+              note_codes(std::span(events.columns[c]), of[d][c]->width,
+                         {events.offsets[first] - events.rows.begin, events.offsets[last] - events.rows.begin},
+                         mine[d].seen[c]);
+            }
+          });
         }
       });
     }

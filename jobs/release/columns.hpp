@@ -2,6 +2,7 @@
 // released and no others.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -54,25 +55,47 @@ struct ReleasedColumns {
 ReleasedColumns release_columns(const Communicator& comm, const ReleaseSource& source, const Agreement& agreement,
                                 const ReleasedAreas& areas, const Selection& selection, bool recode);
 
-// The code of a category at its place in an event or a column, 1, 2, 4 or 8 bytes wide.
-inline std::uint64_t code_at(const std::byte* bytes, std::size_t width) noexcept {
-  const auto load = [&](auto code) {
-    std::memcpy(&code, bytes, sizeof code);
-    return std::uint64_t{code};
-  };
-  return width == 1   ? load(std::uint8_t{})
-         : width == 2 ? load(std::uint16_t{})
-         : width == 4 ? load(std::uint32_t{})
-                      : load(std::uint64_t{});
+// Calls work(T{}) with the unsigned type of a width of 1, 2, 4 or 8 bytes: loops over values are made for each.
+template <typename Work>
+void with_width(std::size_t width, const Work& work) {
+  if (width == 1) return work(std::uint8_t{});
+  if (width == 2) return work(std::uint16_t{});
+  if (width == 4) return work(std::uint32_t{});
+  work(std::uint64_t{});
 }
 
-// The other way round.
-inline void put_low_bytes(std::byte* to, std::uint64_t value, std::size_t width) noexcept {
-  const auto store = [&](auto narrow) { std::memcpy(to, &narrow, sizeof narrow); };
-  if (width == 1) return store(static_cast<std::uint8_t>(value));
-  if (width == 2) return store(static_cast<std::uint16_t>(value));
-  if (width == 4) return store(static_cast<std::uint32_t>(value));
-  store(value);
+// A number at its place in a record or a column, 1, 2, 4 or 8 bytes wide.
+inline std::uint64_t code_at(const std::byte* bytes, std::size_t width) noexcept {
+  std::uint64_t code = 0;
+  with_width(width, [&](auto narrow) {
+    std::memcpy(&narrow, bytes, sizeof narrow);
+    code = narrow;
+  });
+  return code;
+}
+
+// memcpy of what is mostly short: two copies of one size, which may overlap, are faster than a call.
+inline void copy_short(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
+  const auto ends = [&](auto word) {
+    auto last = word;
+    std::memcpy(&word, from, sizeof word);
+    std::memcpy(&last, from + bytes - sizeof last, sizeof last);
+    std::memcpy(to, &word, sizeof word);
+    std::memcpy(to + bytes - sizeof last, &last, sizeof last);
+  };
+  if (bytes > 32) {
+    std::memcpy(to, from, bytes);
+  } else if (bytes >= 16) {
+    ends(std::array<std::uint64_t, 2>{});
+  } else if (bytes >= 8) {
+    ends(std::uint64_t{});
+  } else if (bytes >= 4) {
+    ends(std::uint32_t{});
+  } else if (bytes >= 2) {
+    ends(std::uint16_t{});
+  } else if (bytes == 1) {
+    *to = *from;
+  }
 }
 
 }  // namespace ligature

@@ -2,7 +2,6 @@
 // came, and so to learn where its lines begin; then in order, to write them in place.
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <charconv>
 #include <cstring>
 #include <deque>
@@ -328,10 +327,10 @@ std::vector<WrittenFile> write_csv_extract(const Communicator& comm, const Relea
   const Lines lines(release, words);
   for (std::uint64_t round = 0; round < rounds; ++round) {
     const Arrivals arrivals = bring(comm, release, persons, round, rounds);
-    PerThread<Bucket> buckets;
     // Of each file: where the lines of each bucket begin.
     std::vector<std::vector<std::uint64_t>> at(files.size(), std::vector<std::uint64_t>(arrivals.buckets() + 1));
     agreed_step(comm, [&] {
+      PerThread<Bucket> buckets;
       for_each_item(arrivals.buckets(), [&](std::size_t b) {
         Bucket& bucket = buckets.local();
         bucket.open(arrivals, b);
@@ -346,13 +345,7 @@ std::vector<WrittenFile> write_csv_extract(const Communicator& comm, const Relea
     for (std::size_t f = 0; f < files.size(); ++f) files[f].begin_round(comm, at[f].back());
     agreed_step(comm, [&] {
       PerThread<std::vector<char>> buffers;
-      // Taken in order, whichever thread comes, so that few pieces are open.
-      std::atomic<std::size_t> next{0};
-      for_each_item(arrivals.buckets(), [&](std::size_t) {
-        const std::size_t b = next++;
-        Bucket& bucket = buckets.local();
-        bucket.open(arrivals, b);
-        bucket.sort();
+      for_each_bucket(arrivals, [&](const Bucket& bucket, std::size_t b) {
         std::vector<char>& buffer = buffers.local();
         for (std::size_t f = 0; f < files.size(); ++f) {
           const std::size_t bytes = at[f][b + 1] - at[f][b];

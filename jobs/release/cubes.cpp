@@ -167,19 +167,23 @@ void require_few(const Cells& cells) {
 class Counter {
  public:
   Counter(const CubePlan& plan, const Agreement& agreement, const ReleasedAreas& areas, int year)
-      : plan_(plan), agreement_(agreement), areas_(areas), year_(year) {}
+      : plan_(plan), values_(areas, agreement.age_band, year) {}
 
   // slice: its persons and, if events are counted, their events are loaded.
   void count(const Slice& slice, const Selection& selection, Cells& cells) const {
     const bool events = plan_.count == TableCount::events;
+    std::vector<std::vector<std::uint64_t>> rooms(plan_.dimensions.size());
+    std::vector<std::span<const std::uint64_t>> values(plan_.dimensions.size());
+    for (std::size_t d = 0; d < values.size(); ++d) {
+      if (plan_.dimensions[d].person) values[d] = values_.of(slice, *plan_.dimensions[d].person, rooms[d]);
+    }
     for (std::size_t p = 0; p < slice.persons.size(); ++p) {
       if (!selection.has(slice.persons.begin + p)) continue;
       CellKey key{};
       for (std::size_t d = 0; d < plan_.dimensions.size(); ++d) {
         const Dimension& dimension = plan_.dimensions[d];
         if (dimension.person) {
-          key[d] = static_cast<std::uint32_t>(
-              released_value(slice, p, *dimension.person, areas_, agreement_.age_band, year_));
+          key[d] = static_cast<std::uint32_t>(values[d][p]);
         } else if (dimension.presence) {
           key[d] = static_cast<std::uint32_t>(slice.datasets[p] >> *dimension.presence & 1);
         }
@@ -207,9 +211,7 @@ class Counter {
   }
 
   const CubePlan& plan_;
-  const Agreement& agreement_;
-  const ReleasedAreas& areas_;
-  int year_;
+  ReleasedValues values_;
 };
 
 // Collective, but cells are those of this rank's persons.

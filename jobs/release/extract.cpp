@@ -3,7 +3,6 @@
 #include "jobs/release/extract.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <limits>
 #include <string_view>
@@ -107,32 +106,29 @@ FileColumns lay_out(const Release& release, std::uint64_t persons) {
   return file;
 }
 
-// Values of one column on their way to the file.
+// What a thread has of a bucket on its way to the file.
 struct Staged {
-  std::vector<std::byte> bytes;
-  std::byte* at = nullptr;
+  struct Column {
+    std::vector<std::byte> bytes;
+    std::size_t size = 0;
 
-  void make_room(std::size_t values, std::size_t width) {
-    bytes.resize(std::max(bytes.size(), values * width));
-    at = bytes.data();
-  }
-  template <typename T>
-  void put(const T& value) noexcept {
-    std::memcpy(at, &value, sizeof value);
-    at += sizeof value;
-  }
-  [[nodiscard]] std::span<const std::byte> filled() const noexcept {
-    return std::span(bytes).first(static_cast<std::size_t>(at - bytes.data()));
-  }
+    void make_room(std::size_t values, std::size_t width) {
+      bytes.resize(std::max(bytes.size(), values * width));
+      size = 0;
+    }
+    // Room for so many bytes more, which are to be filled.
+    std::byte* add(std::size_t count) noexcept { return bytes.data() + std::exchange(size, size + count); }
+    [[nodiscard]] std::span<const std::byte> filled() const noexcept { return std::span(bytes).first(size); }
+  };
+  std::vector<Column> columns;
+  std::vector<const std::byte*> next;  // of each person: the events that are not staged yet
+  std::vector<std::byte> events;       // some persons' of one dataset, in order
 };
 
-// Calls work(T{}) with the unsigned type of a width in bytes: loops over values are made for each.
-template <typename Work>
-void with_width(std::size_t width, const Work& work) {
-  if (width == 1) return work(std::uint8_t{});
-  if (width == 2) return work(std::uint16_t{});
-  if (width == 4) return work(std::uint32_t{});
-  work(std::uint64_t{});
+template <typename T>
+void put(std::byte*& to, const T& value) noexcept {
+  std::memcpy(to, &value, sizeof value);
+  to += sizeof value;
 }
 
 // Writes the columns of buckets.  Its functions may be called from several threads.
@@ -145,7 +141,7 @@ class BucketWriter {
 
   // bucket: sorted.  row: of its first person in /persons; events: the row of the first event of each dataset.
   void write(const Bucket& bucket, std::uint64_t row, std::span<const std::uint64_t> events) {
-    std::vector<Staged>& staged = staged_.local();
+    Staged& staged = staged_.local();
     make_room(bucket, staged);
     // So few persons at a time that their records stay in the cache while they are gone through column by column.
     std::vector<std::uint64_t> next(events.begin(), events.end());
@@ -183,18 +179,18 @@ class BucketWriter {
       writer_.write(column, (offset - writer_.offset(column)) / width(column), bytes);
     };
   }
-  void put_rows(std::size_t column, std::uint64_t row, const std::vector<Staged>& staged) {
-    const std::span<const std::byte> bytes = staged[column].filled();
+  void put_rows(std::size_t column, std::uint64_t row, const Staged& staged) {
+    const std::span<const std::byte> bytes = staged.columns[column].filled();
     // A short column may lie where a piece would end within a row.
     if (writer_.offset(column) % width(column) != 0) return writer_.write(column, row, bytes);
     pieces_.put(column, writer_.offset(column) + row * width(column), bytes);
   }
 
   // Room for the values of all persons in every column.
-  void make_room(const Bucket& bucket, std::vector<Staged>& staged) const {
-    staged.resize(file_.specs.size());
+  void make_room(const Bucket& bucket, Staged& staged) const {
+    staged.columns.resize(file_.specs.size());
     const auto of_column = [&](std::size_t column, std::size_t values) {
-      staged[column].make_room(values, width(column));
+      staged.columns[column].make_room(values, width(column));
     };
     of_column(0, bucket.persons());
     for (const std::size_t column : file_.persons) of_column(column, bucket.persons());
@@ -209,67 +205,77 @@ class BucketWriter {
     }
   }
 
-  void put_persons(const Bucket& bucket, std::size_t begin, std::size_t end, std::vector<Staged>& staged) const {
-    for (std::size_t p = begin; p < end; ++p) staged[0].put(hex_digits(bucket.name(p)));
+  void put_persons(const Bucket& bucket, std::size_t begin, std::size_t end, Staged& staged) const {
+    const std::size_t persons = end - begin;
+    std::byte* name = staged.columns[0].add(persons * stored_bytes(StoredType::text32));
+    for (std::size_t p = begin; p < end; ++p) put(name, hex_digits(bucket.name(p)));
     for (std::size_t c = 0; c < release_.columns.persons.size(); ++c) {
       const std::size_t column = file_.persons[c];
       const StoredType type = file_.specs[column].type;
       const bool is_area = release_.columns.persons[c] == PersonColumn::area;
       with_width(stored_bytes(type), [&](auto narrow) {
+        std::byte* to = staged.columns[column].add(persons * sizeof narrow);
         for (std::size_t p = begin; p < end; ++p) {
           std::uint64_t value = bucket.value(p, c);
           if (is_area && value == release_.areas.missing()) value = missing_code(type);
-          staged[column].put(static_cast<decltype(narrow)>(value));
+          put(to, static_cast<decltype(narrow)>(value));
         }
       });
     }
+    staged.next.clear();
+    for (std::size_t p = begin; p < end; ++p) staged.next.push_back(bucket.all_events(p));
   }
 
-  // next: the row of the first event, and afterwards of what comes after the last.
+  // Brings the events of some persons together, then takes them apart column by column.  next: the row of the first
+  // event, and afterwards of what comes after the last.
   void put_events(const Bucket& bucket, std::size_t begin, std::size_t end, std::size_t d, std::uint64_t row,
-                  std::uint64_t& next, std::vector<Staged>& staged) const {
+                  std::uint64_t& next, Staged& staged) const {
     const ReleasedEvents& released = release_.columns.events[d];
     const FileColumns::Events& of = file_.events[d];
-    with_width(stored_bytes(file_.specs[of.person].type), [&](auto narrow) {
-      for (std::size_t p = begin; p < end; ++p) {
-        staged[of.offsets].put(next);
-        const std::uint64_t count = bucket.events(p, d);
-        for (std::uint64_t i = 0; i < count; ++i) staged[of.person].put(static_cast<decltype(narrow)>(row + p - begin));
+    std::uint64_t events = 0;
+    for (std::size_t p = begin; p < end; ++p) events += bucket.events(p, d);
+    staged.events.resize(std::max(staged.events.size(), events * released.event_bytes));
+    with_width(stored_bytes(file_.specs[of.person].type), [&](auto person) {
+      std::byte* offset = staged.columns[of.offsets].add((end - begin) * sizeof next);
+      std::byte* persons = staged.columns[of.person].add(events * sizeof person);
+      std::byte* together = staged.events.data();
+      person = static_cast<decltype(person)>(row);
+      for (std::size_t i = 0; i < end - begin; ++i, ++person) {
+        put(offset, next);
+        const std::uint64_t count = bucket.events(begin + i, d);
+        for (std::uint64_t e = 0; e < count; ++e) put(persons, person);
+        const std::size_t bytes = count * released.event_bytes;
+        copy_short(together, std::exchange(staged.next[i], staged.next[i] + bytes), bytes);
+        together += bytes;
         next += count;
       }
     });
-    const auto for_each_event = [&](const auto& put) {
-      for (std::size_t p = begin; p < end; ++p) {
-        const std::byte* event = bucket.first_event(p, d);
-        for (std::uint64_t i = bucket.events(p, d); i > 0; --i, event += released.event_bytes) put(event);
-      }
-    };
+    const std::byte* const together = staged.events.data();
     if (released.row_ids) {
-      for_each_event([&](const std::byte* event) {
+      std::byte* to = staged.columns[of.row_id].add(events * stored_bytes(StoredType::text32));
+      for (std::uint64_t e = 0; e < events; ++e) {
         Pseudonym name;
-        std::memcpy(&name, event, sizeof name);
-        staged[of.row_id].put(hex_digits(name));
-      });
+        std::memcpy(&name, together + e * released.event_bytes, sizeof name);
+        put(to, hex_digits(name));
+      }
     }
     for (std::size_t c = 0; c < released.columns.size(); ++c) {
       const ReleasedColumn& column = released.columns[c];
-      Staged& to = staged[of.columns[c]];
-      with_width(column.width, [&](auto wide) {
-        const auto value_of = [&](const std::byte* event) {
-          decltype(wide) value;
-          std::memcpy(&value, event + column.at, sizeof value);
-          return value;
+      const StoredType type = file_.specs[of.columns[c]].type;
+      std::byte* to = staged.columns[of.columns[c]].add(events * stored_bytes(type));
+      with_width(column.width, [&](auto value) {
+        const auto put_each = [&](const auto& as_stored) {
+          const std::byte* from = together + column.at;
+          for (std::uint64_t e = 0; e < events; ++e, from += released.event_bytes) {
+            std::memcpy(&value, from, sizeof value);
+            put(to, as_stored(value));
+          }
         };
-        if (column.kind != ReleasedColumn::Kind::category) {
-          for_each_event([&](const std::byte* event) { to.put(value_of(event)); });
-          return;
-        }
-        const StoredType type = file_.specs[of.columns[c]].type;
-        const auto missing = static_cast<std::uint32_t>(missing_code(type));
+        if (column.kind != ReleasedColumn::Kind::category) return put_each([](auto same) { return same; });
         with_width(stored_bytes(type), [&](auto narrow) {
-          for_each_event([&](const std::byte* event) {
-            const std::uint64_t code = value_of(event);
-            to.put(static_cast<decltype(narrow)>(code < column.recode.size() ? column.recode[code] : missing));
+          const auto missing = static_cast<std::uint32_t>(missing_code(type));
+          put_each([&](std::uint64_t code) {
+            return static_cast<decltype(narrow)>(code < column.recode.size() ? column.recode[code] : missing);
           });
         });
       });
@@ -280,7 +286,7 @@ class BucketWriter {
   const FileColumns& file_;
   DatasetWriter& writer_;
   PieceWriter pieces_;
-  PerThread<std::vector<Staged>> staged_;
+  PerThread<Staged> staged_;
 };
 
 // The rows of each column that this rank writes in a round.
@@ -334,14 +340,7 @@ WrittenFile write_hdf5_extract(const Communicator& comm, const Release& release,
     agreed_step(comm, [&] {
       const std::vector<Range> rows = rows_of_round(file, {row, row + persons_here}, events);
       BucketWriter columns(release, file, rows, writer, digests);
-      PerThread<Bucket> buckets;
-      // Taken in order, whichever thread comes, so that few pieces are open.
-      std::atomic<std::size_t> next{0};
-      for_each_item(arrivals.buckets(), [&](std::size_t) {
-        const std::size_t b = next++;
-        Bucket& bucket = buckets.local();
-        bucket.open(arrivals, b);
-        bucket.sort();
+      for_each_bucket(arrivals, [&](const Bucket& bucket, std::size_t b) {
         columns.write(bucket, first_row[b], std::span(first_event).subspan(b * datasets, datasets));
       });
     });

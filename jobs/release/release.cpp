@@ -241,6 +241,15 @@ std::string column_names(const Agreement& agreement) {
   return joined(names);
 }
 
+bool names_areas(const Agreement& agreement) {
+  const auto& columns = agreement.person_columns;
+  if (std::find(columns.begin(), columns.end(), PersonColumn::area) != columns.end()) return true;
+  const std::string_view area = person_column_name(PersonColumn::area);
+  return std::any_of(agreement.tables.begin(), agreement.tables.end(), [&](const ReleasedTable& table) {
+    return std::find(table.dimensions.begin(), table.dimensions.end(), area) != table.dimensions.end();
+  });
+}
+
 std::string cohort_text(const Cohort& cohort) {
   if (cohort.everybody()) return "everybody";
   std::vector<std::string> parts;
@@ -382,7 +391,7 @@ int release(const Communicator& comm, const JobFile& job, const fs::path& agreem
   const Selection selection = select_persons(comm, source, agreement, terms.areas, objections.found.rows, counts);
   if (counts.chosen == 0)
     throw UsageError(agreement_path.string() + ": refused: no person fits the agreement's cohort");
-  keep_released_areas(comm, source, selection, terms.areas);
+  if (names_areas(agreement)) keep_released_areas(comm, source, selection, terms.areas);
   AuditFields fields = describe(source, terms, objections, counts);
   if (agreement.form == ReleaseForm::extract) require_k_anonymity(comm, source, terms, selection, fields);
 

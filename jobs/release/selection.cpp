@@ -76,27 +76,39 @@ int year_of(const ReleaseSource& source) {
   return year;
 }
 
-std::uint64_t released_value(const Slice& slice, std::size_t person, PersonColumn column, const ReleasedAreas& areas,
-                             int age_band, int year_now) {
+ReleasedValues::ReleasedValues(const ReleasedAreas& areas, int age_band, int year_now) : areas_(areas) {
+  for (int year = 0; year <= year_now; ++year) {
+    const int age = year_now - year;
+    const int band = age >= static_cast<int>(kOldestBand) ? static_cast<int>(kOldestBand) : age / age_band * age_band;
+    band_of_year_.push_back(static_cast<std::uint8_t>(band));
+  }
+  if (!band_of_year_.empty()) band_of_year_.front() = static_cast<std::uint8_t>(kNoAge);
+}
+
+std::span<const std::uint64_t> ReleasedValues::of(const Slice& slice, PersonColumn column,
+                                                  std::vector<std::uint64_t>& room) const {
+  const auto each = [&](const std::vector<std::uint64_t>& values, const auto& released) {
+    room.resize(values.size());
+    std::transform(values.begin(), values.end(), room.begin(), released);
+    return std::span<const std::uint64_t>(room);
+  };
   switch (column) {
     case PersonColumn::year_of_birth:
-      return slice.year_of_birth[person];
-    case PersonColumn::age_band: {
-      if (slice.year_of_birth[person] == 0) return kNoAge;
-      const int age = std::max(0, year_now - static_cast<int>(slice.year_of_birth[person]));
-      const auto band = static_cast<std::uint64_t>(age / age_band * age_band);
-      return age >= static_cast<int>(kOldestBand) ? kOldestBand : band;
-    }
+      return slice.year_of_birth;
+    case PersonColumn::age_band:
+      return each(slice.year_of_birth, [&](std::uint64_t year) {
+        return year < band_of_year_.size() ? band_of_year_[year] : std::uint8_t{0};
+      });
     case PersonColumn::sex:
-      return slice.sex[person];
+      return slice.sex;
     case PersonColumn::area:
-      return areas.of(slice.area[person]);
+      return each(slice.area, [&](std::uint64_t code) { return areas_.of(code); });
     case PersonColumn::link_quality:
-      return slice.link_quality[person];
+      return slice.link_quality;
     case PersonColumn::id_type:
       break;
   }
-  return slice.id_type[person];
+  return slice.id_type;
 }
 
 std::string age_band_text(std::uint64_t lowest, int age_band) {
@@ -180,24 +192,26 @@ KAnonymity measure_k_anonymity(const Communicator& comm, const ReleaseSource& so
   using Classes = std::unordered_map<std::uint64_t, std::uint64_t>;
   Classes own;
   agreed_step(comm, [&] {
-    const int year = year_of(source);
-    PerThread<Classes> classes;
+    const ReleasedValues values(areas, agreement.age_band, year_of(source));
+    struct Mine {
+      Classes classes;
+      std::vector<std::uint64_t> keys, room;
+    };
+    PerThread<Mine> per_thread;
     for_each_slice(SliceReader(source, {}, selection.persons, wanted_for(columns)), [&](const Slice& slice) {
-      Classes& mine = classes.local();
-      for (std::size_t p = 0; p < slice.persons.size(); ++p) {
-        if (!selection.has(slice.persons.begin + p)) continue;
-        std::uint64_t key = 0;
-        for (const PersonColumn column : columns) {
-          const int bits = column == PersonColumn::area  ? kAreaBits
-                           : column == PersonColumn::sex ? kSexBits
-                                                         : kYearBits;
-          key = key << bits | released_value(slice, p, column, areas, agreement.age_band, year);
-        }
-        ++mine[key];
+      Mine& mine = per_thread.local();
+      mine.keys.assign(slice.persons.size(), 0);
+      for (const PersonColumn column : columns) {
+        const int bits = column == PersonColumn::area ? kAreaBits : column == PersonColumn::sex ? kSexBits : kYearBits;
+        const std::span<const std::uint64_t> of = values.of(slice, column, mine.room);
+        for (std::size_t p = 0; p < of.size(); ++p) mine.keys[p] = mine.keys[p] << bits | of[p];
+      }
+      for (std::size_t p = 0; p < mine.keys.size(); ++p) {
+        if (selection.has(slice.persons.begin + p)) ++mine.classes[mine.keys[p]];
       }
     });
-    classes.for_each([&](const Classes& mine) {
-      for (const auto& [key, persons] : mine) own[key] += persons;
+    per_thread.for_each([&](const Mine& mine) {
+      for (const auto& [key, persons] : mine.classes) own[key] += persons;
     });
   });
   std::vector<ClassCount> counts;

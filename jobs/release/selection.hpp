@@ -36,10 +36,19 @@ Selection select_persons(const Communicator& comm, const ReleaseSource& source, 
 void keep_released_areas(const Communicator& comm, const ReleaseSource& source, const Selection& selection,
                          ReleasedAreas& areas);
 
-// The value of a person's column as it is released: a year, the lowest age of a band, an NHS code, an area's number.
-// 0 of a year, 255 of an age band and areas.missing() mean "missing".
-std::uint64_t released_value(const Slice& slice, std::size_t person, PersonColumn column, const ReleasedAreas& areas,
-                             int age_band, int year_now);
+// The values of a column of persons as they are released: years, the lowest ages of bands, NHS codes, areas' numbers.
+// 0 of a year, kNoAge of an age band and areas.missing() mean "missing".
+class ReleasedValues {
+ public:
+  // year_now: that ages are reckoned at.  areas must outlive this.
+  ReleasedValues(const ReleasedAreas& areas, int age_band, int year_now);
+  // Of each person of a slice that has the column loaded.  room: holds them where they are not as in the dataset.
+  std::span<const std::uint64_t> of(const Slice& slice, PersonColumn column, std::vector<std::uint64_t>& room) const;
+
+ private:
+  const ReleasedAreas& areas_;
+  std::vector<std::uint8_t> band_of_year_;  // up to the year it is; born later is age 0
+};
 inline constexpr std::uint64_t kNoAge = 255;
 inline constexpr std::uint64_t kOldestBand = 90;  // and older: they are too few to be told apart
 

@@ -8,6 +8,7 @@
 
 #include "engine/error.hpp"
 #include "io/files.hpp"
+#include "jobs/rebuild/coverage.hpp"
 #include "jobs/verify/checks.hpp"
 
 namespace ligature {
@@ -160,6 +161,17 @@ void check_manifest(const Communicator& comm, const RunFiles& run, CheckTable& t
     }
   }
   files.into(table, "manifest and provenance of the dataset agree");
+
+  LayoutMistakes providers(comm);
+  if (comm.is_root()) {
+    try {
+      providers.expect(digest_of_providers(run.publish) == manifest.providers_digest,
+                       (run.publish / kProvidersFile).string() + " is not what the run wrote");
+    } catch (const std::exception& error) {
+      providers.expect(false, error.what());
+    }
+  }
+  providers.into(table, "manifest and list of providers agree");
 
   LayoutMistakes folders(comm);
   if (comm.is_root()) {
