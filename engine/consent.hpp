@@ -69,6 +69,9 @@ class ObjectionLedger {
   // extracted == kMissingDay: the end of the ledger counts.
   [[nodiscard]] bool bars(std::uint64_t valid_nhs, DayNumber extracted, AfterOptOut policy) const noexcept;
 
+  // Worth it some numbers before bars() is asked about this one.
+  void prefetch(std::uint64_t nhs) const noexcept { directory_.prefetch(nhs); }
+
   // True if an objection of one of the kinds stands on a date (kMissingDay: at the end of the ledger).
   [[nodiscard]] bool stands(std::uint64_t valid_nhs, ObjectionKinds kinds, DayNumber on) const noexcept;
   // True if the ledger has an entry of the kind for this number, whatever it says.
