@@ -41,8 +41,7 @@ void FreePieceBuffer::operator()(char* buffer) const noexcept {
 }
 
 PieceBuffer make_piece_buffer(std::size_t bytes) {
-  PieceBuffer buffer(
-      static_cast<char*>(::operator new (bytes + kReadAhead, std::align_val_t{ReadAhead::kBlockBytes})));
+  PieceBuffer buffer(static_cast<char*>(::operator new (bytes + kReadAhead, std::align_val_t{ReadAhead::kBlockBytes})));
   std::memset(buffer.get() + bytes, 0, kReadAhead);
   return buffer;
 }
@@ -139,7 +138,8 @@ void ReadAhead::read_past_cache(Planned& piece) {
     if (got <= 0) break;  // the read through the page cache meets the same, and names it
     done += static_cast<std::size_t>(got);
   }
-  if (done < piece.bytes) piece.source->file.read_exactly_at(piece.offset + done, bytes_of(piece.buffer, done, piece.bytes));
+  if (done < piece.bytes)
+    piece.source->file.read_exactly_at(piece.offset + done, bytes_of(piece.buffer, done, piece.bytes));
 }
 
 }  // namespace ligature
