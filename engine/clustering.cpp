@@ -55,12 +55,14 @@ unsigned gender_bit(const ClusterNode& node) noexcept {
 class Claimants {
  public:
   Claimants(std::span<const ClusterNode> nodes, const ClusterRules& rules)
-      : neighbours_are_twins_(rules.neighbours_are_twins), one_provider_(nodes, rules.one_provider) {}
+      : neighbours_are_twins_(rules.neighbours_are_twins),
+        one_provider_(nodes, rules.one_provider),
+        one_patient_(nodes, rules.one_patient) {}
 
   // A record that was parted from the owner of its number goes neither back to it by the way of other links, nor to a
   // twin of the one whose number it rightly carries.
   [[nodiscard]] bool may_claim(const ClusterNode& node, std::uint64_t nhs) const noexcept {
-    if (!is_of_provider(node, nhs)) return false;
+    if (!is_of_provider(node, nhs) || !is_patient(node, nhs)) return false;
     if (node.disowned_nhs == 0) return true;
     return node.disowned_nhs != nhs && !(neighbours_are_twins_ && are_neighbours(node.disowned_nhs, nhs));
   }
@@ -68,13 +70,22 @@ class Claimants {
   [[nodiscard]] bool is_of_provider(const ClusterNode& node, std::uint64_t nhs) const noexcept {
     return one_provider_.may_be(node, nhs);
   }
+  // False of a record whose provider has the number's person under another patient number.
+  [[nodiscard]] bool is_patient(const ClusterNode& node, std::uint64_t nhs) const noexcept {
+    return one_patient_.may_be(node, nhs);
+  }
   [[nodiscard]] bool may_return(const ClusterNode& node) const noexcept {
-    return is_of_provider(node, node.disowned_nhs);
+    return is_of_provider(node, node.disowned_nhs) && is_patient(node, node.disowned_nhs);
+  }
+  // Of two without a number.
+  [[nodiscard]] bool may_be_one(const ClusterNode& a, const ClusterNode& b) const noexcept {
+    return one_patient_.may_be_one(a, b);
   }
 
  private:
   bool neighbours_are_twins_;
   OneProvider one_provider_;
+  OnePatient one_patient_;
 };
 
 // The claims on every identity without a number.
@@ -85,7 +96,7 @@ class Claims {
  public:
   // claimants: must outlive this.
   Claims(std::span<const ClusterNode> nodes, const Claimants& claimants)
-      : nodes_(nodes), claimants_(claimants), claims_(nodes.size()), refused_(nodes.size()), groups_(nodes.size()) {
+      : nodes_(nodes), claimants_(claimants), claims_(nodes.size()), refused_(nodes.size(), 0), groups_(nodes.size()) {
     for (std::uint32_t node = 0; node < groups_.size(); ++node) members_.push_back({node, node, node});
   }
 
@@ -93,6 +104,7 @@ class Claims {
   void take(const Link& link) {
     const std::uint64_t nhs_a = nodes_[link.a].valid_nhs, nhs_b = nodes_[link.b].valid_nhs;
     if (nhs_a == 0 && nhs_b == 0) {
+      if (!claimants_.may_be_one(nodes_[link.a], nodes_[link.b])) return;
       join(groups_.find(link.a), groups_.find(link.b), link.weight);
     } else if (nhs_a == 0) {
       claim_with_twin(link.a, nhs_b, link);
@@ -111,13 +123,16 @@ class Claims {
     if (claimants_.may_claim(nodes_[node], nhs)) {
       reach(groups_.find(node), nhs, weight);
     } else if (!claimants_.is_of_provider(nodes_[node], nhs)) {
-      refused_[node] = true;
+      refused_[node] |= kByProvider;
+    } else if (!claimants_.is_patient(nodes_[node], nhs)) {
+      refused_[node] |= kByPatient;
     }
   }
 
   [[nodiscard]] const Claim& operator[](std::uint32_t node) const noexcept { return claims_[node]; }
-  // True of a node that another provider's number would have claimed.
-  [[nodiscard]] bool refused(std::uint32_t node) const noexcept { return refused_[node]; }
+  // True of a node that another provider's number would have claimed, or another patient's.
+  [[nodiscard]] bool other_provider(std::uint32_t node) const noexcept { return (refused_[node] & kByProvider) != 0; }
+  [[nodiscard]] bool other_patient(std::uint32_t node) const noexcept { return (refused_[node] & kByPatient) != 0; }
 
   // Notes the twins that the nodes with numbers are known to have.
   void note_twins() {
@@ -130,6 +145,7 @@ class Claims {
  private:
   // The number of somebody's twin, where it is not known, or not in the component.
   static constexpr std::uint64_t kTwin = std::uint64_t{1} << 63;
+  static constexpr std::uint8_t kByProvider = 1, kByPatient = 2;  // refused
 
   void claim_with_twin(std::uint32_t node, std::uint64_t nhs, const Link& link) {
     claim(node, nhs, link.weight);
@@ -198,7 +214,7 @@ class Claims {
   std::span<const ClusterNode> nodes_;
   const Claimants& claimants_;
   std::vector<Claim> claims_;
-  std::vector<bool> refused_;
+  std::vector<std::uint8_t> refused_;
   std::vector<Members> members_;
   std::vector<std::pair<std::uint64_t, std::uint8_t>> twins_;  // numbers and the genders of their twins
   UnionFind groups_;
@@ -524,8 +540,12 @@ std::vector<ClusterResult> resolve_pair(std::span<const ClusterNode> nodes, std:
 
 ClusterRules cluster_rules(const LinkageModel& model) noexcept {
   const ModelParameters& parameters = model.parameters();
-  return {model.margin(), parameters.neighbours_twins > 0.5, model.threshold(), model.return_weight(),
-          one_provider_datasets(parameters.several_providers, parameters.margin_bits)};
+  return {model.margin(),
+          parameters.neighbours_twins > 0.5,
+          model.threshold(),
+          model.return_weight(),
+          one_provider_datasets(parameters.several_providers, parameters.margin_bits),
+          is_one_patient(parameters.several_patients, parameters.margin_bits)};
 }
 
 bool are_neighbours(std::uint64_t nhs_a, std::uint64_t nhs_b) noexcept {
@@ -615,7 +635,7 @@ std::vector<ClusterResult> resolve_component(std::span<const ClusterNode> nodes,
     const unsigned both = genders[root_a] | genders[root_b];
     const bool bridges = both == kBothGenders && genders[root_a] != kBothGenders && genders[root_b] != kBothGenders &&
                          (gender_bit(nodes[link.a]) == 0 || gender_bit(nodes[link.b]) == 0);
-    if (standings[link.a].nhs == 0 && bridges) continue;
+    if (standings[link.a].nhs == 0 && (bridges || !claimants.may_be_one(nodes[link.a], nodes[link.b]))) continue;
     join(link);
     genders[clusters.find(link.a)] = static_cast<std::uint8_t>(both);
   }
@@ -631,7 +651,8 @@ std::vector<ClusterResult> resolve_component(std::span<const ClusterNode> nodes,
     result.cluster = nodes[root].id;
     result.ambiguous = standings[node].ambiguous;
     result.returned = returned[node];
-    result.other_provider = claims.refused(node);
+    result.other_provider = claims.other_provider(node);
+    result.other_patient = claims.other_patient(node);
     result.linked_to = node;
     const Claim& claim = claims[node];
     result.weight = claim.strongest == kNoClaim ? 0 : claim.strongest;

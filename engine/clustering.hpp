@@ -7,7 +7,8 @@
 //     links heavier than the claims.
 //   - Two identities without a number whose genders differ are not brought together by a third that has none.
 //   - An identity whose rows are of several people is joined with nobody.
-//   - A record of a practice is nobody's whom another practice has, where the file shows that nobody has two.
+//   - A record of a practice is nobody's whom another practice has, where the file shows that nobody has two; nor
+//     anybody's whom its provider has under another patient number (one_patient.hpp).
 //   - A number that somebody's record carries by mistake is not a twin's next number: "consecutive numbers on one
 //     birthday are siblings, not typing errors".
 //   - What was parted from the owner of its number (ownership.hpp) goes back if it has found no other person: a record
@@ -25,6 +26,7 @@
 
 #include "engine/identity.hpp"
 #include "engine/model.hpp"
+#include "engine/one_patient.hpp"
 #include "engine/provenance.hpp"
 #include "engine/provider_set.hpp"
 
@@ -77,6 +79,7 @@ struct ClusterNode {
   std::uint32_t datasets = 0;     // a bit each
   ProviderSet providers = 0;      // of its rows
   bool several = false;           // its rows are of several people (Evidence::several_patients): it is nobody's
+  PatientSet patients = {};       // of its rows, where the component has identities without a number
 };
 
 struct ClusterResult {
@@ -86,6 +89,7 @@ struct ClusterResult {
   bool ambiguous = false;       // the cluster was refused a numbered cluster because no claim led by the margin
   bool returned = false;        // its number took it back
   bool other_provider = false;  // a number's claim was refused: another provider has that person
+  bool other_patient = false;   // likewise: its provider has that person under another patient number
   // The link of this node in the tree of links that holds the cluster together; the root's is to itself, with the
   // weight of its heaviest.  Of an ambiguous node: to itself, with the strongest claim on it.
   std::uint32_t linked_to = 0;  // index into nodes
@@ -111,6 +115,7 @@ struct ClusterRules {
   // number comes near.
   Weight return_weight = 0;
   std::uint32_t one_provider = 0;  // datasets of which a person has one provider (one_provider.hpp)
+  bool one_patient = false;        // a provider has a patient under one number (one_patient.hpp)
 };
 ClusterRules cluster_rules(const LinkageModel& model) noexcept;
 

@@ -77,7 +77,9 @@ std::uint64_t local_key(LocalIdScope scope, std::string_view giver, std::string_
   char* const separator = std::transform(giver.begin(), giver.end(), text + 1, upper_case);
   *separator = '\0';
   std::transform(local_id.begin(), local_id.end(), separator + 1, upper_case);
-  return std::max<std::uint64_t>(linkage_key(std::as_bytes(std::span(text, size))), 1);
+  const std::uint64_t of_giver = linkage_key(std::as_bytes(std::span(text, giver.size() + 1)));
+  const std::uint64_t of_both = linkage_key(std::as_bytes(std::span(text, size)));
+  return std::max<std::uint64_t>((of_both & ~std::uint64_t{0xFFFF}) | (of_giver & 0xFFFF), 1);
 }
 
 Weight shared_id_weight(const LinkageModel& model, Pattern pattern) noexcept {

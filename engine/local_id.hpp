@@ -21,7 +21,7 @@ enum class LocalIdScope : std::uint8_t { provider, dataset };
 
 // The key of a local id: XXH3 of who gave it and the id, without surrounding white space and in upper case.  0 for no
 // id: where either is empty, or the id is one that systems write for want of one (UNKNOWN, NO PATIENT ID, one character
-// again and again).
+// again and again).  The low 16 bits are the giver's alone (one_patient.hpp).
 std::uint64_t local_key(LocalIdScope scope, std::string_view giver, std::string_view local_id);
 
 // The weight of a pair that shares a local id: that of a pair that shares an NHS number and agrees likewise on the

@@ -65,6 +65,8 @@ struct ModelParameters {
   // P(they have a provider in common | two records under one number whose dates of birth differ), of one person and of
   // two: same_provider.hpp.
   double provider_shared_by_one = 0.5, provider_shared_by_two = 0.5;
+  // P(another patient number | another row of one person by one provider): one_patient.hpp.
+  double several_patients = 1;
   double threshold_bits = 0;  // a pair links at or above this weight
   double margin_bits = 0;     // how far the best candidate must lead the next (see clustering.hpp)
 };

@@ -260,6 +260,7 @@ void fields(Archive& archive, ModelParameters& model) {
   });
   archive("provider_shared_by_one", model.provider_shared_by_one);
   archive("provider_shared_by_two", model.provider_shared_by_two);
+  archive("several_patients", model.several_patients);
   archive("threshold_bits", model.threshold_bits);
   archive("margin_bits", model.margin_bits);
 }

@@ -22,6 +22,7 @@ std::vector<std::string_view> flag_names(std::uint8_t flags, std::uint8_t notes)
   if ((flags & Evidence::several_patients) != 0) names.emplace_back("several_patients");
   if ((notes & Provenance::company_known) != 0) names.emplace_back("company_known");
   if ((notes & Provenance::other_provider) != 0) names.emplace_back("other_provider");
+  if ((notes & Provenance::other_patient) != 0) names.emplace_back("other_patient");
   return names;
 }
 

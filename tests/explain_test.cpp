@@ -27,21 +27,22 @@ using Names = std::vector<std::string>;
 
 // Some identities, by number; each is of the person that its comment names.
 enum : IdentityId {
-  kRoot,       // 0: a number, and everything
-  kMoved,      // 0: the same number at another postcode
-  kNoNumber,   // 0: no number, at that other postcode
-  kTwin,       // 1: as kRoot, but for a number of its own
-  kNobody,     // 2: cannot tell people apart
-  kElsewhere,  // 3: nothing in common with any other
-  kIntruder,   // 4: carries kRoot's number, and does not own it
-  kEither,     // 5: no number; fits kRoot and kTwin
-  kKnown,      // 1: cannot tell people apart, but carries a local id of kTwin's
-  kFaint,      // 6: of kRoot's date of birth, and nothing else
-  kDoubtful,   // 7: as kRoot, but for a number that nothing else has
-  kTwinned,    // 9: a number, and a twin who has one of the same batch
-  kOfTwins,    // 10: no number; fits kTwinned, and the twin as well
-  kFollowed,   // 1: no number, at a postcode that others came to from kTwin's
-  kRefused,    // 6: no number; fits kTwin, whom another practice has
+  kRoot,          // 0: a number, and everything
+  kMoved,         // 0: the same number at another postcode
+  kNoNumber,      // 0: no number, at that other postcode
+  kTwin,          // 1: as kRoot, but for a number of its own
+  kNobody,        // 2: cannot tell people apart
+  kElsewhere,     // 3: nothing in common with any other
+  kIntruder,      // 4: carries kRoot's number, and does not own it
+  kEither,        // 5: no number; fits kRoot and kTwin
+  kKnown,         // 1: cannot tell people apart, but carries a local id of kTwin's
+  kFaint,         // 6: of kRoot's date of birth, and nothing else
+  kDoubtful,      // 7: as kRoot, but for a number that nothing else has
+  kTwinned,       // 9: a number, and a twin who has one of the same batch
+  kOfTwins,       // 10: no number; fits kTwinned, and the twin as well
+  kFollowed,      // 1: no number, at a postcode that others came to from kTwin's
+  kRefused,       // 6: no number; fits kTwin, whom another practice has
+  kOtherPatient,  // 6: no number; fits kTwin, whom its provider has under another patient number
   kIdentities
 };
 
@@ -97,6 +98,8 @@ std::vector<TestIdentity> identities() {
   all[kFollowed].record.provenance.notes = Provenance::company_known;
   set(kRefused, 6, identity_of({}, kBirth, 3, kMale), LinkKind::alone, kRefused, 0);
   all[kRefused].record.provenance.notes = Provenance::other_provider;
+  set(kOtherPatient, 6, identity_of({}, kBirth, 3, kMale), LinkKind::alone, kOtherPatient, 0);
+  all[kOtherPatient].record.provenance.notes = Provenance::other_patient;
   nothing.postcode.packed = tiny_postcode(2000);
   set(kKnown, 1, one_time_identity(nothing, 54321), LinkKind::local_id, kTwin, 6);
   return all;
@@ -277,6 +280,11 @@ TEST_F(Explain, link_by_local_id_is_weighed_as_a_shared_number) {
 TEST_F(Explain, row_that_another_provider_sent_says_so) {
   EXPECT_EQ(reasons(kRefused, kTwin), Names{"other_provider"});
   EXPECT_EQ(told_of(kRefused, kTwin).json["rows"][0]["flags"], Names{"other_provider"});
+}
+
+TEST_F(Explain, row_of_another_patient_of_its_provider_says_so) {
+  EXPECT_EQ(reasons(kOtherPatient, kTwin), Names{"other_patient"});
+  EXPECT_EQ(told_of(kOtherPatient, kTwin).json["rows"][0]["flags"], Names{"other_patient"});
 }
 
 TEST_F(Explain, link_by_those_who_moved_shows_what_they_add) {

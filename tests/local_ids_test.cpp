@@ -28,6 +28,7 @@ std::string nhs(std::size_t person) {
 struct Outcome {
   std::map<std::string, std::uint64_t> person;
   std::map<std::string, LinkKind> kind;
+  std::map<std::string, std::uint8_t> notes;  // Provenance::Note
   Manifest manifest;
 
   [[nodiscard]] bool together(const std::string& a, const std::string& b) const { return person.at(a) == person.at(b); }
@@ -69,7 +70,9 @@ columns = { row_id = "id", provider = "trust", local_id = "local", nhs_number = 
     outcome.manifest = read_manifest(job.publish);
     read_secure_index(job.secure, 0, 1, [&](const IndexRow& row) {
       outcome.person.emplace(row.row_id, row.person);
-      outcome.kind.emplace(row.row_id, read_identity_record(job.secure, row.identity).provenance.kind);
+      const Provenance provenance = read_identity_record(job.secure, row.identity).provenance;
+      outcome.kind.emplace(row.row_id, provenance.kind);
+      outcome.notes.emplace(row.row_id, provenance.notes);
     });
     return outcome;
   }
@@ -140,7 +143,7 @@ TEST_F(LocalIds, equal_rows_that_fit_both_twins_stay_together_under_one_id_and_a
   EXPECT_FALSE(outcome.together("visit3", "visit4"));
 }
 
-TEST_F(LocalIds, equal_rows_that_one_provider_has_under_two_ids_are_two_people) {
+TEST_F(LocalIds, rows_that_one_provider_has_under_two_ids_are_of_two_people) {
   // Nobody with a number has two ids of one provider.
   for (std::size_t p = 100; p < 900; ++p) {
     for (const char* row : {"a", "b", "c"}) {
@@ -156,13 +159,23 @@ TEST_F(LocalIds, equal_rows_that_one_provider_has_under_two_ids_are_two_people) 
   add("hall2,T1,B2,,1993-10-02,B23 1ZZ,2");
   add("visit1,T1,C1,,1961-07-08,CF10 1EP,2");
   add("visit2,T1,C1,,1961-07-08,CF10 1EP,2");
+  // What fits somebody whom its provider has under another id is not of that person.
+  add("resident,T1,D1," + nhs(1) + ",1955-01-09,LS6 2QH,1");
+  add("namesake,T1,D2,,1955-01-09,LS6 2QH,1");
+  add("neighbour,T1,E1," + nhs(2) + ",1957-02-11,LS6 2QH,1");
+  add("unregistered,T1,,,1957-02-11,LS6 2QH,1");
   const Outcome outcome = rebuilt();
+  EXPECT_FALSE(outcome.together("resident", "namesake"));
+  EXPECT_EQ(outcome.notes.at("namesake"), Provenance::other_patient);
+  EXPECT_TRUE(outcome.together("neighbour", "unregistered"));
+  EXPECT_LT(outcome.manifest.model.several_patients, 1.0 / 32);
   EXPECT_FALSE(outcome.together("moved1", "moved2"));
   EXPECT_FALSE(outcome.together("owner", "moved1"));
   EXPECT_EQ(outcome.kind.at("moved1"), LinkKind::apart);
   EXPECT_FALSE(outcome.together("hall1", "hall2"));
   EXPECT_TRUE(outcome.together("visit1", "visit2"));
   const Outcome without = rebuilt({"model.providers=false"});
+  EXPECT_TRUE(without.together("resident", "namesake"));
   EXPECT_TRUE(without.together("owner", "moved1"));
   EXPECT_TRUE(without.together("hall1", "hall2"));
 }

@@ -5,8 +5,8 @@
 #   bash bench/peers/compare.sh --job JOB.toml --truth truth.csv                 extracts of your own, with a truth
 #   ... --out FOLDER         where everything goes; default build/compare/NAME
 #   ... --methods "a b"      of nhs, hesid and splink; default all
-#   ... --local-ids yes      ligature and HESID's pass 2 also use the local patient ids that the job file names.  The
-#                            default is no: all methods have the same four identifiers, all that Splink is given.
+#   ... --local-ids yes      ligature, Splink and HESID's pass 2 also use the local patient ids that the job file names.
+#                            The default is no: all methods have the same four identifiers.
 #                            ligature knows besides which provider sent a row, where the job file names its column
 #                            (model.providers = false in the job file leaves that out).
 #
@@ -59,9 +59,9 @@ fi
 
 # What the job file says but for the folders, and for the local ids where they are not to be used.
 settings=(--set "job.secure=$out/run/secure" --set "job.publish=$out/run/publish")
-ladder_options=()
+local_options=()
 if [[ $local_ids == yes ]]; then
-  ladder_options+=(--local-ids)
+  local_options+=(--local-ids)
 else
   while IFS= read -r columns; do settings+=(--set "$columns"); done < <("$python" "$here/without_local_ids.py" "$job")
 fi
@@ -80,9 +80,9 @@ indexes=()
 for method in $methods; do
   case $method in
     splink) "$python" "$here/splink_link.py" "$job" --rows "$out/ligature.csv" --truth "$truth" \
-      --out "$out/splink.csv" ;;
+      --out "$out/splink.csv" "${local_options[@]}" ;;
     *) "$python" "$here/ladder.py" "$job" --rows "$out/ligature.csv" --method "$method" --out "$out/$method.csv" \
-      "${ladder_options[@]}" ;;
+      "${local_options[@]}" ;;
   esac | tee "$out/$method.log"
   indexes+=("$method=$out/$method.csv")
 done

@@ -132,30 +132,33 @@ def read(db, arguments, local_ids=False):
     return arguments.superseded or superseded
 
 
-def _collapse(db, local):
+def _collapse(db, local, by_local_id):
     """Tables identity and record, from standardised: identities are numbered in the order of their first rows."""
-    db.execute("""
+    same_local = "".join(f" AND s.{f} IS NOT DISTINCT FROM i.{f}" for f in LOCAL) if by_local_id else ""
+    db.execute(f"""
         CREATE TABLE identity AS
         SELECT row_number() OVER (ORDER BY first) AS unique_id, * EXCLUDE (first)
-        FROM (SELECT nhs_number, nhs_valid, date_of_birth, postcode, gender, alone, count(*) AS rows, min(rowid) AS first
+        FROM (SELECT nhs_number, nhs_valid, date_of_birth, postcode, gender, alone{local if by_local_id else ""},
+                     count(*) AS rows, min(rowid) AS first
               FROM standardised GROUP BY ALL)""")
     db.execute(f"""
         CREATE TABLE record AS
-        SELECT dataset, row_id, unique_id AS identity{local}
+        SELECT dataset, row_id, unique_id AS identity{"".join(f", s.{f}" for f in LOCAL) if local else ""}
         FROM standardised s JOIN identity i ON s.alone = i.alone
              AND s.nhs_number IS NOT DISTINCT FROM i.nhs_number
              AND s.date_of_birth IS NOT DISTINCT FROM i.date_of_birth
-             AND s.postcode IS NOT DISTINCT FROM i.postcode AND s.gender IS NOT DISTINCT FROM i.gender""")
+             AND s.postcode IS NOT DISTINCT FROM i.postcode AND s.gender IS NOT DISTINCT FROM i.gender{same_local}""")
 
 
-def load(arguments, keep_impossible_dates=False, distinct=True, local_ids=False, watch=None):
+def load(arguments, keep_impossible_dates=False, distinct=True, local_ids=False, by_local_id=False, watch=None):
     """A DuckDB connection with
 
     record(dataset, row_id, identity), and with local_ids also provider and local_id
     identity(unique_id, nhs_number, nhs_valid, date_of_birth, postcode, gender, rows)
 
     where nhs_number is ten digits, of which nhs_valid says whether the check digit is right.  Without `distinct` every row
-    is an identity of its own.
+    is an identity of its own.  With by_local_id, as well as local_ids, identities also differ by provider and local id, and
+    have both.
     """
     db = duckdb.connect()
     if arguments.threads:
@@ -187,7 +190,7 @@ def load(arguments, keep_impossible_dates=False, distinct=True, local_ids=False,
                        LEFT JOIN std_date_of_birth d ON date_of_birth = d.raw
                        LEFT JOIN std_postcode p ON postcode = p.raw LEFT JOIN std_gender g ON gender = g.raw)""")
     if distinct:
-        _collapse(db, local)
+        _collapse(db, local, by_local_id)
     else:
         db.execute(
             "CREATE TABLE identity AS SELECT rowid + 1 AS unique_id, nhs_number, nhs_valid, date_of_birth, postcode, gender, "

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Links the rows with Splink 4 on DuckDB, in the best four-identifier configuration that was found for it.
 
-usage: splink_link.py EXTRACTS... --out index.csv (--truth truth.csv | --threshold BITS) [--rows index.csv]
+usage: splink_link.py EXTRACTS... --out index.csv (--truth truth.csv | --threshold BITS) [--rows index.csv] [--local-ids]
 
 With --truth the threshold is the one of best pairwise F1 on that truth, in steps of half a bit: an advantage that no
 real run has, given so that the comparison is with the best that Splink could have done.  The choices below were each
@@ -15,6 +15,8 @@ the better one by measurement, on populations of `ligature synth` and on FEBRL (
 - Levels from exact to other for each identifier, cheap filters before the edit distances, term-frequency adjustment on
   date of birth.  On the postcode it made F1 worse, so that has none.
 - Many narrow blocking rules; the wide ones, on one identifier, as long as their pairs are affordable.
+- With --local-ids the job file's provider and local_id are a fifth identifier, with a rule of its own to block by:
+  one patient of one provider, two patients of one provider, or two providers.
 """
 
 import argparse
@@ -43,6 +45,7 @@ INPUT_SQL = """SELECT {id} AS unique_id, nhs_number, nhs_valid, date_of_birth, p
     substr(date_of_birth, 5, 2) AS birth_month, substr(date_of_birth, 7) AS birth_day,
     substr(date_of_birth, 5) AS birth_month_day, left(postcode, -2) AS sector, left(postcode, -3) AS outward,
     regexp_extract(postcode, '^[A-Z]+') AS area"""
+LOCAL_SQL = ", provider, provider || '/' || local_id AS patient"
 
 NARROW_RULES = (
     ("nhs_number",),
@@ -67,7 +70,7 @@ def near(column, ends):
     return f"({ends}) AND damerau_levenshtein({column}_l, {column}_r) <= 1"
 
 
-def comparisons(persons):
+def comparisons(persons, local_ids):
     near_number = near(
         "nhs_number",
         "substr(nhs_number_l, 1, 4) = substr(nhs_number_r, 1, 4) OR "
@@ -80,7 +83,18 @@ def comparisons(persons):
     )
     year, month, day = both("birth_year"), both("birth_month"), both("birth_day")
     exact = level.ExactMatchLevel
+    patient = CustomComparison(
+        [
+            level.NullLevel("patient"),
+            # Two persons under one local id are as rare as two under one number, as ligature takes it too.
+            exact("patient").configure(u_probability=2 * WRONG_NUMBERS / persons, fix_u_probability=True),
+            level.CustomLevel(both("provider"), "two patients of one provider"),
+            level.ElseLevel(),
+        ],
+        "patient",
+    )
     return [
+        *([patient] if local_ids else []),
         CustomComparison(
             [
                 level.NullLevel("nhs_number"),
@@ -122,9 +136,9 @@ def comparisons(persons):
     ]
 
 
-def blocking_rules(db):
+def blocking_rules(db, local_ids):
     """The narrow rules, and those of the wide ones that cost few pairs."""
-    affordable = []
+    affordable = [("patient",)] if local_ids else []
     for (column,) in WIDE_RULES:
         pairs = (
             db.execute(
@@ -138,10 +152,10 @@ def blocking_rules(db):
     return [block_on(*columns) for columns in (*NARROW_RULES, *affordable)]
 
 
-def trained_model(db, settings):
+def trained_model(db, settings, columns):
     """The model after training on a sample of rows, in a database of its own: Splink keeps tables of fixed names."""
     sample = db.execute(
-        INPUT_SQL.format(id="row_number() OVER ()") + " FROM (SELECT identity.* FROM record JOIN identity "
+        columns.format(id="row_number() OVER ()") + " FROM (SELECT identity.* FROM record JOIN identity "
         f"ON identity = unique_id ORDER BY hash(dataset, row_id) LIMIT {TRAINING_ROWS})"
     ).to_arrow_table()
     other = duckdb.connect(config={"threads": db.execute("SELECT current_setting('threads')").fetchone()[0]})
@@ -190,26 +204,38 @@ def main():
     chosen.add_argument("--truth", help="record_id,person_id[,dataset]: pick the best threshold on it")
     chosen.add_argument("--threshold", type=float, help="match weight in bits")
     parser.add_argument("--nodes", choices=("identities", "rows"), default="identities", help="what is compared; default identities")
+    parser.add_argument("--local-ids", action="store_true", help="the job file's provider and local_id are compared as well")
     arguments = parser.parse_args()
     logging.getLogger("splink").setLevel(logging.ERROR)  # it warns of each level that the training sample lacks
 
     watch = rows.Stopwatch("splink" if arguments.nodes == "identities" else "splink_rows")
     # 31 February is no date, but its digits still resemble the ones that were meant.
-    db = rows.load(arguments, keep_impossible_dates=True, distinct=arguments.nodes == "identities", watch=watch)
-    db.execute(f"CREATE TABLE input AS {INPUT_SQL.format(id='unique_id')} FROM identity")
+    local_ids, distinct = arguments.local_ids, arguments.nodes == "identities"
+    if local_ids and not distinct:
+        parser.error("--local-ids is for identities")
+    db = rows.load(
+        arguments,
+        keep_impossible_dates=True,
+        distinct=distinct,
+        local_ids=local_ids,
+        by_local_id=local_ids,
+        watch=watch,
+    )
+    columns = INPUT_SQL + LOCAL_SQL if local_ids else INPUT_SQL
+    db.execute(f"CREATE TABLE input AS {columns.format(id='unique_id')} FROM identity")
     identities, persons = db.execute(
         "SELECT count(*), count(DISTINCT nhs_number) FILTER (nhs_valid) FROM identity"
     ).fetchone()
     settings = SettingsCreator(
         link_type="dedupe_only",
-        comparisons=comparisons(max(1, persons)),
-        blocking_rules_to_generate_predictions=blocking_rules(db),
+        comparisons=comparisons(max(1, persons), local_ids),
+        blocking_rules_to_generate_predictions=blocking_rules(db, local_ids),
         retain_matching_columns=False,
         retain_intermediate_calculation_columns=False,
         max_iterations=100,
         em_convergence=1e-5,
     )
-    model = trained_model(db, settings)
+    model = trained_model(db, settings, columns)
     model["probability_two_random_records_match"] = min(0.5, 1 / max(1, persons))  # of identities, not of rows
     watch.lap("train")
 

@@ -249,11 +249,14 @@ void find_reasons_apart(Records& records, const std::vector<ExplainedRow>& rows,
     result.reasons.push_back(Reason::known_twin);
     return;
   }
-  const auto refused_by = [](const IdentityRecord& record, const Identity& other) {
-    return (record.provenance.notes & Provenance::other_provider) != 0 && other.has_valid_nhs();
+  const auto refused_by = [&](Provenance::Note note) {
+    return ((a.provenance.notes & note) != 0 && bs.has_valid_nhs()) ||
+           ((b.provenance.notes & note) != 0 && as.has_valid_nhs());
   };
-  if (refused_by(a, bs) || refused_by(b, as)) {
-    result.reasons.push_back(Reason::other_provider);
+  for (const auto& [note, reason] : {std::pair(Provenance::other_provider, Reason::other_provider),
+                                     std::pair(Provenance::other_patient, Reason::other_patient)}) {
+    if (!refused_by(note)) continue;
+    result.reasons.push_back(reason);
     return;
   }
   if (a.provenance.kind == LinkKind::apart || b.provenance.kind == LinkKind::apart) {
@@ -347,6 +350,8 @@ std::string_view reason_name(Reason reason) noexcept {
       return "known_twin";
     case Reason::other_provider:
       return "other_provider";
+    case Reason::other_patient:
+      return "other_patient";
     case Reason::ambiguous:
       return "ambiguous";
     case Reason::persons_differ:

@@ -12,6 +12,7 @@
 #include "io/parked.hpp"
 #include "jobs/rebuild/component.hpp"
 #include "jobs/rebuild/objector_search.hpp"
+#include "jobs/rebuild/patient_numbers.hpp"
 #include "partition/components.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
@@ -34,8 +35,9 @@ void add_apart(IdentityId id, const CountedIdentity& counted, const Evidence& ev
 }  // namespace
 
 PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, std::span<const Evidence> evidence,
-                              std::vector<Edge>&& edges, const LinkageModel& model, ObjectorSearch* search,
-                              const std::optional<std::filesystem::path>& scratch, ClusterReport& report) {
+                              std::vector<Edge>&& edges, const LinkageModel& model, RowStore* patients,
+                              ObjectorSearch* search, const std::optional<std::filesystem::path>& scratch,
+                              ClusterReport& report) {
   const auto owner = [&](IdentityId id) { return identities.owner(id); };
   Components components;
   {
@@ -63,7 +65,7 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
   nodes.reserve(components.labels.size());
   for (const NodeLabel& label : components.labels) {
     const std::uint64_t i = label.node - identities.first_id;
-    nodes.push_back({label.component, label.node, identities.owned[i], evidence[i], 0});
+    nodes.push_back({label.component, label.node, identities.owned[i], evidence[i]});
   }
   components = {};
   // Components have what they need with them.
@@ -95,6 +97,12 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
       component_edges, [](const ComponentEdge& edge) { return edge.component; },
       [](const ComponentEdge& a, const ComponentEdge& b) { return heavier(a.edge, b.edge); });
 
+  std::vector<PatientSet> patient_sets;
+  if (patients != nullptr) {
+    way_from_rows.bring_back(identities.local_of_row);
+    patient_sets = bring_patient_sets(comm, *patients, identities, nodes);
+  }
+
   // Tasks of whole components, of about equal numbers of nodes.
   constexpr std::size_t kNodesPerTask = 1U << 14;
   std::vector<std::size_t> task_first{0};
@@ -112,7 +120,7 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
   std::vector<PersonDrafts> task_drafts(tasks);
   std::vector<ClusterCounts> task_counts(tasks);
   for_each_item(tasks, [&](std::size_t task) {
-    ComponentResolver resolver(model);
+    ComponentResolver resolver(model, patient_sets);
     auto edge =
         std::lower_bound(component_edges.begin(), component_edges.end(), nodes[task_first[task]].component,
                          [](const ComponentEdge& e, std::uint64_t component) { return e.component < component; });
@@ -140,7 +148,7 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
   if (search != nullptr) {
     PersonDrafts& drafts = task_drafts.emplace_back();
     drafts.first_member.push_back(0);
-    search->settle(comm, identities, model, task_counts.emplace_back(), drafts);
+    search->settle(comm, identities, model, patient_sets, task_counts.emplace_back(), drafts);
   }
   PersonDrafts result;
   std::size_t persons = 0, members = 0;

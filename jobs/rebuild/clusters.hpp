@@ -26,10 +26,12 @@ struct ClusterReport {
 class ObjectorSearch;
 
 // Collective.  edges: this rank's, consumed.  Every identity of kept rows ends in exactly one person on some rank.
-// evidence: by owned identity.  search: finds and drops rows of objectors and what they leave of the identities, if the
-// run has any; else nullptr.  scratch: where identities wait while components are resolved, if memory is short.
+// evidence: by owned identity.  patients: where patient numbers are, if a provider has a patient under one
+// (one_patient.hpp); else nullptr.  search: finds and drops rows of objectors and what they leave of the identities, if
+// the run has any; else nullptr.  scratch: where identities wait while components are resolved, if memory is short.
 PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, std::span<const Evidence> evidence,
-                              std::vector<Edge>&& edges, const LinkageModel& model, ObjectorSearch* search,
-                              const std::optional<std::filesystem::path>& scratch, ClusterReport& report);
+                              std::vector<Edge>&& edges, const LinkageModel& model, RowStore* patients,
+                              ObjectorSearch* search, const std::optional<std::filesystem::path>& scratch,
+                              ClusterReport& report);
 
 }  // namespace ligature

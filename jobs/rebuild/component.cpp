@@ -39,7 +39,8 @@ LinkKind link_kind(const ClusterResult& result, const ComponentNode& node, const
 
 }  // namespace
 
-void cluster_nodes(std::span<const ComponentNode> nodes, std::vector<ClusterNode>& result) {
+void cluster_nodes(std::span<const ComponentNode> nodes, std::span<const PatientSet> patients,
+                   std::vector<ClusterNode>& result) {
   result.clear();
   for (const ComponentNode& node : nodes) {
     const Identity identity = counted_as(node.counted.identity, node.evidence);
@@ -48,12 +49,13 @@ void cluster_nodes(std::span<const ComponentNode> nodes, std::vector<ClusterNode
     result.push_back({node.id, identity.valid_nhs(), disowned ? node.counted.identity.valid_nhs() : 0,
                       identity.gender(), node.evidence.has(Evidence::number_thin), twins_of(node.evidence),
                       invalid ? identity.nhs() : 0, node.counted.datasets, node.counted.providers,
-                      node.evidence.has(Evidence::several_patients)});
+                      node.evidence.has(Evidence::several_patients),
+                      node.patients == 0 || patients.empty() ? PatientSet() : patients[node.patients - 1]});
   }
 }
 
 void ComponentResolver::resolve(std::span<const ComponentNode> nodes, std::vector<Edge> edges) {
-  cluster_nodes(nodes, cluster_nodes_);
+  cluster_nodes(nodes, patients_, cluster_nodes_);
   add(nodes, resolve_component(cluster_nodes_, std::move(edges), rules_, counts));
 }
 
@@ -110,6 +112,7 @@ void ComponentResolver::add_person(std::span<const ComponentNode> nodes, std::sp
       provenance.notes |= Provenance::company_known;
     }
     if (member.other_provider) provenance.notes |= Provenance::other_provider;
+    if (member.other_patient) provenance.notes |= Provenance::other_patient;
     drafts.provenance.push_back(provenance);
   }
   counts.several_numbers += builder_.has_several_numbers();

@@ -17,20 +17,24 @@ struct ComponentNode {
   IdentityId id = 0;
   CountedIdentity counted;
   Evidence evidence;
-  std::uint32_t unused = 0;
+  std::uint32_t patients = 0;  // one more than the place of its patient numbers (patient_numbers.hpp); 0 for none
 };
 struct ComponentEdge {
   std::uint64_t component = 0;
   Edge edge;
 };
 
-// The nodes as clustering sees them: values that are no evidence are missing.
-void cluster_nodes(std::span<const ComponentNode> nodes, std::vector<ClusterNode>& result);
+// The nodes as clustering sees them: values that are no evidence are missing.  patients: of bring_patient_sets, or
+// empty.
+void cluster_nodes(std::span<const ComponentNode> nodes, std::span<const PatientSet> patients,
+                   std::vector<ClusterNode>& result);
 
 // Resolves components one after the other; its working memory is used again for each.
 class ComponentResolver {
  public:
-  explicit ComponentResolver(const LinkageModel& model) : model_(model), rules_(cluster_rules(model)) {
+  // patients: of bring_patient_sets; must outlive this.
+  ComponentResolver(const LinkageModel& model, std::span<const PatientSet> patients)
+      : model_(model), patients_(patients), rules_(cluster_rules(model)) {
     drafts.first_member.push_back(0);
   }
   [[nodiscard]] const LinkageModel& model() const noexcept { return model_; }
@@ -49,6 +53,7 @@ class ComponentResolver {
                   std::size_t end);
 
   const LinkageModel& model_;
+  std::span<const PatientSet> patients_;
   ClusterRules rules_;
   std::vector<ClusterNode> cluster_nodes_;
   std::vector<std::uint32_t> order_;  // nodes by cluster, each cluster's in the order of their numbers

@@ -135,7 +135,7 @@ bool ObjectorSearch::set_aside(std::span<const ComponentNode> nodes, std::vector
 
 std::vector<ObjectorSearch::Claimed> ObjectorSearch::claims_of(const Component& component) const {
   std::vector<ClusterNode> nodes;
-  cluster_nodes(component.nodes, nodes);
+  cluster_nodes(component.nodes, {}, nodes);
   std::vector<std::uint32_t> order(nodes.size());
   for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
   const auto cluster_of = [&](std::uint32_t i) { return component.clusters[i].cluster; };
@@ -165,7 +165,7 @@ std::vector<ObjectorSearch::Claimed> ObjectorSearch::claims_of(const Component& 
 }
 
 void ObjectorSearch::settle(const Communicator& comm, Identities& identities, const LinkageModel& model,
-                            ClusterCounts& counts, PersonDrafts& drafts) {
+                            std::span<const PatientSet> patients, ClusterCounts& counts, PersonDrafts& drafts) {
   std::sort(components_.begin(), components_.end(), [](const Component& a, const Component& b) {
     return a.nodes.front().component < b.nodes.front().component;
   });
@@ -176,7 +176,7 @@ void ObjectorSearch::settle(const Communicator& comm, Identities& identities, co
     edges.insert(edges.end(), component.suppressed.begin(), component.suppressed.end());
     ClusterCounts ignored;
     std::vector<ClusterNode> nodes;
-    cluster_nodes(component.nodes, nodes);
+    cluster_nodes(component.nodes, patients, nodes);
     component.clusters = resolve_component(nodes, std::move(edges), cluster_rules(model), ignored);
     claims_by_component[c] = claims_of(component);
   });
@@ -202,7 +202,7 @@ void ObjectorSearch::settle(const Communicator& comm, Identities& identities, co
   std::vector<ClusterCounts> task_counts(tasks);
   std::vector<std::uint64_t> task_apart(tasks, 0);
   for_each_item(tasks, [&](std::size_t task) {
-    ComponentResolver resolver(model);
+    ComponentResolver resolver(model, patients);
     const std::size_t end = std::min(components_.size(), (task + 1) * kComponentsPerTask);
     for (std::size_t c = task * kComponentsPerTask; c < end; ++c) {
       task_apart[task] += resolve_rest(components_[c], resolver);

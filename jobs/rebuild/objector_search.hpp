@@ -52,8 +52,8 @@ class ObjectorSearch {
   bool set_aside(std::span<const ComponentNode> nodes, std::vector<Edge>& edges);
   // Collective.  Drops the rows of objectors, and resolves what is left of the components set aside.  Identities keep
   // their numbers; those without rows become suppressed.
-  void settle(const Communicator& comm, Identities& identities, const LinkageModel& model, ClusterCounts& counts,
-              PersonDrafts& drafts);
+  void settle(const Communicator& comm, Identities& identities, const LinkageModel& model,
+              std::span<const PatientSet> patients, ClusterCounts& counts, PersonDrafts& drafts);
 
   // Collective.  Instead of all of the above, on a run that goes on after it: drops these rows of this rank (ascending)
   // from the store and from local_of_row.  What is left of identities is the caller's to restore.

@@ -196,7 +196,9 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
       flag_twins(comm, identities, std::move(survey.twins), survey.evidence);
     }
     evidence = std::move(survey.evidence);
-    if (uses_local_ids(job) && job.model.providers) flag_several_patients(comm, rows, identities, evidence);
+    if (uses_local_ids(job) && job.model.providers) {
+      manifest.model.several_patients = flag_several_patients(comm, rows, identities, evidence);
+    }
     save_numbers(checkpoints, evidence, links, manifest);
     clock.end(manifest.identity_records, "identities", owned, std::exchange(work, {}));
   }
@@ -246,9 +248,9 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     work.grouped_items = work.edges + static_cast<double>(manifest.identity_records);
     ClusterReport clusters;
     search.take_edges(std::move(links.suppressed));
-    drafts = resolve_clusters(comm, identities, evidence, std::move(links.edges), model,
-                              rules.bind_persons ? &search : nullptr,
-                              memory.scratch_for(comm, identities, kBytesToCluster), clusters);
+    drafts = resolve_clusters(
+        comm, identities, evidence, std::move(links.edges), model, cluster_rules(model).one_patient ? &rows : nullptr,
+        rules.bind_persons ? &search : nullptr, memory.scratch_for(comm, identities, kBytesToCluster), clusters);
     manifest.components = clusters.components;
     manifest.largest_component = clusters.largest_component;
     manifest.component_rounds = clusters.rounds;

@@ -15,8 +15,9 @@
 
 namespace ligature {
 
-// Collective.  evidence: by owned identity, numbers settled; the flag is added.
-void flag_several_patients(const Communicator& comm, RowStore& rows, const Identities& identities,
-                           std::vector<Evidence>& evidence);
+// Collective.  evidence: by owned identity, numbers settled; the flag is added.  Returns how often a provider has a
+// second number for one patient (several_patient_numbers), on identities that have an NHS number.
+double flag_several_patients(const Communicator& comm, RowStore& rows, const Identities& identities,
+                             std::vector<Evidence>& evidence);
 
 }  // namespace ligature
