@@ -71,6 +71,9 @@ class ObjectionLedger {
     return directory_.may_have(valid_nhs) && entries_bar(valid_nhs, extracted, policy);
   }
 
+  // Worth it some numbers before bars() is asked about this one.
+  void prefetch(std::uint64_t nhs) const noexcept { directory_.prefetch(nhs); }
+
   // True if an objection of one of the kinds stands on a date (kMissingDay: at the end of the ledger).
   [[nodiscard]] bool stands(std::uint64_t valid_nhs, ObjectionKinds kinds, DayNumber on) const noexcept {
     return directory_.may_have(valid_nhs) && entries_stand(valid_nhs, kinds, on);

@@ -50,13 +50,21 @@ File File::open_update(const std::filesystem::path& path) {
   return {descriptor, path};
 }
 
-File File::open_direct(const std::filesystem::path& path) {
+File File::open_past_cache(const std::filesystem::path& path, int access) {
 #ifdef O_DIRECT
-  const int descriptor = ::open(path.c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC);
+  const int descriptor = ::open(path.c_str(), access | O_DIRECT | O_CLOEXEC);
   if (descriptor >= 0) return {descriptor, path};
   if (errno != EINVAL && errno != EOPNOTSUPP) fail("cannot open", path);
 #endif
   return {};
+}
+
+File File::open_direct(const std::filesystem::path& path) {
+  return open_past_cache(path, O_WRONLY);
+}
+
+File File::open_direct_read(const std::filesystem::path& path) {
+  return open_past_cache(path, O_RDONLY);
 }
 
 File::File(File&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)), path_(std::move(other.path_)) {}

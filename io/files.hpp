@@ -25,6 +25,8 @@ class File {
   static File open_update(const std::filesystem::path& path);
   // Opens an existing file for writes past the page cache (O_DIRECT); not open where the file system has none.
   static File open_direct(const std::filesystem::path& path);
+  // The same for reads.
+  static File open_direct_read(const std::filesystem::path& path);
   // Takes over an open descriptor; path is for messages.
   static File adopt(int descriptor, const std::filesystem::path& path) { return {descriptor, path}; }
   File(File&& other) noexcept;
@@ -51,6 +53,7 @@ class File {
 
  private:
   File(int descriptor, std::filesystem::path path);
+  static File open_past_cache(const std::filesystem::path& path, int access);
   int descriptor_ = -1;
   std::filesystem::path path_;
 };

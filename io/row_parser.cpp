@@ -262,8 +262,10 @@ void RowParser::leave_out_objectors(const Source& source) {
   standardise_nhs_numbers(column(source, file_.layout.nhs_number, texts_), numbers_);
   if (rules.superseded == nullptr && rules.objections == nullptr) return;
 
+  constexpr std::size_t kAhead = 16;  // rows; few of them have a number that is superseded
   std::size_t kept = 0;
   for (std::size_t i = 0; i < rows_.size(); ++i) {
+    if (rules.objections != nullptr) rules.objections->prefetch(numbers_[std::min(i + kAhead, rows_.size() - 1)].value);
     NhsNumber number = numbers_[i];
     if (number.status == NhsStatus::valid) {
       const std::uint64_t written = number.value;

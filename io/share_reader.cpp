@@ -5,8 +5,6 @@
 #include <span>
 #include <utility>
 
-#include <fcntl.h>
-
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
 #include "io/block_source.hpp"
@@ -19,14 +17,6 @@ namespace {
 constexpr std::uint64_t kCompressedWeight = 4;
 constexpr std::size_t kWholeFilePieces = 2;  // of decompressed bytes that are parsed beside other files
 constexpr std::size_t kPastEndBytes = std::size_t{64} << 10;
-
-using Buffer = std::unique_ptr<char[]>;
-
-Buffer make_buffer(std::size_t bytes) {
-  Buffer buffer = std::make_unique_for_overwrite<char[]>(bytes + kReadAhead);
-  std::memset(buffer.get() + bytes, 0, kReadAhead);
-  return buffer;
-}
 
 // numerator / denominator upwards; 0 for a numerator below 0.
 std::uint64_t blocks_before(std::uint64_t place, std::uint64_t file_begin, std::uint64_t block_bytes) {
@@ -92,7 +82,7 @@ struct ShareReader::Block {
   std::size_t segment = 0;
   bool whole_file = false;  // bytes are not read yet
   std::shared_ptr<const FileContext> context;
-  Buffer bytes;
+  PieceBuffer bytes;
   Piece piece;
   char previous = '\n';
   std::optional<std::uint64_t> start;  // known place of a record start, at or after the piece's beginning
@@ -126,7 +116,7 @@ ShareReader::~ShareReader() = default;
 void ShareReader::read(std::optional<std::uint64_t> start) {
   reports_.assign(segments_.size(), SegmentReport());
   segment_ = 0;
-  file_ = File();
+  ahead_ = read_ahead();
   stream_.reset();
   context_.reset();
   start_ = start;
@@ -140,7 +130,24 @@ void ShareReader::read(std::optional<std::uint64_t> start) {
         close_seam(parsed);
         if (parsed.block.bytes) buffers_.give_back(std::move(parsed.block.bytes));
       });
+  ahead_.reset();
   read_past_end();
+}
+
+bool ShareReader::is_whole_file(const Segment& segment) const {
+  const InputFile& input = inputs_.files[segment.file];
+  return segment.begin == 0 && segment.end == input.bytes && input.bytes <= tuning_.whole_file_bytes;
+}
+
+// What produce() will ask for.
+std::unique_ptr<ReadAhead> ShareReader::read_ahead() {
+  std::vector<ReadAhead::Part> parts;
+  for (const Segment& segment : segments_) {
+    const InputFile& input = inputs_.files[segment.file];
+    if (input.compression != Compression::none || is_whole_file(segment)) continue;
+    parts.push_back({input.path, segment.begin, segment.end});
+  }
+  return std::make_unique<ReadAhead>(std::move(parts), piece_bytes_, buffers_);
 }
 
 std::shared_ptr<const FileContext> ShareReader::context_of(std::uint32_t file, Header&& header) const {
@@ -173,16 +180,16 @@ Header ShareReader::header_of(const InputFile& input) const {
 void ShareReader::open_segment() {
   const Segment& segment = segments_[segment_];
   const InputFile& input = inputs_.files[segment.file];
-  file_ = File::open_read(input.path);
-  if (file_.size() != input.bytes) fail_changed(input.path);
-  offset_ = asked_for_ = segment.begin;
+  const File file = File::open_read(input.path);
+  if (file.size() != input.bytes) fail_changed(input.path);
+  offset_ = segment.begin;
   previous_ = '\n';
   context_ = context_of(segment.file, header_of(input));
   if (segment.begin == 0) {
     start_ = context_->header.data_offset;
   } else {
     std::byte before{};
-    file_.read_exactly_at(segment.begin - 1, std::span(&before, 1));
+    file.read_exactly_at(segment.begin - 1, std::span(&before, 1));
     previous_ = static_cast<char>(before);
   }
   if (input.compression != Compression::none) {
@@ -202,7 +209,7 @@ std::optional<ShareReader::Block> ShareReader::produce() {
   const InputFile& input = inputs_.files[segment.file];
   Block block;
   block.segment = segment_;
-  if (segment.begin == 0 && segment.end == input.bytes && input.bytes <= tuning_.whole_file_bytes) {
+  if (is_whole_file(segment)) {
     block.whole_file = true;
     progress_(input.bytes);
     ++segment_;
@@ -213,18 +220,14 @@ std::optional<ShareReader::Block> ShareReader::produce() {
   block.previous = previous_;
   std::size_t size = piece_bytes_;
   if (!stream_) size = static_cast<std::size_t>(std::min<std::uint64_t>(size, segment.end - offset_));
-  block.bytes = buffers_.take();
-  if (!block.bytes) block.bytes = make_buffer(piece_bytes_);
   if (stream_) {
+    block.bytes = buffers_.take();
+    if (!block.bytes) block.bytes = make_piece_buffer(piece_bytes_);
     const std::size_t wanted = size;
     size = stream_->read({block.bytes.get(), wanted});
     block.piece.last = size < wanted;
   } else {
-    // The system fetches what comes next while this block is parsed.
-    const std::uint64_t from = std::max(asked_for_, offset_ + size), to = offset_ + size + 2 * tuning_.block_bytes;
-    ::posix_fadvise(file_.descriptor(), static_cast<off_t>(from), static_cast<off_t>(to - from), POSIX_FADV_WILLNEED);
-    asked_for_ = to;
-    file_.read_exactly_at(offset_, std::as_writable_bytes(std::span(block.bytes.get(), size)));
+    block.bytes = ahead_->next();
     block.piece.last = offset_ + size == input.bytes;
     progress_(size);
   }
@@ -285,7 +288,7 @@ RowBlock ShareReader::read_on(WholeFile& whole, std::size_t budget) {
   const FileContext& context = *whole.context;
   RecordTokenizer tokenizer(context.extract->delimiter, context.max_record_bytes);
   RowParser parser(context, whole.buffer_bytes, blocks_.take());
-  const Buffer buffer = make_buffer(whole.buffer_bytes);
+  const PieceBuffer buffer = make_piece_buffer(whole.buffer_bytes);
   if (whole.offset == 0) parser.line_ends(context.header.lines);
   for (std::size_t done = 0; !whole.last && done < budget;) {
     Piece piece{buffer.get(), 0, whole.offset, false};
@@ -360,7 +363,7 @@ void ShareReader::read_past_end() {
   RecordTokenizer tokenizer(context.extract->delimiter, context.max_record_bytes);
   RowParser parser(context, 0);
   const std::size_t most = std::min(kPastEndBytes, piece_bytes_);
-  const Buffer buffer = make_buffer(most);
+  const PieceBuffer buffer = make_piece_buffer(most);
   const File file = File::open_read(context.input->path);
   for (std::uint64_t offset = segments_.back().end; !state_.at_rest();) {
     const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(most, context.input->bytes - offset));

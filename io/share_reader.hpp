@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -19,6 +18,8 @@
 #include "io/csv.hpp"
 #include "io/files.hpp"
 #include "io/intake.hpp"
+#include "io/read_ahead.hpp"
+#include "io/recycled.hpp"
 #include "io/row_parser.hpp"
 #include "partition/shard_map.hpp"
 
@@ -53,28 +54,6 @@ struct SegmentReport {
   std::vector<Digest> block_digests;
 };
 
-// Things whose memory is used again, since memory that is touched for the first time is slow.  Thread-safe.
-template <typename T>
-class Recycled {
- public:
-  // One that was given back, or a new one.
-  T take() {
-    const std::lock_guard lock(mutex_);
-    if (spare_.empty()) return T();
-    T thing = std::move(spare_.back());
-    spare_.pop_back();
-    return thing;
-  }
-  void give_back(T&& thing) {
-    const std::lock_guard lock(mutex_);
-    spare_.push_back(std::move(thing));
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<T> spare_;
-};
-
 class ShareReader {
  public:
   using Consume = std::function<void(RowBlock&&)>;
@@ -100,6 +79,8 @@ class ShareReader {
   struct Block;
   struct ParsedBlock;
 
+  [[nodiscard]] bool is_whole_file(const Segment& segment) const;
+  [[nodiscard]] std::unique_ptr<ReadAhead> read_ahead();
   std::optional<Block> produce();
   void open_segment();
   ParsedBlock parse(Block&& block);
@@ -120,14 +101,13 @@ class ShareReader {
   const Consume& consume_;
   const Progress& progress_;
   std::vector<SegmentReport> reports_;
-  Recycled<std::unique_ptr<char[]>> buffers_;  // of piece_bytes_
+  Recycled<PieceBuffer> buffers_;  // of piece_bytes_
   Recycled<RowBlock> blocks_;
 
   // The producer's place.
   std::size_t segment_ = 0;
   std::uint64_t offset_ = 0;
-  std::uint64_t asked_for_ = 0;  // of the file: up to where the system was told to fetch it
-  File file_;
+  std::unique_ptr<ReadAhead> ahead_;  // of all segments that are read in pieces and not compressed
   std::unique_ptr<class ByteStream> stream_;
   BlockDigests stream_digests_;
   std::shared_ptr<const FileContext> context_;
