@@ -21,6 +21,8 @@ namespace ligature {
 
 namespace {
 
+constexpr std::size_t kPairsPerTask = std::size_t{1} << 14;
+
 // An identity by itself, whose rows are of several people.
 void add_apart(IdentityId id, const CountedIdentity& counted, const Evidence& evidence, PersonDrafts& drafts) {
   drafts.drafts.push_back(draft_alone(id, counted, evidence));
@@ -39,6 +41,12 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
                               ObjectorSearch* search, const std::optional<std::filesystem::path>& scratch,
                               ClusterReport& report) {
   const auto owner = [&](IdentityId id) { return identities.owner(id); };
+  // Components are led by their smallest node: numbered across ranks in turn, it is on any rank as often.
+  const auto ranks = static_cast<std::uint64_t>(comm.size());
+  const auto node_of = [&](IdentityId id) {
+    const auto rank = static_cast<std::size_t>(owner(id));
+    return (id - identities.first_id_of_rank[rank]) * ranks + rank;
+  };
   Components components;
   {
     std::vector<NodePair> pairs;
@@ -47,16 +55,24 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
       if (edge.kind != EdgeKind::rival) pairs.push_back({edge.a, edge.b});
     }
     if (search != nullptr) search->add_pairs(pairs);
-    components = connected_components(comm, std::move(pairs), owner);
+    for_blocks(pairs.size(), kPairsPerTask, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) pairs[i] = {node_of(pairs[i].a), node_of(pairs[i].b)};
+    });
+    components = connected_components(comm, std::move(pairs),
+                                      [&](std::uint64_t node) { return static_cast<int>(node % ranks); });
   }
   report.rounds = components.rounds;
 
   // The component of each owned identity that has an edge; the others are persons by themselves.
   constexpr std::uint64_t kAlone = ~std::uint64_t{0};
   std::vector<std::uint64_t> component_of(identities.owned.size(), kAlone);
-  for (const NodeLabel& label : components.labels) component_of[label.node - identities.first_id] = label.component;
+  for (const NodeLabel& label : components.labels) component_of[label.node / ranks] = label.component;
 
-  // Nodes go to the rank of their component; edges by way of the owner of their first end, which knows the component.
+  // Nodes go to the rank of their component; edges by way of the owner of an end, which knows the component: of a
+  // rival, only the first end's.  The first is the smaller, so that by it alone low ranks would have more to do.
+  const auto end_of = [](const Edge& edge) {
+    return edge.kind == EdgeKind::rival || ((edge.a ^ edge.b) & 1) == 0 ? edge.a : edge.b;
+  };
   const ShardMap shard_map(comm.size());
   const auto component_rank = [&](std::uint64_t component) {
     return shard_map.owner(shard_of(linkage_key(component)));
@@ -64,8 +80,8 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
   std::vector<ComponentNode> nodes;
   nodes.reserve(components.labels.size());
   for (const NodeLabel& label : components.labels) {
-    const std::uint64_t i = label.node - identities.first_id;
-    nodes.push_back({label.component, label.node, identities.owned[i], evidence[i]});
+    const std::uint64_t i = label.node / ranks;
+    nodes.push_back({label.component, identities.first_id + i, identities.owned[i], evidence[i]});
   }
   components = {};
   // Components have what they need with them.
@@ -76,10 +92,10 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
   std::vector<ComponentEdge> component_edges;
   {
     const std::vector<Edge> owned_edges =
-        shuffle(comm, std::move(edges), [&](const Edge& edge) { return owner(edge.a); }).items;
+        shuffle(comm, std::move(edges), [&](const Edge& edge) { return owner(end_of(edge)); }).items;
     component_edges.reserve(owned_edges.size());
     for (const Edge& edge : owned_edges) {
-      const std::uint64_t component = component_of[edge.a - identities.first_id];
+      const std::uint64_t component = component_of[end_of(edge) - identities.first_id];
       // A rival of nobody.
       if (component != kAlone) component_edges.push_back({component, edge});
     }

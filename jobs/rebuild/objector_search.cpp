@@ -157,7 +157,7 @@ std::vector<ObjectorSearch::Claimed> ObjectorSearch::claims_of(const Component& 
       if (is_suppressed(node.counted)) continue;
       for (const std::uint64_t number : numbers) {
         // Rows under the number itself were held to the ledger as they were read.
-        if (nodes[order[i]].valid_nhs != number) claims.push_back({node.id, number});
+        if (nodes[order[i]].valid_nhs != number) claims.push_back({node.id, number, {}});
       }
     }
   }
@@ -301,7 +301,8 @@ std::vector<ObjectorSearch::Left> ObjectorSearch::drop_rows(const Communicator& 
     for (std::size_t c = 0; c < parts.size(); ++c) parts[c].id = claims.all()[c].reply.id;
     std::erase_if(parts, [](const Part& part) { return part.left.rows == 0; });
   }
-  forget(comm, identities);
+  forget(comm, identities,
+         [&](std::size_t i) { return claims.of(identities.local_of_row[dropped_[i]]).front().reply.states; });
 
   const Received<Part> counted =
       shuffle(comm, std::move(parts), [&](const Part& part) { return identities.owner(part.id); });
@@ -332,7 +333,10 @@ ToldLocals<ObjectorSearch::Claimed> ObjectorSearch::bring_claims(const Communica
                                                                  std::span<const Claimed> received) {
   std::vector<ReplyTo<Claimed>> of_owned;
   of_owned.reserve(received.size());
-  for (const Claimed& claim : received) of_owned.push_back({claim.id - identities.first_id, claim});
+  for (const Claimed& claim : received) {
+    const std::uint64_t index = claim.id - identities.first_id;
+    of_owned.push_back({index, {claim.id, claim.nhs, states_of(identities.owned[index].identity)}});
+  }
   sort_by_key(
       of_owned, [](const ReplyTo<Claimed>& claim) { return claim.item; },
       [](const ReplyTo<Claimed>& a, const ReplyTo<Claimed>& b) { return a.reply.nhs < b.reply.nhs; });
@@ -364,23 +368,24 @@ std::vector<std::uint32_t> ObjectorSearch::barred_rows(const Identities& identit
 void ObjectorSearch::drop_again(const Communicator& comm, Identities& identities, std::vector<std::uint32_t>&& rows,
                                 const ObjectorReport& report) {
   dropped_ = std::move(rows);
-  if (report.rows > 0) forget(comm, identities);
+  if (report.rows > 0) {
+    std::vector<IdentifierStates> of_received;
+    of_received.reserve(identities.owned_of_received.size());
+    for (const std::uint32_t index : identities.owned_of_received) {
+      of_received.push_back(states_of(identities.owned[index].identity));
+    }
+    const std::vector<IdentifierStates> of_local = identities.route.reply<IdentifierStates>(comm, of_received);
+    release(of_received);
+    forget(comm, identities, [&](std::size_t i) { return of_local[identities.local_of_row[dropped_[i]]]; });
+  }
   report_ = report;
   rows_.release_extracted();
 }
 
-void ObjectorSearch::forget(const Communicator& comm, Identities& identities) {
+template <typename StatesOf>
+void ObjectorSearch::forget(const Communicator& comm, Identities& identities, const StatesOf& states_of_row) {
   report_.rows = comm.sum(std::uint64_t{dropped_.size()});
-  std::vector<IdentifierStates> of_received;
-  of_received.reserve(identities.owned_of_received.size());
-  for (const std::uint32_t index : identities.owned_of_received) {
-    of_received.push_back(states_of(identities.owned[index].identity));
-  }
-  const std::vector<IdentifierStates> of_local = identities.route.reply<IdentifierStates>(comm, of_received);
-  release(of_received);
-  count_dropped(
-      comm, rows_, dropped_, true, [&](std::size_t i) { return of_local[identities.local_of_row[dropped_[i]]]; },
-      intake_);
+  count_dropped(comm, rows_, dropped_, true, states_of_row, intake_);
   auto next = dropped_.begin();
   std::size_t kept = 0;
   for (std::uint32_t row = 0; row < identities.local_of_row.size(); ++row) {

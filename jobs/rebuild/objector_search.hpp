@@ -73,7 +73,8 @@ class ObjectorSearch {
   // An identity that is an objector's by linkage.
   struct Claimed {
     IdentityId id = 0;
-    std::uint64_t nhs = 0;  // of the objector
+    std::uint64_t nhs = 0;    // of the objector
+    IdentifierStates states;  // of the identity's identifiers, once its owner has told them
   };
   struct Left {
     std::uint32_t rows = 0, datasets = 0;
@@ -86,7 +87,9 @@ class ObjectorSearch {
   static ToldLocals<Claimed> bring_claims(const Communicator& comm, const Identities& identities,
                                           std::span<const Claimed> received);
   std::vector<std::uint32_t> barred_rows(const Identities& identities, const ToldLocals<Claimed>& claims) const;
-  void forget(const Communicator& comm, Identities& identities);
+  // states_of_row(i): of the identifiers of the i-th row dropped.
+  template <typename StatesOf>
+  void forget(const Communicator& comm, Identities& identities, const StatesOf& states_of_row);
 
   const ObjectionLedger& ledger_;
   AfterOptOut policy_;
