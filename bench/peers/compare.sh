@@ -5,8 +5,8 @@
 #   bash bench/peers/compare.sh --job JOB.toml --truth truth.csv                 extracts of your own, with a truth
 #   ... --out FOLDER         where everything goes; default build/compare/NAME
 #   ... --methods "a b"      of nhs, hesid and splink; default all
-#   ... --local-ids yes      ligature, Splink and HESID's pass 2 also use the local patient ids that the job file names.
-#                            The default is no: all methods have the same four identifiers.
+#   ... --local-ids no       all methods have the four identifiers alone.  Otherwise ligature, Splink and HESID's pass 2
+#                            also use the local patient ids, where the job file names them, as a rebuild does.
 #                            ligature knows besides which provider sent a row, where the job file names its column
 #                            (model.providers = false in the job file leaves that out).
 #
@@ -18,7 +18,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(realpath "$here/../..")
 ligature=$(realpath "${LIGATURE:-$root/build/release/ligature}")
 
-people=200k seed=1 error_scale=1 job="" truth="" out="" methods="nhs hesid splink" local_ids=no
+people=200k seed=1 error_scale=1 job="" truth="" out="" methods="nhs hesid splink" local_ids=yes
 while (($# > 0)); do
   case $1 in
     --people) people=$2 ;;
@@ -60,10 +60,11 @@ fi
 # What the job file says but for the folders, and for the local ids where they are not to be used.
 settings=(--set "job.secure=$out/run/secure" --set "job.publish=$out/run/publish")
 local_options=()
-if [[ $local_ids == yes ]]; then
+mapfile -t without < <("$python" "$here/without_local_ids.py" "$job")
+if [[ $local_ids == no ]]; then
+  for columns in "${without[@]}"; do settings+=(--set "$columns"); done
+elif ((${#without[@]} > 0)); then
   local_options+=(--local-ids)
-else
-  while IFS= read -r columns; do settings+=(--set "$columns"); done < <("$python" "$here/without_local_ids.py" "$job")
 fi
 
 start=$EPOCHREALTIME
