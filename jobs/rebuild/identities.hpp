@@ -90,7 +90,8 @@ Identities collapse_identities(const Communicator& comm, RowStore& rows);
 
 template <typename T>
 std::vector<ReplyTo<T>> Identities::tell_locals(const Communicator& comm, std::span<const ReplyTo<T>> of_owned) const {
-  std::vector<bool> is_told(owned.size());
+  // owned itself may wait on disk (clusters.cpp).
+  std::vector<bool> is_told(first_id_of_rank[static_cast<std::size_t>(comm.rank()) + 1] - first_id);
   for (const ReplyTo<T>& one : of_owned) is_told[one.item] = true;
   std::vector<ReplyTo<T>> replies;
   for (std::uint64_t received = 0; received < owned_of_received.size(); ++received) {
