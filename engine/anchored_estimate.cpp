@@ -99,17 +99,17 @@ AnchoredEstimate estimate_anchored(const ModelParameters& start, const PatternCo
                                    const SameProviderCounts& providers) {
   AnchoredEstimate estimate;
   estimate.parameters = start;
+  const double shared_by_one = providers.share(0), shared_by_two = providers.share(1);
   std::vector<Observed> observed;
   for (std::size_t p = 0; p < kPatterns; ++p) {
     const Levels levels = levels_of(static_cast<Pattern>(p));
     if (counts[p] == 0 || levels.nhs != NhsLevel::exact) continue;
     const std::uint64_t shared = providers.other_shared[p], apart = providers.other_apart[p];
-    const double by_one = providers.share(0), by_two = providers.share(1);
     if (const std::uint64_t unknown = counts[p] - shared - apart; unknown > 0) {
       observed.push_back({levels, static_cast<double>(unknown)});
     }
-    if (shared > 0) observed.push_back({levels, static_cast<double>(shared), by_one, by_two});
-    if (apart > 0) observed.push_back({levels, static_cast<double>(apart), 1 - by_one, 1 - by_two});
+    if (shared > 0) observed.push_back({levels, static_cast<double>(shared), shared_by_one, shared_by_two});
+    if (apart > 0) observed.push_back({levels, static_cast<double>(apart), 1 - shared_by_one, 1 - shared_by_two});
     estimate.pairs += counts[p];
     if (levels.birth == BirthLevel::other && levels.gender != GenderLevel::missing) {
       estimate.different_births += counts[p];

@@ -65,7 +65,8 @@ struct ModelParameters {
   // P(they have a provider in common | two records under one number whose dates of birth differ), of one person and of
   // two: same_provider.hpp.
   double provider_shared_by_one = 0.5, provider_shared_by_two = 0.5;
-  // P(both dates are on several rows | the same), of one person and of two.
+  // P(each date is on several rows | two records under one number whose dates of birth differ), of one person and of
+  // two.
   double several_rows_of_one = 0.5, several_rows_of_two = 0.5;
   // P(another patient number | another row of one person by one provider): one_patient.hpp.
   double several_patients = 1;

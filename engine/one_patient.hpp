@@ -36,7 +36,7 @@ class PatientSet {
   // keys: local_key() of its rows, ascending by provider (by_provider), each once.
   explicit PatientSet(std::span<const std::uint64_t> keys) noexcept;
 
-  // 16 bits of the provider above 16 of the number, ascending; 0 for none.
+  // 16 bits of the provider above 16 of the number, ascending.
   [[nodiscard]] std::span<const std::uint32_t> numbers() const noexcept { return {numbers_.data(), size()}; }
   [[nodiscard]] bool empty() const noexcept { return numbers_[0] == 0; }
   // True if they share a provider, but no patient number.
@@ -44,7 +44,7 @@ class PatientSet {
 
  private:
   [[nodiscard]] std::size_t size() const noexcept;
-  std::array<std::uint32_t, 4> numbers_{};
+  std::array<std::uint32_t, 4> numbers_{};  // 0 for none
 };
 
 // Of two keys.

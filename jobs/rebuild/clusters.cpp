@@ -115,6 +115,7 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
 
   std::vector<PatientSet> patient_sets;
   if (patients != nullptr) {
+    // Patient numbers are with the rows; what they take is not reckoned in what decides whether anything waits.
     way_from_rows.bring_back(identities.local_of_row);
     patient_sets = bring_patient_sets(comm, *patients, identities, nodes);
   }

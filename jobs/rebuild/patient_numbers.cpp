@@ -6,6 +6,7 @@
 #include <span>
 
 #include "engine/error.hpp"
+#include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
 #include "jobs/rebuild/person_draft.hpp"
 #include "partition/shuffle.hpp"
@@ -17,6 +18,7 @@ namespace {
 // Places where the last patient numbers are remembered, in a core's cache: a provider's rows of one patient mostly lie
 // close together.
 constexpr std::size_t kRecent = 1U << 12;
+constexpr std::size_t kQuestionsPerTask = 1U << 12;
 
 void sort_each_once(std::vector<PatientNumber>& numbers) {
   sort_by_key(
@@ -97,13 +99,16 @@ std::vector<PatientSet> bring_patient_sets(const Communicator& comm, RowStore& r
 
   const std::vector<PatientNumber> numbers = patient_numbers(comm, rows, identities, asked);
   std::vector<PatientSet> answers(questions.size());
-  for (std::size_t q = 0; q < questions.size(); ++q) {
-    auto number = std::lower_bound(numbers.begin(), numbers.end(), questions[q],
-                                   [](const PatientNumber& n, IdentityId id) { return n.id < id; });
+  for_blocks(questions.size(), kQuestionsPerTask, [&](std::size_t begin, std::size_t end) {
     std::vector<std::uint64_t> keys;
-    for (; number != numbers.end() && number->id == questions[q]; ++number) keys.push_back(number->key);
-    answers[q] = PatientSet(keys);
-  }
+    for (std::size_t q = begin; q < end; ++q) {
+      auto number = std::lower_bound(numbers.begin(), numbers.end(), questions[q],
+                                     [](const PatientNumber& n, IdentityId id) { return n.id < id; });
+      keys.clear();
+      for (; number != numbers.end() && number->id == questions[q]; ++number) keys.push_back(number->key);
+      answers[q] = PatientSet(keys);
+    }
+  });
   return route.reply<PatientSet>(comm, answers);
 }
 
