@@ -104,7 +104,10 @@ class Claims {
   void take(const Link& link) {
     const std::uint64_t nhs_a = nodes_[link.a].valid_nhs, nhs_b = nodes_[link.b].valid_nhs;
     if (nhs_a == 0 && nhs_b == 0) {
-      if (!claimants_.may_be_one(nodes_[link.a], nodes_[link.b])) return;
+      if (!claimants_.may_be_one(nodes_[link.a], nodes_[link.b])) {
+        for (const std::uint32_t node : {link.a, link.b}) refused_[node] |= kByPatient;
+        return;
+      }
       join(groups_.find(link.a), groups_.find(link.b), link.weight);
     } else if (nhs_a == 0) {
       claim_with_twin(link.a, nhs_b, link);
@@ -130,7 +133,8 @@ class Claims {
   }
 
   [[nodiscard]] const Claim& operator[](std::uint32_t node) const noexcept { return claims_[node]; }
-  // True of a node that another provider's number would have claimed, or another patient's.
+  // True of a node that another provider's number would have claimed, or another patient's, whether that has a number
+  // or not.
   [[nodiscard]] bool other_provider(std::uint32_t node) const noexcept { return (refused_[node] & kByProvider) != 0; }
   [[nodiscard]] bool other_patient(std::uint32_t node) const noexcept { return (refused_[node] & kByPatient) != 0; }
 

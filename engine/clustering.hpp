@@ -89,7 +89,7 @@ struct ClusterResult {
   bool ambiguous = false;       // the cluster was refused a numbered cluster because no claim led by the margin
   bool returned = false;        // its number took it back
   bool other_provider = false;  // a number's claim was refused: another provider has that person
-  bool other_patient = false;   // likewise: its provider has that person under another patient number
+  bool other_patient = false;   // a claim or link was refused: its provider has the other under another patient number
   // The link of this node in the tree of links that holds the cluster together; the root's is to itself, with the
   // weight of its heaviest.  Of an ambiguous node: to itself, with the strongest claim on it.
   std::uint32_t linked_to = 0;  // index into nodes

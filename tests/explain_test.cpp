@@ -43,6 +43,7 @@ enum : IdentityId {
   kFollowed,      // 1: no number, at a postcode that others came to from kTwin's
   kRefused,       // 6: no number; fits kTwin, whom another practice has
   kOtherPatient,  // 6: no number; fits kTwin, whom its provider has under another patient number
+  kThirdPatient,  // 7: no number, and the gender is missing; else as kOtherPatient, under a third patient number
   kIdentities
 };
 
@@ -100,6 +101,8 @@ std::vector<TestIdentity> identities() {
   all[kRefused].record.provenance.notes = Provenance::other_provider;
   set(kOtherPatient, 6, identity_of({}, kBirth, 3, kMale), LinkKind::alone, kOtherPatient, 0);
   all[kOtherPatient].record.provenance.notes = Provenance::other_patient;
+  set(kThirdPatient, 7, identity_of({}, kBirth, 3, Gender::unknown), LinkKind::alone, kThirdPatient, 0);
+  all[kThirdPatient].record.provenance.notes = Provenance::other_patient;
   nothing.postcode.packed = tiny_postcode(2000);
   set(kKnown, 1, one_time_identity(nothing, 54321), LinkKind::local_id, kTwin, 6);
   return all;
@@ -285,6 +288,9 @@ TEST_F(Explain, row_that_another_provider_sent_says_so) {
 TEST_F(Explain, row_of_another_patient_of_its_provider_says_so) {
   EXPECT_EQ(reasons(kOtherPatient, kTwin), Names{"other_patient"});
   EXPECT_EQ(told_of(kOtherPatient, kTwin).json["rows"][0]["flags"], Names{"other_patient"});
+  // Two without a number, whom one provider has under two.
+  EXPECT_EQ(reasons(kOtherPatient, kThirdPatient), Names{"other_patient"});
+  EXPECT_EQ(reasons(kThirdPatient, kRefused), Names{"no_joining_link"});
 }
 
 TEST_F(Explain, link_by_those_who_moved_shows_what_they_add) {

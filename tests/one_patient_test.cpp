@@ -104,6 +104,7 @@ TEST_F(OnePatientRule, keeps_two_without_a_number_apart) {
   const std::vector<Edge> edges{{0, 3, 20}};
   std::vector<ClusterResult> results = resolve(edges);
   EXPECT_NE(results[0].cluster, results[3].cluster);
+  EXPECT_TRUE(results[0].other_patient && results[3].other_patient);
   rules_.one_patient = false;
   results = resolve(edges);
   EXPECT_EQ(results[0].cluster, results[3].cluster);

@@ -259,6 +259,11 @@ void find_reasons_apart(Records& records, const std::vector<ExplainedRow>& rows,
     result.reasons.push_back(reason);
     return;
   }
+  if ((a.provenance.notes & b.provenance.notes & Provenance::other_patient) != 0 && !as.has_valid_nhs() &&
+      !bs.has_valid_nhs()) {
+    result.reasons.push_back(Reason::other_patient);
+    return;
+  }
   if (a.provenance.kind == LinkKind::apart || b.provenance.kind == LinkKind::apart) {
     result.reasons.push_back(Reason::ambiguous);
     return;

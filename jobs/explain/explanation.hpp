@@ -61,7 +61,7 @@ enum class Reason {
   next_number,       // one carries a number next to the other's, as twins have, and does not own it
   known_twin,        // what fits the one with a number fits a twin of that person's as well
   other_provider,    // another provider has the person of the one with a number
-  other_patient,     // a provider has the person of the one with a number under another patient number
+  other_patient,     // a provider of the one without a number has the other under another patient number
   ambiguous,         // one is linked to several persons of whom none leads, or its rows are of several
   persons_differ,    // their persons have two valid NHS numbers
   no_joining_link,   // their evidence would do, but what they are linked to kept them apart

@@ -237,7 +237,7 @@ std::string reason_text(const Explanation& explanation, Reason reason) {
              "provider "
              "than the other's person.";
     case Reason::other_patient:
-      return "A provider has the one without a number under another patient number than the other's person.";
+      return "A provider has one without a number under another patient number than the other, or the other's person.";
     case Reason::persons_differ:
       return "Their evidence would do, but each is held by stronger links to a person with a valid NHS number, and the "
              "two numbers differ.";
