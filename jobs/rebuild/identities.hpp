@@ -4,7 +4,7 @@
 // content, so an identity has the same number on any number of ranks.
 #pragma once
 
-#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <utility>
@@ -15,6 +15,7 @@
 #include "io/row_store.hpp"
 #include "partition/communicator.hpp"
 #include "partition/shuffle.hpp"
+#include "partition/spans_by_number.hpp"
 
 namespace ligature {
 
@@ -60,28 +61,23 @@ struct Identities {
   void release_identities();
 };
 
-// Finds the rows of what tell_locals returned: most are of none, which a bit each tells without leaving the cache.
+// Finds the rows of what tell_locals returned.
 template <typename T>
 class ToldLocals {
  public:
   ToldLocals(const Identities& identities, std::vector<ReplyTo<T>>&& told)
-      : told_(std::move(told)), is_told_(identities.route.items()) {
-    for (const ReplyTo<T>& one : told_) is_told_[one.item] = true;
-  }
+      : told_(std::move(told)),
+        spans_(identities.route.items(), told_.size(), [this](std::size_t i) { return told_[i].item; }) {}
   // What was told of a different identity of this rank, mostly nothing.
   [[nodiscard]] std::span<const ReplyTo<T>> of(std::uint32_t local) const {
-    if (!is_told_[local]) return {};
-    const auto first = std::lower_bound(told_.begin(), told_.end(), local,
-                                        [](const ReplyTo<T>& one, std::uint32_t item) { return one.item < item; });
-    auto end = first;
-    while (end != told_.end() && end->item == local) ++end;
-    return std::span(first, end);
+    const auto [first, end] = spans_.of(local);
+    return std::span(told_).subspan(first, end - first);
   }
   [[nodiscard]] const std::vector<ReplyTo<T>>& all() const noexcept { return told_; }
 
  private:
   std::vector<ReplyTo<T>> told_;
-  std::vector<bool> is_told_;
+  SpansByNumber spans_;  // by different identity
 };
 
 // Collective.  Consumes the identities that the store's blocks hold, and its barred rows.
@@ -91,15 +87,12 @@ Identities collapse_identities(const Communicator& comm, RowStore& rows);
 template <typename T>
 std::vector<ReplyTo<T>> Identities::tell_locals(const Communicator& comm, std::span<const ReplyTo<T>> of_owned) const {
   // owned itself may wait on disk (clusters.cpp).
-  std::vector<bool> is_told(first_id_of_rank[static_cast<std::size_t>(comm.rank()) + 1] - first_id);
-  for (const ReplyTo<T>& one : of_owned) is_told[one.item] = true;
+  const std::uint64_t owned_here = first_id_of_rank[static_cast<std::size_t>(comm.rank()) + 1] - first_id;
+  const SpansByNumber spans(owned_here, of_owned.size(), [&](std::size_t i) { return of_owned[i].item; });
   std::vector<ReplyTo<T>> replies;
   for (std::uint64_t received = 0; received < owned_of_received.size(); ++received) {
-    const std::uint32_t index = owned_of_received[received];
-    if (!is_told[index]) continue;
-    auto one = std::lower_bound(of_owned.begin(), of_owned.end(), index,
-                                [](const ReplyTo<T>& other, std::uint32_t item) { return other.item < item; });
-    for (; one != of_owned.end() && one->item == index; ++one) replies.push_back({received, one->reply});
+    const auto [first, end] = spans.of(owned_of_received[received]);
+    for (std::size_t one = first; one != end; ++one) replies.push_back({received, of_owned[one].reply});
   }
   return route.reply_to_some(comm, std::move(replies));
 }

@@ -10,6 +10,7 @@
 #include "engine/radix_sort.hpp"
 #include "jobs/rebuild/person_draft.hpp"
 #include "partition/shuffle.hpp"
+#include "partition/spans_by_number.hpp"
 
 namespace ligature {
 
@@ -98,14 +99,16 @@ std::vector<PatientSet> bring_patient_sets(const Communicator& comm, RowStore& r
   sort_by_key(asked, [](const ReplyTo<IdentityId>& one) { return one.item; });
 
   const std::vector<PatientNumber> numbers = patient_numbers(comm, rows, identities, asked);
+  const SpansByNumber of_identity(
+      identities.first_id_of_rank[static_cast<std::size_t>(comm.rank()) + 1] - identities.first_id, numbers.size(),
+      [&](std::size_t i) { return numbers[i].id - identities.first_id; });
   std::vector<PatientSet> answers(questions.size());
   for_blocks(questions.size(), kQuestionsPerTask, [&](std::size_t begin, std::size_t end) {
     std::vector<std::uint64_t> keys;
     for (std::size_t q = begin; q < end; ++q) {
-      auto number = std::lower_bound(numbers.begin(), numbers.end(), questions[q],
-                                     [](const PatientNumber& n, IdentityId id) { return n.id < id; });
+      const auto [first, last] = of_identity.of(questions[q] - identities.first_id);
       keys.clear();
-      for (; number != numbers.end() && number->id == questions[q]; ++number) keys.push_back(number->key);
+      for (std::size_t number = first; number != last; ++number) keys.push_back(numbers[number].key);
       answers[q] = PatientSet(keys);
     }
   });
