@@ -34,7 +34,8 @@ struct Provenance {
   enum Note : std::uint8_t {
     company_known = 1,   // one of those who moved is known to its own provider at its postcode (moves.hpp)
     other_provider = 2,  // a number's claim on it was refused: another provider has that person (one_provider.hpp)
-    other_patient = 4,   // likewise, or a link: its provider has the other under another patient number (one_patient.hpp)
+    other_patient =
+        4,  // likewise, or a link: its provider has the other under another patient number (one_patient.hpp)
   };
   IdentityId linked_to = 0;  // the other end of the link that put it to its person; itself if alone or apart
   Weight weight = 0;         // of that link, or of the strongest claim on it if it was kept apart

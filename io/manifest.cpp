@@ -14,9 +14,7 @@
 
 #include "engine/comparison.hpp"
 #include "engine/error.hpp"
-#include "io/dataset.hpp"
 #include "io/files.hpp"
-#include "io/job_file.hpp"
 
 namespace ligature {
 
@@ -24,7 +22,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::string_view kManifestFile = "manifest.json";
 constexpr std::size_t kLargestManifest = std::size_t{1} << 30;  // 10^6 input files
 constexpr std::array<std::string_view, 3> kCompressions{"none", "gzip", "zstd"};
 
@@ -445,30 +442,6 @@ void check_references(const Manifest& manifest) {
   }
 }
 
-Manifest read_manifest_file(const std::filesystem::path& path) {
-  const std::string text = read_small_file(path, kLargestManifest);
-  try {
-    return manifest_of_json(text);
-  } catch (const Error& error) {
-    throw Error(path.string() + ": " + error.what());
-  }
-}
-
-bool is_file(const std::filesystem::path& path) {
-  std::error_code ignored;
-  return std::filesystem::is_regular_file(path, ignored);
-}
-
-bool same_folder(const std::filesystem::path& a, const std::filesystem::path& b) {
-  std::error_code ignored;
-  return std::filesystem::equivalent(a, b, ignored) && !ignored;
-}
-
-// The folder that lies, seen from `here`, as `to` lay seen from `from`: a run may be moved as a whole.
-std::filesystem::path moved(const std::filesystem::path& here, const std::string& from, const std::string& to) {
-  return (here / std::filesystem::path(to).lexically_relative(from)).lexically_normal();
-}
-
 }  // namespace
 
 Manifest manifest_of_json(std::string_view text) {
@@ -502,44 +475,14 @@ void write_manifest(const Manifest& manifest) {
   write_file_durably(std::filesystem::path(manifest.publish) / kManifestFile, text, 0644);
 }
 
-Manifest read_manifest(const std::filesystem::path& publish) {
-  return read_manifest_file(publish / kManifestFile);
-}
-
-std::filesystem::path secure_folder(const Manifest& manifest, const std::filesystem::path& publish) {
-  if (same_folder(publish, manifest.publish)) return manifest.secure;
-  return moved(std::filesystem::absolute(publish), manifest.publish, manifest.secure);
-}
-
-std::filesystem::path find_run(const std::filesystem::path& argument) {
-  std::error_code ignored;
-  if (is_file(argument) && argument.filename() != kManifestFile && argument.filename() != kDatasetFile) {
-    const std::filesystem::path publish = load_job_file(argument).publish;
-    if (is_file(publish / kManifestFile)) return publish;
-    throw UsageError("no finished run of the job " + argument.string() + ": there is no " +
-                     (publish / kManifestFile).string());
+Manifest read_manifest(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / kManifestFile;
+  const std::string text = read_small_file(path, kLargestManifest);
+  try {
+    return manifest_of_json(text);
+  } catch (const Error& error) {
+    throw Error(path.string() + ": " + error.what());
   }
-  if (!std::filesystem::exists(argument, ignored)) {
-    throw UsageError("no run at " + argument.string() + ": there is no such file or folder");
-  }
-  const std::filesystem::path folder = std::filesystem::absolute(is_file(argument) ? argument.parent_path() : argument);
-  const std::filesystem::path nested = folder / "publish";
-  if (is_file(folder / kManifestFile)) {
-    const Manifest manifest = read_manifest_file(folder / kManifestFile);
-    // Both folders hold the manifest; only the published one holds the dataset.
-    if (same_folder(folder, manifest.publish) || is_file(folder / kDatasetFile)) return folder;
-    const std::filesystem::path there = manifest.publish, beside = moved(folder, manifest.secure, manifest.publish);
-    for (const auto& publish :
-         same_folder(folder, manifest.secure) ? std::array{there, beside} : std::array{beside, there}) {
-      if (is_file(publish / kManifestFile)) return publish;
-    }
-    throw UsageError("the run of " + folder.string() + " published to " + manifest.publish +
-                     ", where there is no manifest.json");
-  }
-  if (is_file(nested / kManifestFile)) return nested;
-  throw UsageError("no finished run at " + argument.string() +
-                   ": looked for manifest.json there and in its folder publish; give the publish or secure folder of "
-                   "a run, the folder that holds publish, or the job file");
 }
 
 }  // namespace ligature

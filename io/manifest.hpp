@@ -1,7 +1,6 @@
 // The run manifest: what went in, what came out, by which model and rules, and how long each stage took.
 //
-// Written as publish/manifest.json (nothing in it identifies a person), with a copy in secure/.  Any RUN argument of
-// the command line finds its run through it.
+// Written as publish/manifest.json (nothing in it identifies a person), with a copy in secure/.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +18,7 @@
 
 namespace ligature {
 
+inline constexpr std::string_view kManifestFile = "manifest.json";
 inline constexpr std::string_view kProvidersFile = "providers.csv";  // in the publish folder, as is the dataset
 
 struct StageTime {
@@ -143,17 +143,9 @@ inline constexpr std::size_t kIdTypes = 6;
 
 // Rank 0: writes both copies atomically (temporary name, sync, rename).
 void write_manifest(const Manifest& manifest);
-Manifest read_manifest(const std::filesystem::path& publish);
+Manifest read_manifest(const std::filesystem::path& folder);  // publish or secure
 std::string to_json(const Manifest& manifest);
 // Throws Error that names the place in the text which is wrong.
 Manifest manifest_of_json(std::string_view text);
-
-// The secure folder of a run that was found in a publish folder: where the manifest says, or, if the run was moved as a
-// whole, where it lies from there.
-std::filesystem::path secure_folder(const Manifest& manifest, const std::filesystem::path& publish);
-
-// Finds the run that a RUN argument means: a publish or secure folder, a folder that holds publish/, or a job file.
-// Throws UsageError that says what was looked for.
-std::filesystem::path find_run(const std::filesystem::path& argument);  // returns the publish folder
 
 }  // namespace ligature

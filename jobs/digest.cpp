@@ -5,6 +5,7 @@
 #include "engine/error.hpp"
 #include "io/content_digest.hpp"
 #include "io/dataset_reader.hpp"
+#include "io/finished_run.hpp"
 #include "io/manifest.hpp"
 #include "jobs/jobs.hpp"
 

@@ -22,6 +22,7 @@
 #include "io/dataset_reader.hpp"
 #include "io/file_digest.hpp"
 #include "io/files.hpp"
+#include "io/finished_run.hpp"
 #include "io/identity_records.hpp"
 #include "io/manifest.hpp"
 #include "io/part_files.hpp"

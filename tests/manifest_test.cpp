@@ -8,6 +8,7 @@
 
 #include "engine/error.hpp"
 #include "io/files.hpp"
+#include "io/finished_run.hpp"
 #include "tests/shared_folder.hpp"
 
 namespace ligature {

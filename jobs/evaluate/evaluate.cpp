@@ -17,6 +17,7 @@
 #include "engine/error.hpp"
 #include "io/dataset_reader.hpp"
 #include "io/files.hpp"
+#include "io/finished_run.hpp"
 #include "io/manifest.hpp"
 #include "io/part_files.hpp"
 #include "jobs/evaluate/join.hpp"

@@ -9,6 +9,7 @@
 #include "io/audit_log.hpp"
 #include "io/dataset.hpp"
 #include "io/files.hpp"
+#include "io/finished_run.hpp"
 #include "io/part_files.hpp"
 #include "jobs/explain/explanation.hpp"
 #include "jobs/jobs.hpp"

@@ -14,6 +14,7 @@
 
 #include "engine/error.hpp"
 #include "io/files.hpp"
+#include "io/finished_run.hpp"
 #include "io/reference_file.hpp"
 #include "jobs/rebuild/secure_files.hpp"
 #include "partition/shuffle.hpp"

@@ -14,6 +14,7 @@
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "io/files.hpp"
+#include "io/finished_run.hpp"
 #include "io/progress.hpp"
 #include "io/reference_file.hpp"
 #include "jobs/rebuild/secure_files.hpp"

@@ -18,6 +18,7 @@
 #include "io/clock.hpp"
 #include "io/file_digest.hpp"
 #include "io/files.hpp"
+#include "io/finished_run.hpp"
 #include "io/key_file.hpp"
 #include "io/ledger.hpp"
 #include "io/part_files.hpp"

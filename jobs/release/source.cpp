@@ -5,6 +5,7 @@
 
 #include "engine/error.hpp"
 #include "io/customers.hpp"
+#include "io/finished_run.hpp"
 #include "io/part_files.hpp"
 
 namespace ligature {

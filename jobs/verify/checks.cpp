@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/error.hpp"
+#include "io/finished_run.hpp"
 
 namespace ligature {
 
