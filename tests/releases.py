@@ -128,8 +128,20 @@ def test_releases_leave_objectors_out_and_are_accounted_for():
     assert entries[-1]["key_id"] == key_id and entries[-1]["left_out"] >= len(objectors)
     assert "A-1,1,University of Leeds" in run("register", job)
     run("verify", job)
-    log = folder / "run/secure/audit.log"
-    log.write_text(log.read_text().replace("University of Leeds", "University of Leads"))
+    # The last line of the log, the release, is cut off; then its head is made to fit.
+    log, head = folder / "run/secure/audit.log", folder / "run/secure/audit.head"
+    whole, lines = log.read_text(), log.read_text().splitlines(keepends=True)
+    log.write_text("".join(lines[:-1]))
+    assert "its end was cut off" in run("verify", job, expect=1)
+    for again in (("release", job, agreement), ("rebuild", job), ("export", job, "--index", folder / "again.csv")):
+        assert "its end was cut off" in run(*again, ranks=2, expect=1), again
+    assert not (folder / "releases" / "A-1-2").exists() and not (folder / "again.csv").exists()
+    head.write_text(f"{len(lines) - 1} {json.loads(lines[-2])['hash']}\n")
+    assert "does not have the release" in run("verify", job, expect=1)
+    assert "does not have the release" in run("release", job, agreement, expect=1)
+    log.write_text(whole)
+    run("verify", job)
+    log.write_text(whole.replace("University of Leeds", "University of Leads"))
     assert "FAILED audit log" in run("verify", job, expect=1)
 
 
