@@ -4,6 +4,7 @@ test is started)."""
 import csv
 import itertools
 import json
+import os
 from fractions import Fraction
 
 from program import (
@@ -194,9 +195,16 @@ def test_whatever_is_malformed_is_refused_and_nothing_is_made():
 
     for old, new, words in (("expiry = 2070-01-01", "expiry = 2014-04-02", "2014-04-02"),
                             ('columns = ["sex"]', 'columns = ["postcode"]', "'columns' in [persons]"),
-                            ('legal_basis = "section-261"\n', "", "legal_basis")):
+                            ('legal_basis = "section-261"\n', "", "legal_basis"),
+                            ('id = "A-1"', 'id = "../A-1"', "'id'"), ("k = 2", 'k = "2"', "'k'"),
+                            ("k = 2", "k = 18446744073709551616", "leeds.toml"),
+                            ('"University of Leeds"', '"University of Leads"', "University of Leads")):
         agreement.write_text(AGREEMENT.replace(old, new))
         refused(words, "release", job, agreement)
+    agreement.unlink()
+    os.mkfifo(agreement)  # nobody waits for what may never come
+    refused("not a regular file", "release", job, agreement, ranks=2)
+    agreement.unlink()
     agreement.write_bytes(bytes(range(256)))
     refused("leeds.toml", "release", job, agreement, ranks=2)
     agreement.write_text(AGREEMENT)
