@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <optional>
 #include <span>
@@ -146,6 +147,39 @@ LogEnd end_of(const File& file) {
   return end;
 }
 
+// What the file of the head names: an entry that is on the disk, the last one or one of the last.
+struct LogHead {
+  std::uint64_t sequence = 0;
+  std::string hash;
+};
+
+std::optional<LogHead> head_of(const std::filesystem::path& secure) {
+  const std::filesystem::path path = secure / kAuditHeadFile;
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored))
+    return std::nullopt;  // there is no log yet, or it is of an earlier build
+  const std::string text = read_small_file(path);
+  LogHead head;
+  const char* const end = text.data() + text.size();
+  const auto [after, error] = std::from_chars(text.data(), end, head.sequence);
+  if (error != std::errc() || static_cast<std::size_t>(end - after) != kHashDigits + 2 || *after != ' ') {
+    throw Error("not the head of an audit log: " + path.string());
+  }
+  head.hash.assign(after + 1, kHashDigits);
+  return head;
+}
+
+void put_head(const std::filesystem::path& secure, std::uint64_t sequence, const std::string& hash) {
+  write_file_durably(secure / kAuditHeadFile, fmt::format("{} {}\n", sequence, hash), S_IRUSR | S_IWUSR);
+}
+
+[[noreturn]] void fail_cut_off(const std::filesystem::path& secure, const LogHead& head) {
+  throw Error(
+      fmt::format("{}: its end was cut off, or it stands in the place of another: {} says that it has entry {} with "
+                  "hash {}.  Bring the log back",
+                  (secure / kAuditFile).string(), kAuditHeadFile, head.sequence, head.hash));
+}
+
 // The log, open for appending and locked until it is closed.
 File open_log(const std::filesystem::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
@@ -244,16 +278,37 @@ AuditChain AuditReader::finish() const {
 
 AuditChain read_audit_log(const std::filesystem::path& secure, const std::function<void(const AuditEntry&)>& visit) {
   const std::filesystem::path path = secure / kAuditFile;
-  AuditReader reader(visit);
+  const std::optional<LogHead> head = head_of(secure);  // first, so that what is added meanwhile is no fault
+  bool has_head = !head;
+  AuditReader reader([&](const AuditEntry& entry) {
+    has_head = has_head || (entry.sequence == head->sequence && entry.hash == head->hash);
+    if (visit) visit(entry);
+  });
   std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) return reader.finish();
-  const File file = File::open_read(path);
-  std::string piece(kPieceBytes, '\0');
-  for (std::uint64_t offset = 0;;) {
-    const std::size_t got = file.read_at(offset, std::as_writable_bytes(std::span(piece)));
-    reader.add(std::string_view(piece).substr(0, got));
-    offset += got;
-    if (got < piece.size()) return reader.finish();
+  if (std::filesystem::exists(path, ignored)) {
+    const File file = File::open_read(path);
+    std::string piece(kPieceBytes, '\0');
+    for (std::uint64_t offset = 0; offset == 0 || piece.size() == kPieceBytes;) {
+      piece.resize(file.read_at(offset, std::as_writable_bytes(std::span(piece))));
+      reader.add(piece);
+      offset += kPieceBytes;
+    }
+  }
+  if (!has_head) fail_cut_off(secure, *head);
+  return reader.finish();
+}
+
+void check_audit_end(const std::filesystem::path& secure) {
+  const std::optional<LogHead> head = head_of(secure);
+  if (!head) return;
+  const std::filesystem::path path = secure / kAuditFile;
+  std::error_code ignored;
+  const LogEnd end = std::filesystem::exists(path, ignored) ? end_of(File::open_read(path)) : LogEnd{};
+  // A crash may have left it an entry longer than its head says.
+  if (end.sequence > head->sequence) {
+    read_audit_log(secure, {});
+  } else if (end.sequence < head->sequence || end.head != head->hash) {
+    fail_cut_off(secure, *head);
   }
 }
 
@@ -262,6 +317,7 @@ std::string append_audit(const std::filesystem::path& secure, const AuditEvent& 
   std::error_code ignored;
   const bool is_new = !std::filesystem::exists(path, ignored);
   File file = open_log(path);
+  check_audit_end(secure);
   LogEnd end = end_of(file);
   std::string hash, text;
   if (!end.torn.empty()) {
@@ -274,9 +330,10 @@ std::string append_audit(const std::filesystem::path& secure, const AuditEvent& 
     text += line_of(torn_event(end.torn), ++end.sequence, end.head, hash) + "\n";
     end.head = hash;
   }
-  text += line_of(event, end.sequence + 1, end.head, hash) + "\n";
+  text += line_of(event, ++end.sequence, end.head, hash) + "\n";
   append_text(file, text);
   file.sync();
+  put_head(secure, end.sequence, hash);  // while the log is locked
   file.close();
   if (is_new) sync_folder(secure);
   return hash;

@@ -2,8 +2,9 @@
 //
 // JSON lines, each with the hash of the one before it and SHA-256 of its own text up to the member "hash": a line that
 // is changed, taken out or put in breaks the chain there.  The hash needs no key, so that anybody who may read the log
-// can check it; that somebody who may write it has not made all of it anew is told by its head, the last hash, which
-// every release carries away with it.  docs/release.md has the members.
+// can check it.  That it was not cut off or put in the place of another is told by its head, number and hash of the
+// last entry, which stands in a file beside it, and which every release carries away with it.  docs/release.md has the
+// members.
 //
 // Appending is safe against other jobs (a lock on the file) and against a crash: a last line that was cut short is
 // closed and accounted for by a line of its own, and never read as an entry.
@@ -24,6 +25,7 @@
 namespace ligature {
 
 inline constexpr std::string_view kAuditFile = "audit.log";  // in the secure folder
+inline constexpr std::string_view kAuditHeadFile = "audit.head";
 inline constexpr std::size_t kMostAuditLine = std::size_t{1} << 20;
 
 using AuditValue = std::variant<std::string, std::uint64_t>;
@@ -69,11 +71,15 @@ class AuditReader {
   bool strays_ = false;
 };
 
-// The whole log of a secure folder; a log that is not there is empty.
+// The whole log of a secure folder; a log that is not there is empty.  Throws Error if it does not have the entry that
+// its head names.
 AuditChain read_audit_log(const std::filesystem::path& secure, const std::function<void(const AuditEntry&)>& visit);
 
+// Throws Error if the log's end was cut off, as the file of its head tells: before work whose entry it could not take.
+void check_audit_end(const std::filesystem::path& secure);
+
 // Adds an entry and returns its hash once it is on the disk.  The entry names the user of this process and the time.
-// Throws Error if the log's last entry is not whole or the file is not this user's alone.
+// Throws Error if the log's last entry is not whole, its end was cut off, or the file is not this user's alone.
 std::string append_audit(const std::filesystem::path& secure, const AuditEvent& event);
 
 // Collective.  Rank 0 appends; every rank gets the hash, or throws the same Error.

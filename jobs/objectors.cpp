@@ -10,6 +10,7 @@
 #include "engine/parallel.hpp"
 #include "engine/pseudonym.hpp"
 #include "io/identity_records.hpp"
+#include "io/manifest.hpp"
 #include "io/part_files.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
@@ -63,22 +64,27 @@ std::vector<Carrier> read_carriers(const Communicator& comm, const std::filesyst
   return carriers;
 }
 
+// A person whom a number binds; one who does not own it only if no other number is known of them.
+struct Bound {
+  Pseudonym person;
+  std::uint64_t if_contested = 0;
+};
+
 // Of each number, the persons that it binds.
-std::vector<Pseudonym> bound_persons(std::vector<Carrier>&& carriers, Objectors& found) {
+std::vector<Bound> bound_persons(std::vector<Carrier>&& carriers, Objectors& found) {
   sort_items(carriers.begin(), carriers.end(), [](const Carrier& a, const Carrier& b) {
     if (a.nhs != b.nhs) return a.nhs < b.nhs;
     if (a.claim != b.claim) return a.claim < b.claim;
     return a.person < b.person;
   });
-  std::vector<Pseudonym> bound;
+  std::vector<Bound> bound;
   for (std::size_t begin = 0, end = 0; begin < carriers.size(); begin = end) {
     const Carrier& best = carriers[begin];
     ++found.numbers;
     found.default_numbers += best.claim == Claim::default_number;
     for (end = begin; end < carriers.size() && carriers[end].nhs == best.nhs; ++end) {
-      if (carriers[end].claim == best.claim && best.claim != Claim::default_number) {
-        bound.push_back(carriers[end].person);
-      }
+      if (carriers[end].claim == Claim::default_number) continue;
+      bound.push_back({carriers[end].person, carriers[end].claim == best.claim ? 0U : 1U});
     }
   }
   return bound;
@@ -109,6 +115,21 @@ std::vector<std::uint64_t> rows_of(const DatasetReader& dataset, std::size_t col
   return rows;
 }
 
+// Keeps of rows, each that of a person of bound, those whom their number binds.
+void keep_bound(const DatasetReader& dataset, std::span<const Bound> bound, std::vector<std::uint64_t>& rows) {
+  const std::size_t column = dataset.column("/persons/id_type");
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (bound[i].if_contested != 0) {
+      std::uint8_t id_type = 0;
+      dataset.read(column, rows[i], std::as_writable_bytes(std::span(&id_type, 1)));
+      if (id_type != static_cast<std::uint8_t>(IdType::contested)) continue;
+    }
+    rows[kept++] = rows[i];
+  }
+  rows.resize(kept);
+}
+
 PseudonymText first_pseudonym(const DatasetReader& dataset, std::size_t column, std::uint64_t row) {
   PseudonymText text{};
   dataset.read(column, row, std::as_writable_bytes(std::span(text)));
@@ -125,7 +146,7 @@ Objectors find_objectors(const Communicator& comm, const std::filesystem::path& 
   carriers = shuffle(comm, std::move(carriers), [&](const Carrier& carrier) {
                return shard_map.owner(shard_of(linkage_key(carrier.nhs)));
              }).items;
-  std::vector<Pseudonym> bound = bound_persons(std::move(carriers), found);
+  std::vector<Bound> bound = bound_persons(std::move(carriers), found);
 
   // Persons are ordered by pseudonym, so that the first of each rank's share says whose a pseudonym is.
   const std::size_t column = dataset.column("/persons/pseudonym");
@@ -137,15 +158,24 @@ Objectors find_objectors(const Communicator& comm, const std::filesystem::path& 
     if (share.size() == 0) break;  // and so are all after it
     first_of_rank.push_back(first_pseudonym(dataset, column, share.begin));
   }
-  std::vector<Pseudonym> here = shuffle(comm, std::move(bound), [&](const Pseudonym& person) {
-                                  const auto next =
-                                      std::upper_bound(first_of_rank.begin(), first_of_rank.end(), hex_digits(person));
-                                  return static_cast<int>(next - first_of_rank.begin());
-                                }).items;
-  sort_items(here.begin(), here.end(), std::less<>());
-  here.erase(std::unique(here.begin(), here.end()), here.end());
+  std::vector<Bound> here = shuffle(comm, std::move(bound), [&](const Bound& of) {
+                              const auto next =
+                                  std::upper_bound(first_of_rank.begin(), first_of_rank.end(), hex_digits(of.person));
+                              return static_cast<int>(next - first_of_rank.begin());
+                            }).items;
+  sort_items(here.begin(), here.end(), [](const Bound& a, const Bound& b) {
+    return a.person != b.person ? a.person < b.person : a.if_contested < b.if_contested;
+  });
+  const auto is_same = [](const Bound& a, const Bound& b) { return a.person == b.person; };
+  here.erase(std::unique(here.begin(), here.end(), is_same), here.end());
+  std::vector<Pseudonym> persons_here;
+  persons_here.reserve(here.size());
+  for (const Bound& of : here) persons_here.push_back(of.person);
 
-  agreed_step(comm, [&] { found.rows = rows_of(dataset, column, mine, here); });
+  agreed_step(comm, [&] {
+    found.rows = rows_of(dataset, column, mine, persons_here);
+    keep_bound(dataset, here, found.rows);
+  });
   std::array<std::uint64_t, 3> sums{found.rows.size(), found.numbers, found.default_numbers};
   comm.sum(sums);
   found.persons = sums[0];

@@ -6,6 +6,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
 
 #include "io/audit_log.hpp"
 #include "io/ledger.hpp"
@@ -14,8 +18,23 @@
 
 namespace ligature {
 
+inline constexpr std::string_view kSecureReleases = "releases";  // in the secure folder: those with identifiers
+
 // True if an entry of the audit log is that of the run's making.
 bool is_making_of(const AuditEntry& entry, const Manifest& run);
+
+// Releases that are still where they were put, held against the log: those of a run that the log has must be in it too,
+// or somebody has cut them off.
+class ReleasesHeld {
+ public:
+  void take(const AuditEntry& entry);
+  // Reads the account of each release in the folders, those that are there.  Throws Error that names one that is not in
+  // the log, which has been taken by then.  Returns how many there are.
+  std::uint64_t check(std::span<const std::filesystem::path> folders) const;
+
+ private:
+  std::set<std::string> runs_, releases_;  // ids, and hashes of entries
+};
 
 // Collective.  The entries of the run's own ledger, also those that were coded in its rows, on rank 0; nothing if it
 // was made without one.  Throws Error if the file is not what the manifest says (ledger_version).

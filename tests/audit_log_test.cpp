@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "engine/error.hpp"
+#include "io/files.hpp"
 #include "tests/shared_folder.hpp"
 
 namespace ligature {
@@ -28,6 +29,9 @@ class AuditLog : public testing::Test {
     out << in.rdbuf();
     return out.str();
   }
+  [[nodiscard]] std::string read_head() const { return read_small_file(folder_.path() / kAuditHeadFile); }
+  // As if the head were not there: what the chain alone tells.
+  void forget_head() const { std::filesystem::remove(folder_.path() / kAuditHeadFile); }
   void write(const std::string& text) const { std::ofstream(file(), std::ios::binary) << text; }
   void append_entries(int count) const {
     for (int i = 0; i < count; ++i) {
@@ -79,6 +83,49 @@ TEST_F(AuditLog, a_log_that_is_not_there_is_empty) {
   EXPECT_EQ(read().head, std::string(64, '0'));
 }
 
+TEST_F(AuditLog, an_end_that_was_cut_off_is_noticed_and_not_written_over) {
+  append_entries(4);
+  const std::string whole = text();
+  std::size_t end = whole.size();
+  for (int kept = 3; kept >= 0; --kept) {
+    end = kept == 0 ? 0 : whole.rfind('\n', end - 2) + 1;
+    for (const std::size_t size : {end, end + 20}) {  // between lines, and within one
+      write(whole.substr(0, size));
+      EXPECT_NE(fault().find("cut off"), std::string::npos) << kept;
+      EXPECT_THROW(check_audit_end(folder_.path()), Error);
+      EXPECT_THROW(append_entries(1), Error);
+      EXPECT_EQ(text(), whole.substr(0, size));
+    }
+  }
+  std::filesystem::remove(file());
+  EXPECT_NE(fault().find("entry 4"), std::string::npos);
+  EXPECT_THROW(append_entries(1), Error);
+  // One of as many entries that somebody else made.
+  const std::string head = read_head();
+  std::filesystem::remove(file());
+  std::filesystem::remove(folder_.path() / kAuditHeadFile);
+  for (int i = 0; i < 5; ++i) append_audit(folder_.path(), {"export", {{"rows", std::uint64_t(i)}}});
+  std::ofstream(folder_.path() / kAuditHeadFile) << head;
+  EXPECT_NE(fault(), "");
+  EXPECT_THROW(append_entries(1), Error);
+  std::ofstream(folder_.path() / kAuditHeadFile) << "4 x";
+  EXPECT_NE(fault().find("not the head"), std::string::npos);
+}
+
+TEST_F(AuditLog, what_a_crash_wrote_before_its_head_is_no_fault) {
+  append_entries(2);
+  const std::string head = read_head();
+  append_entries(2);
+  std::ofstream(folder_.path() / kAuditHeadFile) << head;
+  EXPECT_EQ(fault(), "");
+  append_entries(1);
+  EXPECT_EQ(read().entries, 5U);
+  EXPECT_EQ(read_head(), "5 " + read().head + "\n");
+  std::filesystem::remove(folder_.path() / kAuditHeadFile);  // a log of an earlier build has none
+  append_entries(1);
+  EXPECT_EQ(read_head(), "6 " + read().head + "\n");
+}
+
 TEST_F(AuditLog, any_changed_byte_is_noticed) {
   append_entries(3);
   const std::string whole = text();
@@ -114,6 +161,7 @@ TEST_F(AuditLog, a_line_that_a_crash_cut_short_is_never_an_entry_and_is_accounte
   const std::size_t second = whole.find('\n') + 1;
   for (std::size_t kept = second + 1; kept < whole.size(); kept += 11) {
     write(whole.substr(0, kept));
+    forget_head();
     EXPECT_EQ(read().entries, 1U);
     EXPECT_EQ(read().torn_bytes, kept - second);
     append_entries(1);
@@ -130,6 +178,7 @@ TEST_F(AuditLog, a_crash_while_a_torn_line_is_accounted_for_is_accounted_for_as_
   for (const std::string& torn : std::vector<std::string>{"{\"sequence\":2,\"wh", "{\"seq\n{\"sequence\":2", "\n",
                                                           "\n\n", "x\n", std::string(1, '\0'), ""}) {
     write(first + torn);
+    forget_head();
     append_entries(1);
     EXPECT_EQ(fault(), "") << torn;
     EXPECT_EQ(read().torn_lines, torn.empty() ? 0U : 1U);
@@ -140,6 +189,7 @@ TEST_F(AuditLog, what_accounts_for_a_torn_line_accounts_for_no_other) {
   append_entries(1);
   const std::string first = text();
   write(first + "{\"sequence\":2,");
+  forget_head();
   append_entries(1);
   const std::string whole = text();
   std::string changed = whole;

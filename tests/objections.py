@@ -4,7 +4,7 @@ import csv
 import json
 
 from program import (
-    digest, export, fresh, nhs_numbers, run, run_test, write_key)
+    digest, export, fresh, minimal_job, nhs_numbers, run, run_test, write_key)
 
 
 def objectors_rows(folder):
@@ -49,14 +49,13 @@ def test_objectors_in_disguise_are_left_out():
     disguised = {row for row, errors in theirs.items() if "nhs_missing" in errors or "nhs_mistyped" in errors}
     assert len(disguised) > 500, len(disguised)
     assert not [row for row in theirs if row in kept and row not in disguised and "nhs" not in theirs[row]]
-    # What is left of them is what linkage cannot tell to be theirs: without a ledger, none of it is with a person who
-    # holds rows under an objector's number.
+    # What is left of them is what linkage cannot tell to be theirs: without a ledger, none of it is with a row that went.
     text = job.read_text()
     plain_job = folder / "plain.toml"
     plain_job.write_text(text[: text.index("[consent]")].replace("run/", "plain/"))
     run("rebuild", plain_job, ranks=2)
     plain = export(plain_job)
-    objectors = {plain[row] for row in theirs if row not in kept and row not in disguised and "nhs" not in theirs[row]}
+    objectors = {plain[row] for row in plain if row not in kept}
     left = [row for row in theirs if row in kept]
     assert not [row for row in left if plain[row] in objectors], "a row that links to an objector is published"
     assert len(left) < 0.2 * len(disguised), (len(left), len(disguised))
@@ -213,6 +212,61 @@ practices = "practices.csv"
     assert "is not what that run wrote" in run("rebuild", job_named("next", 'previous = "keep/publish"\n' + seen), expect=2)
     assert "providers.csv is not what the run wrote" in run("verify", folder / "keep" / "publish", expect=1)
     run("rebuild", job_named("keep", 'previous = "keep/publish"'), expect=2)  # a run is not held against itself
+
+
+def test_objectors_are_found_though_others_carry_their_number():
+    """Somebody else's rows have an objector's number by mistake: who links to the objector is left out all the same."""
+    folder = fresh("contested")
+    numbers = nhs_numbers(40)
+
+    def identifiers(person):
+        return (numbers[person], f"{1940 + person}-0{1 + person % 9}-1{person % 9}",
+                f"LS{1 + person % 9} {person % 9}{'ABDEFGHJLN'[person % 10]}{'PQRSTUWXYZ'[person // 10]}", 1 + person % 2)
+
+    header = "record_id,provider,patient,nhs_number,date_of_birth,postcode,gender,sent"
+    rows = {"gp": [header], "outpatient": [header]}
+
+    def say(name, person, sent="2014-03-01", number=None, dataset="gp", patient="", **other):
+        nhs, birth, postcode, gender = identifiers(person)
+        nhs = nhs if number is None else number
+        rows[dataset].append(f"{name},RA{person % 3},{patient},{nhs},{other.get('birth', birth)},"
+                             f"{other.get('postcode', postcode)},{gender},{sent}")
+
+    for person in range(10, 40):
+        say(f"gp{person}", person)
+        say(f"op{person}", person, dataset="outpatient")
+    # One row each of the objector 0 and, by mistake, of 10: nobody has the better claim to the number.
+    say("own0", 0)
+    say("mistake10", 10, number=numbers[0], dataset="outpatient")
+    say("unnumbered0", 0, number="", dataset="outpatient")
+    say("mistyped0", 0, number=numbers[0][:4] + str((int(numbers[0][4]) + 1) % 10) + numbers[0][5:])
+    # What was sent under the number of 1 before the objection is not the objector's; what is barred since is.
+    say("mistake11", 11, number=numbers[1], sent="2014-01-01", dataset="outpatient")
+    say("own1a", 1)
+    say("own1b", 1)
+    say("unnumbered1", 1, number="", dataset="outpatient")
+    # A row of 2 with another date of birth goes back to the number, and takes along what shares its patient number.
+    for name in ("own2a", "own2b", "own2c"):
+        say(name, 2)
+    say("misborn2", 2, birth="1942-03-21", postcode="LS8 8XX", dataset="outpatient", patient="777")
+    say("unnumbered2", 2, birth="1942-03-21", postcode="LS8 8XX", number="", dataset="outpatient", patient="777")
+    for dataset, lines in rows.items():
+        (folder / f"{dataset}.csv").write_text("\n".join(lines) + "\n")
+    (folder / "optout.csv").write_text("nhs_number,kind,date\n" + "".join(f"{numbers[p]},type1,2014-02-01\n" for p in range(3)))
+    job = minimal_job(folder, {name: [f"{name}.csv"] for name in rows}, extra="[consent]\nobjections = [\"optout.csv\"]\n")
+    job.write_text(job.read_text().replace('gender = "gender"', 'gender = "gender"\nprovider = "provider"\nlocal_id = "patient"\nextracted = "sent"'))
+    digests = set()
+    for ranks in (1, 2, 3, 4):
+        run("rebuild", job, ranks=ranks)
+        digests.add(digest(job))
+    assert len(digests) == 1, digests
+    run("verify", job)
+    everything = {(dataset, line.split(",")[0]) for dataset, lines in rows.items() for line in lines[1:]}
+    kept = export(job)
+    gone = {name for _, name in everything - kept.keys()}
+    assert gone == {"own0", "mistake10", "unnumbered0", "mistyped0", "own1a", "own1b", "unnumbered1",
+                    "own2a", "own2b", "own2c", "misborn2", "unnumbered2"}, gone
+    assert kept["gp", "gp10"] == kept["outpatient", "op10"] != kept["gp", "gp11"] == kept["outpatient", "op11"]
 
 
 run_test(globals())

@@ -87,6 +87,20 @@ TEST_F(ObjectorsOfARun, are_the_owner_of_a_number_and_not_a_stranger_who_carries
   EXPECT_EQ(rows(find(ledger)), (std::vector<std::uint64_t>{people[0]}));
 }
 
+TEST_F(ObjectorsOfARun, are_also_those_who_carry_the_number_of_another_and_have_no_other) {
+  const std::vector<std::size_t> people = numbered();
+  const ObjectionLedger ledger({{number_of(people[0]), 100, ObjectionKind::type2, false}});
+  run_.persons[people[1]].identity = run_.persons[people[0]].identity;
+  run_.persons[people[1]].flags = Evidence::number_disowned;
+  run_.persons[people[1]].id_type = static_cast<std::uint8_t>(IdType::contested);
+  std::vector<std::uint64_t> expected{people[0], people[1]};
+  std::sort(expected.begin(), expected.end());
+  const Objectors found = find(ledger);
+  EXPECT_EQ(rows(found), expected);
+  EXPECT_EQ(found.persons, 2U);
+  EXPECT_EQ(found.numbers, 1U);
+}
+
 TEST_F(ObjectorsOfARun, are_all_who_carry_a_number_that_nobody_owns) {
   const std::vector<std::size_t> people = numbered();
   const ObjectionLedger ledger({{number_of(people[0]), 100, ObjectionKind::type2, false}});

@@ -20,11 +20,16 @@ namespace ligature {
 namespace {
 
 TEST_F(ReleaseJob, without_the_log_or_the_ledger_of_the_run_it_is_refused) {
-  const std::string log = read_small_file(run_.secure / kAuditFile);
+  const std::string log = read_small_file(run_.secure / kAuditFile),
+                    head = read_small_file(run_.secure / kAuditHeadFile);
   for (const std::string& other : {std::string(), std::string("not a log"), log.substr(0, log.size() - 30)}) {
     on_root([&] { write_file_durably(run_.secure / kAuditFile, other, 0600); });
+    expect_refused(kExtract, "its end was cut off", kExitFailed);
+    EXPECT_EQ(violations("audit log is one unbroken chain"), 1U);
+    on_root([&] { std::filesystem::remove(run_.secure / kAuditHeadFile); });
     expect_refused(kExtract, "does not have the making of this run", kExitFailed);
     EXPECT_EQ(violations("audit log has the making of this run"), 1U);
+    on_root([&] { write_file_durably(run_.secure / kAuditHeadFile, head, 0600); });
   }
   on_root([&] { write_file_durably(run_.secure / kAuditFile, log, 0600); });
   EXPECT_EQ(violations("audit log has the making of this run"), 0U);
@@ -69,6 +74,31 @@ TEST_F(ReleaseJob, every_release_is_in_the_log_before_it_has_a_name_and_in_the_p
         << said;
     EXPECT_EQ(said.find(entry->text("key_id")), std::string::npos);
   }
+}
+
+TEST_F(ReleaseJob, a_log_whose_end_was_cut_off_with_its_head_does_not_have_the_releases_that_are_there) {
+  const std::string log = read_small_file(run_.secure / kAuditFile),
+                    head = read_small_file(run_.secure / kAuditHeadFile);
+  const std::string chain = "audit log is one unbroken chain", held = "audit log has the releases that are still there";
+  const auto cut_off = [&](bool with_head) {
+    on_root([&] {
+      write_file_durably(run_.secure / kAuditFile, log, 0600);
+      if (with_head) write_file_durably(run_.secure / kAuditHeadFile, head, 0600);
+    });
+  };
+  const Text another = Text(kExtract).set("id", "\"A-8\"").set("key", "\"b.key\"");
+  make(kExtract);
+  EXPECT_EQ(violations(chain), 0U);
+  EXPECT_EQ(violations(held), 0U);
+  cut_off(false);  // the last line is gone, and the chain is whole
+  expect_refused(another, "its end was cut off", kExitFailed);
+  EXPECT_EQ(violations(chain), 1U);
+  cut_off(true);
+  expect_refused(another, "does not have the release", kExitFailed);
+  EXPECT_EQ(violations(chain), 0U);
+  // What was handed over and taken away, nobody can see here.
+  on_root([&] { std::filesystem::rename(folder_.path() / "releases", folder_.path() / "handed-over"); });
+  EXPECT_NE(make(another), "");
 }
 
 TEST_F(ReleaseJob, verify_finds_a_changed_log_and_changed_inputs) {

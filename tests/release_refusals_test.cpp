@@ -31,6 +31,8 @@ TEST_F(ReleaseJob, with_and_without_objectors_no_name_is_the_same_though_the_log
   const Rows applied = read_csv(make(kExtract) / "persons.csv");
   on_root([&] {
     std::filesystem::remove(run_.secure / "audit.log");
+    std::filesystem::remove(run_.secure / "audit.head");
+    std::filesystem::rename(folder_.path() / "releases", folder_.path() / "handed-over");
     const Manifest& run = run_.manifest;
     append_audit(run_.secure, {"rebuild", {{"run_id", run.run_id}, {"content_digest", run.content_digest}}});
   });

@@ -4,6 +4,7 @@ test is started)."""
 import csv
 import itertools
 import json
+import os
 from fractions import Fraction
 
 from program import (
@@ -128,8 +129,20 @@ def test_releases_leave_objectors_out_and_are_accounted_for():
     assert entries[-1]["key_id"] == key_id and entries[-1]["left_out"] >= len(objectors)
     assert "A-1,1,University of Leeds" in run("register", job)
     run("verify", job)
-    log = folder / "run/secure/audit.log"
-    log.write_text(log.read_text().replace("University of Leeds", "University of Leads"))
+    # The last line of the log, the release, is cut off; then its head is made to fit.
+    log, head = folder / "run/secure/audit.log", folder / "run/secure/audit.head"
+    whole, lines = log.read_text(), log.read_text().splitlines(keepends=True)
+    log.write_text("".join(lines[:-1]))
+    assert "its end was cut off" in run("verify", job, expect=1)
+    for again in (("release", job, agreement), ("rebuild", job), ("export", job, "--index", folder / "again.csv")):
+        assert "its end was cut off" in run(*again, ranks=2, expect=1), again
+    assert not (folder / "releases" / "A-1-2").exists() and not (folder / "again.csv").exists()
+    head.write_text(f"{len(lines) - 1} {json.loads(lines[-2])['hash']}\n")
+    assert "does not have the release" in run("verify", job, expect=1)
+    assert "does not have the release" in run("release", job, agreement, expect=1)
+    log.write_text(whole)
+    run("verify", job)
+    log.write_text(whole.replace("University of Leeds", "University of Leads"))
     assert "FAILED audit log" in run("verify", job, expect=1)
 
 
@@ -182,9 +195,16 @@ def test_whatever_is_malformed_is_refused_and_nothing_is_made():
 
     for old, new, words in (("expiry = 2070-01-01", "expiry = 2014-04-02", "2014-04-02"),
                             ('columns = ["sex"]', 'columns = ["postcode"]', "'columns' in [persons]"),
-                            ('legal_basis = "section-261"\n', "", "legal_basis")):
+                            ('legal_basis = "section-261"\n', "", "legal_basis"),
+                            ('id = "A-1"', 'id = "../A-1"', "'id'"), ("k = 2", 'k = "2"', "'k'"),
+                            ("k = 2", "k = 18446744073709551616", "leeds.toml"),
+                            ('"University of Leeds"', '"University of Leads"', "University of Leads")):
         agreement.write_text(AGREEMENT.replace(old, new))
         refused(words, "release", job, agreement)
+    agreement.unlink()
+    os.mkfifo(agreement)  # nobody waits for what may never come
+    refused("not a regular file", "release", job, agreement, ranks=2)
+    agreement.unlink()
     agreement.write_bytes(bytes(range(256)))
     refused("leeds.toml", "release", job, agreement, ranks=2)
     agreement.write_text(AGREEMENT)

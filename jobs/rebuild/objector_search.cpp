@@ -146,10 +146,16 @@ std::vector<ObjectorSearch::Claimed> ObjectorSearch::claims_of(const Component& 
   std::vector<std::uint64_t> numbers;
   for (std::size_t begin = 0, end = 0; begin < order.size(); begin = end) {
     numbers.clear();
-    for (; end < order.size() && cluster_of(order[end]) == cluster_of(order[begin]); ++end) {
-      const std::uint64_t nhs = nodes[order[end]].valid_nhs;
+    const auto add_number = [&](std::uint64_t nhs) {
       if (nhs != 0 && ledger_.speaks_of(nhs, ObjectionKind::type1)) numbers.push_back(nhs);
+    };
+    bool has_own = false;
+    for (; end < order.size() && cluster_of(order[end]) == cluster_of(order[begin]); ++end) {
+      has_own = has_own || nodes[order[end]].valid_nhs != 0;
+      add_number(nodes[order[end]].valid_nhs);
     }
+    // A number that others have the better claim to is still the only one that it is known by.
+    for (std::size_t i = begin; i < end && !has_own; ++i) add_number(nodes[order[i]].disowned_nhs);
     std::sort(numbers.begin(), numbers.end());
     numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
     for (std::size_t i = begin; i < end; ++i) {
@@ -157,7 +163,7 @@ std::vector<ObjectorSearch::Claimed> ObjectorSearch::claims_of(const Component& 
       if (is_suppressed(node.counted)) continue;
       for (const std::uint64_t number : numbers) {
         // Rows under the number itself were held to the ledger as they were read.
-        if (nodes[order[i]].valid_nhs != number) claims.push_back({node.id, number, {}});
+        if (node.counted.identity.valid_nhs() != number) claims.push_back({node.id, number, {}});
       }
     }
   }

@@ -4,8 +4,9 @@
 // read; of them only their identifiers stay, as suppressed identities.  These are compared and clustered with all
 // others, on edges of their own, which displace no edge between identities of kept rows.  Where a cluster holds the
 // number of an objector, the rows of its other identities are held to the ledger by the days of their extracts, and
-// those that the objection bars are dropped.  Then the component is resolved again from what is left, so that what was
-// barred or dropped puts no two kept rows together and keeps none apart.
+// those that the objection bars are dropped; a number that others have the better claim to counts where the cluster has
+// no other.  Then the component is resolved again from what is left, so that what was barred or dropped puts no two
+// kept rows together and keeps none apart.
 //
 // An identity that fits an objector and somebody else equally well stays apart from both, as it would from any two
 // persons: it is not known to be the objector's, so it is kept, and not known to be the other's, so it is not linked.

@@ -9,6 +9,7 @@
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
 #include "engine/trace.hpp"
+#include "io/audit_log.hpp"
 #include "io/clock.hpp"
 #include "io/direct_writer.hpp"
 #include "io/files.hpp"
@@ -36,6 +37,7 @@ std::optional<RunLock> take_folders(const Communicator& comm, const JobFile& job
     if (!comm.is_root()) return;
     make_private_directory(job.secure);
     lock.emplace(job.secure);
+    check_audit_end(job.secure);
     make_private_directory(job.secure / "scratch");
     std::filesystem::create_directories(job.publish);
   });

@@ -1,6 +1,7 @@
 #include "jobs/release/admission.hpp"
 
 #include <span>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -30,7 +31,7 @@ SecretBytes naming_key(const Agreement& agreement, SecretBytes key) {
 }
 
 std::uint64_t admit_release(const std::filesystem::path& secure, const Agreement& agreement, const std::string& key_id,
-                            const Manifest& run) {
+                            const Manifest& run, const std::optional<std::filesystem::path>& release_folder) {
   const std::string name = agreement.path.string();
   const auto refuse = [&](const std::string& why) { throw UsageError(name + ": refused: " + why); };
   if (!key_id.empty() && key_id == run.key_id) {
@@ -39,7 +40,9 @@ std::uint64_t admit_release(const std::filesystem::path& secure, const Agreement
   std::uint64_t earlier = 0;
   bool has_run = false;
   std::string why;
+  ReleasesHeld held;
   read_audit_log(secure, [&](const AuditEntry& entry) {
+    held.take(entry);
     has_run = has_run || is_making_of(entry, run);
     if (!why.empty()) return;
     if (entry.action == "rebuild" && !key_id.empty() && entry.text("key_id") == key_id) {
@@ -67,6 +70,9 @@ std::uint64_t admit_release(const std::filesystem::path& secure, const Agreement
     throw Error("the audit log in " + secure.string() +
                 " does not have the making of this run: it was cut off, replaced or lost.  Bring it back, or rebuild");
   }
+  std::vector<std::filesystem::path> folders = {secure / kSecureReleases};
+  if (release_folder) folders.push_back(*release_folder);
+  held.check(folders);
   if (!why.empty()) refuse(why);
   return earlier + 1;
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "engine/secret_bytes.hpp"
@@ -20,10 +21,10 @@ std::string_view objections_basis(const Agreement& agreement) noexcept;
 //   if the agreement's id was another recipient's;
 //   if the recipient has had data on another basis, with objections applied or without: whoever has both can tell who
 //   objected.
-// Throws Error if the log's chain is broken or it does not have the making of the run: nothing is released that it
-// could not account for.
+// Throws Error if the log's chain is broken, or it does not have the making of the run or a release of its runs that is
+// still in release_folder or secure: nothing is released that it could not account for.
 std::uint64_t admit_release(const std::filesystem::path& secure, const Agreement& agreement, const std::string& key_id,
-                            const Manifest& run);
+                            const Manifest& run, const std::optional<std::filesystem::path>& release_folder);
 
 // The key that names are made under.  Where objections are not applied it is one that is derived from the agreement's,
 // so that files with and without those who object have no name in common, whatever run they are of and whether or not

@@ -147,7 +147,7 @@ Terms settle_terms(const Communicator& comm, const JobFile& job, const ReleaseSo
   agreed_step(comm, [&] {
     if (!comm.is_root()) return;
     try {
-      terms.number = admit_release(source.secure, terms.agreement, terms.key_id, source.manifest);
+      terms.number = admit_release(source.secure, terms.agreement, terms.key_id, source.manifest, job.release_folder);
     } catch (const UsageError& refusal) {
       append_audit(source.secure, {"refused",
                                    {{"agreement", terms.agreement.id},
@@ -397,7 +397,8 @@ int release(const Communicator& comm, const JobFile& job, const fs::path& agreem
   if (agreement.form == ReleaseForm::extract) require_k_anonymity(comm, source, terms, selection, fields);
 
   // What it is.
-  const fs::path base = agreement.form == ReleaseForm::identifiable ? source.secure / "releases" : *job.release_folder;
+  const fs::path base =
+      agreement.form == ReleaseForm::identifiable ? source.secure / kSecureReleases : *job.release_folder;
   ReleaseFolder folder(comm, base, fmt::format("{}-{}", agreement.id, terms.number));
   const std::uint64_t memory = memory_of_rank(job, placement) / 2;
   std::uint64_t rows = 0;

@@ -12,6 +12,7 @@
 #include "engine/parallel.hpp"
 #include "io/audit_log.hpp"
 #include "io/files.hpp"
+#include "io/job_file.hpp"
 #include "io/share_reader.hpp"
 #include "jobs/run_account.hpp"
 #include "jobs/verify/checks.hpp"
@@ -36,14 +37,28 @@ bool is_there(const InputFile& file) {
   return std::filesystem::is_regular_file(file.path, ignored);
 }
 
+// Where releases were put, as far as the job file that made the run is still there to say so.
+std::vector<std::filesystem::path> release_folders(const RunFiles& run) {
+  std::vector<std::filesystem::path> folders = {run.secure / kSecureReleases};
+  try {
+    const JobFile job = load_job_file(run.manifest.job_file);
+    if (job.release_folder) folders.push_back(*job.release_folder);
+  } catch (const Error&) {  // it is gone, or another file has its name
+  }
+  return folders;
+}
+
 void check_chain(const Communicator& comm, const RunFiles& run, CheckTable& table) {
   std::uint64_t entries = 0, violations = 0;
   bool has_run = !comm.is_root();
-  std::string detail;
+  std::string detail, not_held;
+  ReleasesHeld held;
+  std::uint64_t releases = 0;
   if (comm.is_root()) {
     try {
       const AuditChain chain = read_audit_log(run.secure, [&](const AuditEntry& entry) {
         ++entries;
+        held.take(entry);
         has_run = has_run || is_making_of(entry, run.manifest);
       });
       if (chain.torn_bytes > 0) {
@@ -55,10 +70,16 @@ void check_chain(const Communicator& comm, const RunFiles& run, CheckTable& tabl
       violations = 1;
       detail = error.what();
     }
+    try {
+      releases = held.check(release_folders(run));
+    } catch (const Error& error) {
+      not_held = error.what();
+    }
   }
   table.add("audit log is one unbroken chain", entries, violations, detail);
   table.add("audit log has the making of this run", comm.is_root() ? 1 : 0, has_run ? 0 : 1,
             "it was cut off, replaced or lost");
+  table.add("audit log has the releases that are still there", releases, not_held.empty() ? 0 : 1, not_held);
 }
 
 void check_ledger(const Communicator& comm, const RunFiles& run, CheckTable& table) {
