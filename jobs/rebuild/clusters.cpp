@@ -105,6 +105,11 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
                     }).items;
 
   if (search != nullptr) search->bring_edges(comm, identities, component_of, component_rank);
+  // A bit an identity is enough from here on.
+  std::vector<bool> is_alone(component_of.size());
+  std::transform(component_of.begin(), component_of.end(), is_alone.begin(),
+                 [](std::uint64_t component) { return component == kAlone; });
+  release(component_of);
 
   sort_by_key(
       nodes, [](const ComponentNode& node) { return node.component; },
@@ -181,7 +186,7 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
   for (PersonDrafts& drafts : task_drafts) append_drafts(result, std::move(drafts));
   std::uint64_t apart = 0;
   for (std::size_t i = 0; i < identities.owned.size(); ++i) {
-    if (component_of[i] != kAlone || is_suppressed(identities.owned[i])) continue;
+    if (!is_alone[i] || is_suppressed(identities.owned[i])) continue;
     if (evidence[i].has(Evidence::several_patients)) {
       add_apart(identities.first_id + i, identities.owned[i], evidence[i], result);
       ++apart;
