@@ -51,14 +51,10 @@ std::uint64_t big_endian(const unsigned char* bytes) noexcept {
   return value;
 }
 
-// Hexadecimal digits of 128 bits, a vector lane each: compilers give such vectors whatever registers a machine has.
-using Digits = std::uint8_t __attribute__((vector_size(32)));
-using DigitPairs = std::uint16_t __attribute__((vector_size(32)));
+// Half of the 32 hexadecimal digits of 128 bits, a lane each.  No wider, and signed: what compilers are not told that a
+// machine compares at once, they compare lane by lane.
+using Digits = signed char __attribute__((vector_size(16)));
 using Bytes = std::uint8_t __attribute__((vector_size(16)));
-
-// The pairs are two digits each as they lie in memory, the more significant first.
-constexpr int kFirst = std::endian::native == std::endian::big ? 8 : 0;
-constexpr int kSecond = 8 - kFirst;
 
 std::uint64_t big_endian_of(std::uint64_t value) noexcept {
   if constexpr (std::endian::native == std::endian::big) return value;
@@ -182,25 +178,36 @@ struct Pseudonymiser::State {
 
 std::array<char, 32> hex_digits(const Pseudonym& pseudonym) noexcept {
   const std::array<std::uint64_t, 2> words = {big_endian_of(pseudonym.high), big_endian_of(pseudonym.low)};
-  const auto wide = __builtin_convertvector(__builtin_bit_cast(Bytes, words), DigitPairs);
-  const auto nibbles = __builtin_bit_cast(Digits, (wide >> 4) << kFirst | (wide & 0x0F) << kSecond);
-  const auto is_letter = static_cast<Digits>(nibbles > 9);
-  return std::bit_cast<std::array<char, 32>>(nibbles + '0' + (is_letter & ('a' - '0' - 10)));
+  const auto bytes = __builtin_bit_cast(Bytes, words);
+  const auto digits_of = [](Bytes nibbles) {
+    const auto values = __builtin_bit_cast(Digits, nibbles);
+    return values + '0' + ((values > 9) & ('a' - '0' - 10));
+  };
+  const Digits first = digits_of(bytes >> 4), second = digits_of(bytes & 0x0F);
+  const std::array<Digits, 2> digits = {
+      __builtin_shufflevector(first, second, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23),
+      __builtin_shufflevector(first, second, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)};
+  return std::bit_cast<std::array<char, 32>>(digits);
 }
 
 Pseudonym parse_pseudonym(const char* digits) {
-  Digits text;
-  std::memcpy(&text, digits, sizeof text);
-  const Digits as_digit = text - '0', as_letter = text - ('a' - 10);
-  const auto is_digit = static_cast<Digits>(as_digit <= 9);
-  const auto is_letter = static_cast<Digits>(as_letter >= 10) & static_cast<Digits>(as_letter <= 15);
-  const auto known = std::bit_cast<std::array<std::uint64_t, 4>>(is_digit | is_letter);
-  if ((known[0] & known[1] & known[2] & known[3]) != ~std::uint64_t{0}) {
+  Digits known;
+  const auto values_of = [&known](const char* half) {
+    Digits text;
+    std::memcpy(&text, half, sizeof text);
+    const Digits is_digit = (text > '0' - 1) & (text < '9' + 1), is_letter = (text > 'a' - 1) & (text < 'f' + 1);
+    known &= is_digit | is_letter;
+    return __builtin_bit_cast(Bytes, ((text - '0') & is_digit) | ((text - ('a' - 10)) & is_letter));
+  };
+  std::memset(&known, 0xFF, sizeof known);
+  const Bytes left = values_of(digits), right = values_of(digits + sizeof(Digits));
+  const auto whole = std::bit_cast<std::array<std::uint64_t, 2>>(known);
+  if ((whole[0] & whole[1]) != ~std::uint64_t{0}) {
     throw Error("a pseudonym of the dataset is not 32 hexadecimal digits");
   }
-  const auto pairs = __builtin_bit_cast(DigitPairs, (as_digit & is_digit) | (as_letter & is_letter));
-  const auto bytes = __builtin_convertvector((pairs >> kFirst & 0x0F) << 4 | (pairs >> kSecond & 0x0F), Bytes);
-  const auto words = std::bit_cast<std::array<std::uint64_t, 2>>(bytes);
+  const Bytes first = __builtin_shufflevector(left, right, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  const Bytes second = __builtin_shufflevector(left, right, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+  const auto words = std::bit_cast<std::array<std::uint64_t, 2>>(first << 4 | second);
   return {big_endian_of(words[0]), big_endian_of(words[1])};
 }
 

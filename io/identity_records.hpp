@@ -13,6 +13,7 @@
 #include "engine/identity.hpp"
 #include "engine/provenance.hpp"
 #include "engine/pseudonym.hpp"
+#include "io/record_parts.hpp"
 #include "partition/communicator.hpp"
 
 namespace ligature {
@@ -27,7 +28,10 @@ struct IdentityRecord {
   Provenance provenance;
 };
 
-// secure/identities/part-00000 ..., one a rank.  Writes the records of this rank, first_id onwards, in pieces.
+extern const RecordForm kIdentityRecordForm;
+
+// secure/identities/part-00000 ..., one a rank.  Writes the records of this rank, first_id onwards, in pieces; and
+// beside them secure/claims (number_claims.hpp).
 class IdentityRecordWriter {
  public:
   // Opens this rank's part under a temporary name; creates the folder (mode 0700) if need be.

@@ -9,8 +9,8 @@
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "engine/pseudonym.hpp"
-#include "io/identity_records.hpp"
 #include "io/manifest.hpp"
+#include "io/number_claims.hpp"
 #include "io/part_files.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
@@ -25,41 +25,24 @@ constexpr int kMostReaders = 8;
 
 using PseudonymText = std::array<char, 32>;
 
-enum class Claim : std::uint64_t { owned, carried, default_number };
-
-// A person who has an objecting number on a record.
-struct Carrier {
-  std::uint64_t nhs = 0;
-  Claim claim = Claim::owned;
-  Pseudonym person;
-};
-
-Claim claim_of(const IdentityRecord& record) noexcept {
-  if (record.evidence.has(Evidence::number_default)) return Claim::default_number;
-  // What was parted from the owner of its number and has gone back to it is the owner's.
-  const bool parted = record.evidence.has(Evidence::number_disowned) && record.provenance.kind != LinkKind::returned;
-  return parted ? Claim::carried : Claim::owned;
-}
-
-std::vector<Carrier> read_carriers(const Communicator& comm, const std::filesystem::path& secure,
-                                   const ObjectionLedger& ledger, ObjectionKinds kinds, DayNumber on) {
-  std::vector<Carrier> carriers;
+// Of numbers that object.
+std::vector<NumberClaim> read_carriers(const Communicator& comm, const std::filesystem::path& secure,
+                                       const ObjectionLedger& ledger, ObjectionKinds kinds, DayNumber on) {
+  std::vector<NumberClaim> carriers;
   agreed_step(comm, [&] {
     // Threads read shares of their own, since the reading is most of the work; not many, since each opens all parts.
     const int shares = std::min(num_threads(), kMostReaders);
-    PerThread<std::vector<Carrier>> found;
+    PerThread<std::vector<NumberClaim>> found;
     for_each_item(static_cast<std::size_t>(shares), [&](std::size_t share) {
-      std::vector<Carrier>& mine = found.local();
-      IdentityRecordReader reader(secure, comm.rank() * shares + static_cast<int>(share), comm.size() * shares);
+      std::vector<NumberClaim>& mine = found.local();
+      NumberClaimReader reader(secure, comm.rank() * shares + static_cast<int>(share), comm.size() * shares);
       for (auto piece = reader.next_piece(); !piece.empty(); piece = reader.next_piece()) {
-        for (const IdentityRecord& record : piece) {
-          const std::uint64_t nhs = record.identity.valid_nhs();
-          if (nhs == 0 || record.rows == 0 || !ledger.stands(nhs, kinds, on)) continue;
-          mine.push_back({nhs, claim_of(record), record.person});
+        for (const NumberClaim& claim : piece) {
+          if (ledger.stands(claim.nhs(), kinds, on)) mine.push_back(claim);
         }
       }
     });
-    found.for_each([&](const std::vector<Carrier>& of) { carriers.insert(carriers.end(), of.begin(), of.end()); });
+    found.for_each([&](const std::vector<NumberClaim>& of) { carriers.insert(carriers.end(), of.begin(), of.end()); });
   });
   return carriers;
 }
@@ -71,20 +54,20 @@ struct Bound {
 };
 
 // Of each number, the persons that it binds.
-std::vector<Bound> bound_persons(std::vector<Carrier>&& carriers, Objectors& found) {
-  sort_items(carriers.begin(), carriers.end(), [](const Carrier& a, const Carrier& b) {
-    if (a.nhs != b.nhs) return a.nhs < b.nhs;
-    if (a.claim != b.claim) return a.claim < b.claim;
-    return a.person < b.person;
+std::vector<Bound> bound_persons(std::vector<NumberClaim>&& carriers, Objectors& found) {
+  sort_items(carriers.begin(), carriers.end(), [](const NumberClaim& a, const NumberClaim& b) {
+    if (a.nhs() != b.nhs()) return a.nhs() < b.nhs();
+    if (a.claim() != b.claim()) return a.claim() < b.claim();
+    return a.person() < b.person();
   });
   std::vector<Bound> bound;
   for (std::size_t begin = 0, end = 0; begin < carriers.size(); begin = end) {
-    const Carrier& best = carriers[begin];
+    const NumberClaim& best = carriers[begin];
     ++found.numbers;
-    found.default_numbers += best.claim == Claim::default_number;
-    for (end = begin; end < carriers.size() && carriers[end].nhs == best.nhs; ++end) {
-      if (carriers[end].claim == Claim::default_number) continue;
-      bound.push_back({carriers[end].person, carriers[end].claim == best.claim ? 0U : 1U});
+    found.default_numbers += best.claim() == Claim::default_number;
+    for (end = begin; end < carriers.size() && carriers[end].nhs() == best.nhs(); ++end) {
+      if (carriers[end].claim() == Claim::default_number) continue;
+      bound.push_back({carriers[end].person(), carriers[end].claim() == best.claim() ? 0U : 1U});
     }
   }
   return bound;
@@ -141,10 +124,10 @@ PseudonymText first_pseudonym(const DatasetReader& dataset, std::size_t column, 
 Objectors find_objectors(const Communicator& comm, const std::filesystem::path& secure, const DatasetReader& dataset,
                          const ObjectionLedger& ledger, ObjectionKinds kinds, DayNumber on) {
   Objectors found;
-  std::vector<Carrier> carriers = read_carriers(comm, secure, ledger, kinds, on);
+  std::vector<NumberClaim> carriers = read_carriers(comm, secure, ledger, kinds, on);
   const ShardMap shard_map(comm.size());
-  carriers = shuffle(comm, std::move(carriers), [&](const Carrier& carrier) {
-               return shard_map.owner(shard_of(linkage_key(carrier.nhs)));
+  carriers = shuffle(comm, std::move(carriers), [&](const NumberClaim& carrier) {
+               return shard_map.owner(shard_of(linkage_key(carrier.nhs())));
              }).items;
   std::vector<Bound> bound = bound_persons(std::move(carriers), found);
 

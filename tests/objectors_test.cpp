@@ -11,6 +11,7 @@
 #include "engine/error.hpp"
 #include "io/dataset.hpp"
 #include "io/files.hpp"
+#include "io/number_claims.hpp"
 #include "tests/shared_folder.hpp"
 #include "tests/tiny_run.hpp"
 
@@ -120,6 +121,49 @@ TEST_F(ObjectorsOfARun, are_not_those_who_carry_a_number_that_a_system_writes_fo
   const Objectors found = find(ledger);
   EXPECT_TRUE(rows(found).empty());
   EXPECT_EQ(found.default_numbers, 1U);
+}
+
+// Claims that a build of old did not write, or that a run before this one left behind, are had from the identity
+// records.
+TEST_F(ObjectorsOfARun, are_the_same_without_claims_apart_or_with_those_of_another_run) {
+  const std::vector<std::size_t> people = numbered();
+  const ObjectionLedger ledger({{number_of(people[0]), 100, ObjectionKind::type2, false},
+                                {number_of(people[5]), 100, ObjectionKind::type2, false}});
+  run_.persons[people[3]].identity = run_.persons[people[0]].identity;
+  run_.persons[people[3]].flags = Evidence::number_disowned;
+  const std::vector<std::uint64_t> expected{people[0], people[5]};
+  EXPECT_EQ(rows(find(ledger)), expected);
+  const DatasetReader dataset(run_.publish / kDatasetFile);
+  const SharedFolder other_folder(world_);
+  TinyRun other(other_folder.path(), 20);
+  other.write(world_);
+  EXPECT_TRUE(NumberClaimReader(run_.secure, 0, 1).apart());
+  const auto change = [&](const auto& how) {
+    world_.barrier();
+    if (world_.is_root()) how();
+    world_.barrier();
+    EXPECT_FALSE(NumberClaimReader(run_.secure, 0, 1).apart());
+    EXPECT_EQ(rows(find_objectors(world_, run_.secure, dataset, ledger, kType2, kMissingDay)), expected);
+  };
+  change([&] { std::filesystem::remove_all(run_.secure / "claims"); });
+  change([&] { std::filesystem::copy(other.secure / "claims", run_.secure / "claims"); });
+}
+
+// A claim lost would be an objection lost.
+TEST_F(ObjectorsOfARun, cannot_be_told_from_damaged_claims) {
+  const ObjectionLedger ledger({{number_of(numbered()[0]), 100, ObjectionKind::type2, false}});
+  run_.write(world_);
+  const DatasetReader dataset(run_.publish / kDatasetFile);
+  const std::filesystem::path part = run_.secure / "claims/part-00000";
+  const auto refused_after = [&](const auto& change) {
+    world_.barrier();
+    if (world_.is_root()) change();
+    world_.barrier();
+    EXPECT_THROW(find_objectors(world_, run_.secure, dataset, ledger, kType2, kMissingDay), Error);
+  };
+  refused_after([&] { File::open_update(part).write_at(80, std::as_bytes(std::span("?"))); });
+  refused_after([&] { std::filesystem::resize_file(part, std::filesystem::file_size(part) - 24); });
+  refused_after([&] { std::filesystem::resize_file(part, 10); });
 }
 
 TEST_F(ObjectorsOfARun, cannot_be_told_with_the_secure_folder_of_another_run) {

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <cstring>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,10 @@
 #include <sys/stat.h>
 
 #include "engine/error.hpp"
+#include "engine/xxhash.hpp"
 #include "io/files.hpp"
+#include "io/number_claims.hpp"
+#include "io/record_parts.hpp"
 #include "jobs/jobs.hpp"
 #include "jobs/verify/checks.hpp"
 #include "tests/shared_folder.hpp"
@@ -269,6 +273,31 @@ TEST_F(Verify, link_to_an_identity_beyond_the_run_is_found) {
 TEST_F(Verify, damaged_identity_records_are_found) {
   EXPECT_EQ(failures_after([](const TinyRun& run) { overwrite(run.secure / "identities/part-00000", 40, "?????"); }),
             Names{"identity records are whole"});
+}
+
+// Whoever changes them would choose whom a release leaves out.
+TEST_F(Verify, claims_to_numbers_that_are_not_those_of_the_records_are_found) {
+  const Names kClaims{"claims to numbers are those of the identity records"};
+  EXPECT_EQ(failures_after([](const TinyRun& run) { overwrite(run.secure / "claims/part-00000", 90, "?"); }), kClaims);
+  EXPECT_EQ(failures_after([](const TinyRun& run) {
+              // Somebody else's, in a piece that is whole by its checksum.
+              const RecordPart part = open_record_part(kNumberClaimForm, run.secure, 0);
+              std::vector<NumberClaim> claims(part.header.count);
+              read_record_piece(kNumberClaimForm, part, 0, std::as_writable_bytes(std::span(claims)));
+              Pseudonym other = claims[3].person();
+              other.low ^= 1;
+              claims[3] = {claims[3].nhs(), claims[3].claim(), other};
+              const std::uint64_t checksum =
+                  XXH3_64bits_withSeed(claims.data(), claims.size() * sizeof claims[0], part.header.first_id);
+              const File file = File::open_update(part.file.path());
+              file.write_at(sizeof(PartHeader), std::as_bytes(std::span(&checksum, 1)));
+              file.write_at(sizeof(PartHeader) + sizeof checksum, std::as_bytes(std::span(claims)));
+            }),
+            kClaims);
+}
+
+TEST_F(Verify, run_of_a_build_that_wrote_no_claims_holds) {
+  EXPECT_EQ(failures_after([](const TinyRun& run) { std::filesystem::remove_all(run.secure / "claims"); }), Names{});
 }
 
 // Identifiers where they must not be.

@@ -8,6 +8,7 @@
 
 #include "engine/error.hpp"
 #include "io/files.hpp"
+#include "io/number_claims.hpp"
 #include "jobs/rebuild/coverage.hpp"
 #include "jobs/verify/checks.hpp"
 
@@ -180,6 +181,11 @@ void check_manifest(const Communicator& comm, const RunFiles& run, CheckTable& t
       folders.expect(::stat(folder.c_str(), &status) == 0 && S_ISDIR(status.st_mode), "no folder " + folder.string());
       folders.expect((status.st_mode & 07777U) == S_IRWXU, "the mode of " + folder.string() + " is not 0700");
     }
+    // A build of old made none.
+    const std::filesystem::path claims = run.secure / kNumberClaimForm.folder;
+    struct stat status {};
+    folders.expect(::stat(claims.c_str(), &status) != 0 || (status.st_mode & 07777U) == S_IRWXU,
+                   "the mode of " + claims.string() + " is not 0700");
     try {
       folders.expect(read_small_file(run.secure / "manifest.json", std::size_t{1} << 30) ==
                          read_small_file(run.publish / "manifest.json", std::size_t{1} << 30),
