@@ -54,7 +54,15 @@ inline std::uint8_t twins_of(const Evidence& evidence) noexcept {
 
 // The identity as it counts in comparison: what is not evidence is missing, and the rarities are in its spare bits.
 // Not for one-time identities, which are never compared.
-Identity weighed(const Identity& identity, const Evidence& evidence) noexcept;
+inline Identity weighed(const Identity& identity, const Evidence& evidence) noexcept {
+  Identity result = identity;
+  if ((evidence.flags & (Evidence::number_disowned | Evidence::number_default)) != 0) result.first &= kWithoutNumber;
+  if (evidence.has(Evidence::birth_default)) result.second &= kWithoutBirth;
+  if (evidence.has(Evidence::number_thin)) result.first |= 1;
+  if (evidence.has(Evidence::suppressed)) result.first |= 2;
+  result.second |= std::uint64_t{evidence.birth} << 7 | evidence.postcode;
+  return result;
+}
 
 // Of a weighed identity: a valid number that may be another's, where the file says that such numbers often are.
 constexpr bool is_thin(const Identity& identity) noexcept {

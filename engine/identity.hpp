@@ -59,6 +59,8 @@ struct Identity {
   [[nodiscard]] PackedPostcode postcode() const noexcept { return (second >> 14) & 0x3FFFFFFFFULL; }
 };
 static_assert(sizeof(Identity) == 16);
+// The first word but for the number and its status; the second but for the date of birth.
+inline constexpr std::uint64_t kWithoutNumber = (1ULL << 28) - 1, kWithoutBirth = (1ULL << 48) - 1;
 
 // Packs and unpacks without loss (status one_time excepted: it has no fields to give back but the last three).
 inline Identity pack(const IdentityFields& fields) noexcept {

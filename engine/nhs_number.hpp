@@ -4,6 +4,8 @@
 // digit correct); the ranges as collated by the uk-fci/nhs-number project.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -44,20 +46,27 @@ std::uint64_t nhs_digits_bcd(std::uint64_t value) noexcept;
 
 // Calls visit(number) for every valid number that becomes this one by one wrong digit or one exchange of neighbouring
 // digits, each once, in a fixed order.  Of a number that fails the check there are about a dozen.
+//
+// With the sum of the check at s (mod 11) one digit at a position of weight w can only be meant to be what it is less
+// s / w, and two neighbours only to be exchanged where the left is greater than the right by s: nothing is tried.
 template <typename Visit>
 void for_each_valid_neighbour(std::uint64_t number, const Visit& visit) {
+  constexpr std::array<std::uint64_t, 11> kInverse{0, 1, 6, 4, 3, 9, 2, 8, 7, 5, 10};  // modulo 11
+  std::array<std::uint64_t, 10> digits;                                                // the check digit first
+  std::uint64_t sum = 0, left = number;
+  for (std::size_t position = 0; position < 10; ++position, left /= 10) {
+    digits[position] = left % 10;
+    sum += digits[position] * (position + 1);
+  }
+  sum %= 11;
   std::uint64_t power = 1;
-  for (int position = 0; position < 10; ++position, power *= 10) {
-    const std::uint64_t digit = number / power % 10;
-    const std::uint64_t others = number - digit * power;
-    for (std::uint64_t meant = 0; meant < 10; ++meant) {
-      if (meant != digit && nhs_check_digit_ok(others + meant * power)) visit(others + meant * power);
-    }
+  for (std::size_t position = 0; position < 10; ++position, power *= 10) {
+    const std::uint64_t digit = digits[position], meant = (digit + (11 - sum) * kInverse[position + 1]) % 11;
+    if (meant < 10 && meant != digit) visit(number + meant * power - digit * power);
     if (position == 9) break;
-    const std::uint64_t next = number / (power * 10) % 10;
-    if (next == digit) continue;  // an exchange that changes nothing
-    const std::uint64_t exchanged = number - (next * 10 + digit) * power + (digit * 10 + next) * power;
-    if (nhs_check_digit_ok(exchanged)) visit(exchanged);
+    const std::uint64_t next = digits[position + 1];
+    if (next == digit || (11 + next - digit) % 11 != sum) continue;
+    visit(number - (next * 10 + digit) * power + (digit * 10 + next) * power);
   }
 }
 

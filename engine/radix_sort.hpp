@@ -13,7 +13,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <memory>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -21,6 +20,7 @@
 
 #include "engine/counting_sort.hpp"
 #include "engine/parallel.hpp"
+#include "engine/raw_items.hpp"
 
 namespace ligature {
 
@@ -51,29 +51,80 @@ void for_each_run(std::span<T> items, const KeyOf& key_of, const Visit& visit) {
   }
 }
 
-// One bucket: from moves to sorted.
+// Where items of one bucket lie one after the other.
+struct Run {
+  std::uint64_t begin = 0, end = 0;
+};
+
+// One bucket: what lies in the runs of from, ascending, moves to sorted.
 template <typename T, typename KeyOf>
-void sort_bucket(std::span<const T> from, std::span<T> sorted, const KeyOf& key_of, const Stretch& stretch,
-                 unsigned bucket_bits, std::vector<std::uint64_t>& places, std::vector<std::uint64_t>& other) {
+void sort_bucket(const T* from, std::span<const Run> runs, std::span<T> sorted, const KeyOf& key_of,
+                 const Stretch& stretch, unsigned bucket_bits, std::vector<std::uint64_t>& places,
+                 std::vector<std::uint64_t>& other) {
   const auto by_key = [&](const T& a, const T& b) { return key_of(a) < key_of(b); };
-  const auto first_other =
-      std::find_if(from.begin(), from.end(), [&](const T& item) { return key_of(item) != key_of(from.front()); });
-  if (first_other == from.end() || from.size() > std::numeric_limits<std::uint32_t>::max()) {
-    std::copy(from.begin(), from.end(), sorted.begin());
-    if (first_other != from.end()) std::stable_sort(sorted.begin(), sorted.end(), by_key);
-    return;
+  if (sorted.empty()) return;
+  places.resize(sorted.size());
+  std::uint64_t different = 0;
+  std::size_t count = 0;
+  const std::uint64_t key =
+      key_of(from[std::find_if(runs.begin(), runs.end(), [](const Run& run) { return run.begin != run.end; })->begin]);
+  for (const Run& run : runs) {
+    for (std::uint64_t i = run.begin; i < run.end; ++i) {
+      different |= key_of(from[i]) ^ key;
+      places[count++] = stretch(key_of(from[i])) << bucket_bits >> 32 << 32 | static_cast<std::uint32_t>(i);
+    }
   }
-  places.resize(from.size());
-  for (std::size_t i = 0; i < from.size(); ++i) {
-    places[i] = stretch(key_of(from[i])) << bucket_bits >> 32 << 32 | i;
+  if (different == 0 || runs.back().end > std::numeric_limits<std::uint32_t>::max()) {
+    auto to = sorted.begin();
+    for (const Run& run : runs) to = std::copy(from + run.begin, from + run.end, to);
+    if (different != 0) std::stable_sort(sorted.begin(), sorted.end(), by_key);
+    return;
   }
   sort_places(places, other);
   bool is_told_apart = true;  // by the bits that were sorted
-  for (std::size_t i = 0; i < from.size(); ++i) {
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
     sorted[i] = from[static_cast<std::uint32_t>(places[i])];
     is_told_apart = is_told_apart && (i == 0 || !by_key(sorted[i], sorted[i - 1]));
   }
   if (!is_told_apart) std::stable_sort(sorted.begin(), sorted.end(), by_key);
+}
+
+// A bucket that lies in one piece.
+template <typename T, typename KeyOf>
+void sort_bucket(std::span<const T> from, std::span<T> sorted, const KeyOf& key_of, const Stretch& stretch,
+                 unsigned bucket_bits, std::vector<std::uint64_t>& places, std::vector<std::uint64_t>& other) {
+  const Run run{0, from.size()};
+  sort_bucket(from.data(), std::span(&run, 1), sorted, key_of, stretch, bucket_bits, places, other);
+}
+
+// Sorts dealt items, bucket by bucket: a bucket is so many runs of from, ascending.
+template <typename T, typename KeyOf, typename Less>
+void sort_dealt(const T* from, std::span<const Run> runs, std::size_t runs_a_bucket, std::span<T> sorted,
+                const KeyOf& key_of, const Stretch& stretch, unsigned bucket_bits, const Less& less) {
+  constexpr bool has_less = !std::is_same_v<Less, std::nullptr_t>;
+  const std::size_t buckets = runs.size() / runs_a_bucket;
+  std::vector<std::uint64_t> first(buckets + 1, 0);
+  for (std::size_t bucket = 0; bucket < buckets; ++bucket) {
+    first[bucket + 1] = first[bucket];
+    for (const Run& run : runs.subspan(bucket * runs_a_bucket, runs_a_bucket)) first[bucket + 1] += run.end - run.begin;
+  }
+  struct Scratch {
+    std::vector<std::uint64_t> places, other;
+  };
+  PerThread<Scratch> scratch;
+  for_blocks(buckets, 8, [&](std::size_t begin, std::size_t end) {
+    Scratch& mine = scratch.local();
+    for (std::size_t bucket = begin; bucket < end; ++bucket) {
+      const std::span<T> here = sorted.subspan(first[bucket], first[bucket + 1] - first[bucket]);
+      sort_bucket(from, runs.subspan(bucket * runs_a_bucket, runs_a_bucket), here, key_of, stretch, bucket_bits,
+                  mine.places, mine.other);
+      if constexpr (has_less) {
+        for_each_run(here, key_of, [&](T* run, T* run_end) {
+          if (run_end - run > 1) std::sort(run, run_end, less);
+        });
+      }
+    }
+  });
 }
 
 }  // namespace radix_sort_detail
@@ -84,7 +135,6 @@ template <typename T, typename KeyOf, typename Less>
 void sort_by_key(std::vector<T>& items, const KeyOf& key_of, const Less& less) {
   using namespace radix_sort_detail;
   static_assert(std::is_trivially_copyable_v<T>);
-  constexpr bool has_less = !std::is_same_v<Less, std::nullptr_t>;
   const std::size_t count = items.size();
   if (count < 2) return;
 
@@ -113,36 +163,33 @@ void sort_by_key(std::vector<T>& items, const KeyOf& key_of, const Less& less) {
   };
 
   SortPlan plan = plan_sort(count, std::size_t{1} << bits, bucket_of);
-  const auto dealt = std::make_unique_for_overwrite<T[]>(count);
+  RawItems<T> dealt(count);
   for_blocks(count, plan.grain, [&](std::size_t begin, std::size_t end) {
     std::uint64_t* const cursors = plan.cursors_of(begin);
     for (std::size_t i = begin; i < end; ++i) dealt[cursors[bucket_of(i)]++] = items[i];
   });
 
-  struct Scratch {
-    std::vector<std::uint64_t> places, other;
-  };
-  PerThread<Scratch> scratch;
-  for_blocks(std::size_t{1} << bits, 8, [&](std::size_t begin, std::size_t end) {
-    Scratch& mine = scratch.local();
-    for (std::size_t bucket = begin; bucket < end; ++bucket) {
-      const std::uint64_t first = plan.first[bucket], size = plan.first[bucket + 1] - first;
-      if (size == 0) continue;
-      const std::span<T> sorted = std::span(items).subspan(first, size);
-      sort_bucket(std::span<const T>(dealt.get() + first, size), sorted, key_of, stretch, bits, mine.places,
-                  mine.other);
-      if constexpr (has_less) {
-        for_each_run(sorted, key_of, [&](T* run, T* run_end) {
-          if (run_end - run > 1) std::sort(run, run_end, less);
-        });
-      }
-    }
-  });
+  std::vector<Run> runs(std::size_t{1} << bits);
+  for (std::size_t bucket = 0; bucket < runs.size(); ++bucket) {
+    runs[bucket] = {plan.first[bucket], plan.first[bucket + 1]};
+  }
+  sort_dealt(std::as_const(dealt).data(), std::span<const Run>(runs), 1, std::span(items), key_of, stretch, bits, less);
 }
 
 template <typename T, typename KeyOf>
 void sort_by_key(std::vector<T>& items, const KeyOf& key_of) {
   sort_by_key(items, key_of, nullptr);
+}
+
+// Sorts items that lie in buckets by the top bits of their keys already, each bucket in so many runs of dealt; those of
+// equal keys by less, or without one in the order of the runs.  Takes dealt, and frees it.
+template <typename T, typename KeyOf, typename Less>
+std::vector<T> sort_buckets(RawItems<T>&& dealt, std::span<const radix_sort_detail::Run> runs,
+                            std::size_t runs_a_bucket, unsigned bucket_bits, const KeyOf& key_of, const Less& less) {
+  const RawItems<T> from = std::move(dealt);
+  std::vector<T> sorted(from.size());
+  radix_sort_detail::sort_dealt(from.data(), runs, runs_a_bucket, std::span(sorted), key_of, {}, bucket_bits, less);
+  return sorted;
 }
 
 // The plain reference.

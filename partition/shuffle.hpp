@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "engine/raw_items.hpp"
 #include "partition/communicator.hpp"
 
 namespace ligature {
@@ -40,6 +41,10 @@ std::vector<std::uint64_t> exchange_into(const Communicator& comm, std::span<con
 // Collective.  Sends items [send_first[r], send_first[r+1]) to rank r.
 template <typename T>
 Received<T> exchange(const Communicator& comm, std::span<const T> items, std::span<const std::uint64_t> send_first);
+
+// Collective.  The same for items that lie in no vector; they are freed when they are sent.
+template <typename T>
+RawItems<T> exchange_raw(const Communicator& comm, RawItems<T>&& items, std::span<const std::uint64_t> send_first);
 
 // Collective.  Sends each item to rank destination(item); items of one source keep their order.  Items are consumed.
 // destination: a pure function, called from several threads and more than once an item.

@@ -82,5 +82,40 @@ TEST_P(RadixSort, sorts_equal_keys_by_another_order_if_there_is_one) {
   }
 }
 
+TEST_P(RadixSort, sorts_what_several_ranks_have_dealt_as_if_one_had) {
+  constexpr unsigned kBits = 6;
+  constexpr std::size_t kRanks = 3, kBuckets = std::size_t{1} << kBits;
+  std::mt19937_64 random(12);
+  const auto key_of = [](const Item<1>& item) { return item.key; };
+  for (const std::uint64_t different : {1U, 50U, 1U << 30}) {
+    const std::function<std::uint64_t()> key = [&] { return random() % different * 0x9E3779B97F4A7C15ULL; };
+    std::vector<Item<1>> plain;
+    std::vector<std::vector<Item<1>>> dealt;  // of one rank after the other
+    for (std::size_t rank = 0; rank < kRanks; ++rank) {
+      dealt.push_back(items_with<1>(rank == 1 ? 0 : 20'000, key));
+      plain.insert(plain.end(), dealt.back().begin(), dealt.back().end());
+      std::stable_sort(dealt.back().begin(), dealt.back().end(), [](const Item<1>& a, const Item<1>& b) {
+        return a.key >> (64 - kBits) < b.key >> (64 - kBits);
+      });
+    }
+    RawItems<Item<1>> items(plain.size());
+    std::vector<radix_sort_detail::Run> runs(kBuckets * kRanks);
+    std::uint64_t place = 0;
+    for (std::size_t rank = 0; rank < kRanks; ++rank) {
+      auto item = dealt[rank].begin();
+      for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
+        radix_sort_detail::Run& run = runs[bucket * kRanks + rank];
+        run.begin = place;
+        for (; item != dealt[rank].end() && item->key >> (64 - kBits) == bucket; ++item) items[place++] = *item;
+        run.end = place;
+      }
+    }
+    sort_by_key_plain(plain, key_of);
+    const std::vector<Item<1>> sorted =
+        sort_buckets(std::move(items), std::span<const radix_sort_detail::Run>(runs), kRanks, kBits, key_of, nullptr);
+    EXPECT_TRUE(sorted == plain) << different << " keys";
+  }
+}
+
 }  // namespace
 }  // namespace ligature

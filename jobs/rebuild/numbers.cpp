@@ -41,6 +41,10 @@ class NumberSettler {
 
   void settle(std::span<const NumberItem> members, std::span<const NumberItem> visitors, Findings& found) {
     if (members.empty()) return;
+    if (members.size() == 1 && visitors.empty()) {  // most numbers
+      found.report.numbers += members.front().counted.identity.has_valid_nhs();
+      return;
+    }
     members_.clear();
     for (const NumberItem& item : members) {
       members_.push_back({weighed_here(item), item.counted.rows, item.counted.datasets});

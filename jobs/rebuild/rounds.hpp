@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -15,6 +16,8 @@
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
+#include "engine/raw_items.hpp"
+#include "engine/release.hpp"
 #include "jobs/rebuild/identities.hpp"
 #include "partition/communicator.hpp"
 #include "partition/shard_map.hpp"
@@ -104,47 +107,88 @@ std::vector<Range> groups_of(std::span<const Item> items, std::uint64_t fewest) 
   return groups;
 }
 
+// Keys have so many leading bits by which items are dealt to buckets that fit in a core's cache.
+constexpr unsigned bucket_bits_of(std::uint64_t items) noexcept {
+  constexpr std::uint64_t kItemsPerBucket = 1U << 13;
+  constexpr unsigned kMostBits = 12;  // of more open buckets the ends no longer lie in cache
+  return std::min(static_cast<unsigned>(std::bit_width(items / kItemsPerBucket)), kMostBits);
+}
+
 // Collective.  One round: this rank's items by key, those of one key by less, or without one in the order of their
 // identities' numbers.  sieve: the same for all rounds, of no pass else.  make(i, add): calls add(key, build) for each
 // item of owned identity i, where build() gives it; a pure function, called twice or more, from several threads.
+//
+// Items are counted, made where they are sent from, by bucket, and sorted bucket by bucket from where they arrived:
+// each is written three times, and read as often.
 template <typename Item, typename Make, typename Less = std::nullptr_t>
 std::vector<Item> bring_together(const Communicator& comm, const Identities& identities, std::uint64_t round,
                                  std::uint64_t rounds, RoundSieve& sieve, const Make& make, const Less& less = {}) {
   const ShardMap shard_map(comm.size());
   const auto ranks = static_cast<std::size_t>(comm.size());
+  const unsigned bits = bucket_bits_of(identities.total / rounds);
+  // A bucket may lie across ranks: then each has its own part of it.  Both numbers rise with the key, so their sum
+  // tells the parts apart.
+  const std::size_t buckets = (std::size_t{1} << bits) + ranks - 1;
+  std::vector<std::uint16_t> owner_of(kShards);
+  for (ShardId shard = 0; shard < kShards; ++shard)
+    owner_of[shard] = static_cast<std::uint16_t>(shard_map.owner(shard));
+  const auto bucket_of = [&](std::uint64_t key) {
+    return static_cast<std::size_t>(key >> 32 >> (32 - bits)) + owner_of[shard_of(key)];
+  };
+  const auto first_bucket = [&](std::size_t rank) {
+    const std::uint64_t shard = rank == ranks ? kShards : shard_map.shards_of(static_cast<int>(rank)).begin;
+    return shard == kShards ? buckets : bucket_of(shard << (64 - kShardBits));
+  };
   sieve.mark(identities.owned.size(), rounds, make);
   const auto for_each_in = [&](std::size_t begin, std::size_t end, const auto& visit) {
     sieve.for_each(begin, end, round, [&](std::size_t i) {
       make(i, [&](std::uint64_t key, const auto& build) {
-        if (is_of_round(key, round, rounds)) {
-          visit(static_cast<std::size_t>(shard_map.owner(shard_of(key))), build);
-        }
+        if (is_of_round(key, round, rounds)) visit(bucket_of(key), build);
       });
     });
   };
-  // Items are counted first, and then made where they are sent from.
-  const std::size_t grain = std::max(std::size_t{1} << 14, 16 * ranks);
-  std::vector<std::uint64_t> places((identities.owned.size() / grain + 1) * ranks, 0), first(ranks + 1, 0);
-  const auto places_of = [&](std::size_t begin) { return places.data() + begin / grain * ranks; };
+  const std::size_t grain = std::max(std::size_t{1} << 14, 16 * buckets);  // cursors take half a byte an identity
+  std::vector<std::uint64_t> places((identities.owned.size() / grain + 1) * buckets, 0), first(buckets + 1, 0);
+  const auto places_of = [&](std::size_t begin) { return places.data() + begin / grain * buckets; };
   for_blocks(identities.owned.size(), grain, [&](std::size_t begin, std::size_t end) {
     std::uint64_t* const counts = places_of(begin);
     for_each_in(begin, end, [&](std::size_t to, const auto&) { ++counts[to]; });
   });
-  for (std::size_t to = 0; to < ranks; ++to) {
+  for (std::size_t to = 0; to < buckets; ++to) {
     first[to + 1] = first[to];
-    for (std::size_t at = to; at < places.size(); at += ranks) {
+    for (std::size_t at = to; at < places.size(); at += buckets) {
       first[to + 1] += std::exchange(places[at], first[to + 1]);
     }
   }
-  std::vector<Item> items(first.back());
+  // How many of each of this rank's buckets come from each rank.
+  std::vector<std::uint64_t> counts(buckets), first_sent(ranks + 1), first_count(ranks + 1);
+  for (std::size_t to = 0; to < buckets; ++to) counts[to] = first[to + 1] - first[to];
+  for (std::size_t rank = 0; rank <= ranks; ++rank) {
+    first_count[rank] = first_bucket(rank);
+    first_sent[rank] = first[first_count[rank]];
+  }
+  if (ranks > 1) counts = exchange(comm, std::span<const std::uint64_t>(counts), first_count).items;
+  const std::size_t own = counts.size() / ranks;
+  std::vector<radix_sort_detail::Run> runs(counts.size());  // by bucket, then source
+  std::uint64_t received = 0;
+  for (std::size_t source = 0; source < ranks; ++source) {
+    for (std::size_t bucket = 0; bucket < own; ++bucket) {
+      const std::uint64_t count = counts[source * own + bucket];
+      runs[bucket * ranks + source] = {received, received + count};
+      received += count;
+    }
+  }
+  // What is sorted fits where they were made: memory that nothing else has used is dear.
+  RawItems<Item> made(first.back(), received);
   for_blocks(identities.owned.size(), grain, [&](std::size_t begin, std::size_t end) {
     std::uint64_t* const next = places_of(begin);
-    for_each_in(begin, end, [&](std::size_t to, const auto& build) { items[next[to]++] = build(); });
+    for_each_in(begin, end, [&](std::size_t to, const auto& build) { made[next[to]++] = build(); });
   });
-  if (ranks > 1) items = exchange(comm, std::span<const Item>(items), first).items;
-  sort_by_key(
-      items, [](const Item& item) { return item.key; }, less);
-  return items;
+  release(places);
+  if (ranks > 1) made = exchange_raw(comm, std::move(made), first_sent);
+  return sort_buckets(
+      std::move(made), std::span<const radix_sort_detail::Run>(runs), ranks, bits,
+      [](const Item& item) { return item.key; }, less);
 }
 
 }  // namespace ligature
