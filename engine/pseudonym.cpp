@@ -197,7 +197,9 @@ Pseudonym parse_pseudonym(const char* digits) {
     std::memcpy(&text, half, sizeof text);
     const Digits is_digit = (text > '0' - 1) & (text < '9' + 1), is_letter = (text > 'a' - 1) & (text < 'f' + 1);
     known &= is_digit | is_letter;
-    return __builtin_bit_cast(Bytes, ((text - '0') & is_digit) | ((text - ('a' - 10)) & is_letter));
+    const auto codes = __builtin_bit_cast(Bytes, text);
+    return ((codes - '0') & __builtin_bit_cast(Bytes, is_digit)) |
+           ((codes - ('a' - 10)) & __builtin_bit_cast(Bytes, is_letter));
   };
   std::memset(&known, 0xFF, sizeof known);
   const Bytes left = values_of(digits), right = values_of(digits + sizeof(Digits));
