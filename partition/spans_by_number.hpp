@@ -17,8 +17,8 @@ namespace ligature {
 
 class SpansByNumber {
  public:
-  // number_at(i): the number of item i of [0, count), ascending, below `numbers`.  Takes 3 bits a number, and 4 bytes a
-  // different one where a number has several items.  Throws Error from 2^32 items on.
+  // number_at(i): the number of item i of [0, count), ascending, below `numbers`.  Takes a bit and a half a number, and
+  // 4 bytes a different one where a number has several items.  Throws Error from 2^32 items on.
   template <typename NumberAt>
   SpansByNumber(std::uint64_t numbers, std::size_t count, const NumberAt& number_at)
       : count_(count), bits_(numbers / 64 + 1), before_(bits_.size()) {

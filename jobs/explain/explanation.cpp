@@ -259,6 +259,7 @@ void find_reasons_apart(Records& records, const std::vector<ExplainedRow>& rows,
     result.reasons.push_back(reason);
     return;
   }
+  // Patient numbers are not kept, so that each was refused for them, not that it was by the other, is what is known.
   if ((a.provenance.notes & b.provenance.notes & Provenance::other_patient) != 0 && !as.has_valid_nhs() &&
       !bs.has_valid_nhs()) {
     result.reasons.push_back(Reason::other_patient);
