@@ -4,9 +4,10 @@
 //   contraction   each rank replaces its edges by stars around the smallest node of each local component
 //   exchange      edges (a, b) go to the owner of a; now an owner sees all smaller neighbours of its nodes
 //   large star    b is replaced by the smallest neighbour of b, asked of b's owner, once a rank however many edges want
-//   it
+//                 it
 //
-// It ends when each node has one smaller neighbour and that neighbour has none: then these are the labels.
+// A component is settled when each of its nodes has one smaller neighbour, and all the same: its edges are its labels
+// and leave, so that later rounds have only what is not yet done.  It ends when nothing is left.
 // The contraction leaves at most one edge a node on a rank, so the hub of a giant star gets at most one edge, and one
 // question, from each rank.  No step makes the number of edges grow.
 #include "partition/components.hpp"
@@ -19,6 +20,7 @@
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
+#include "engine/release.hpp"
 #include "engine/union_find.hpp"
 #include "partition/node_index.hpp"
 #include "partition/shuffle.hpp"
@@ -94,42 +96,72 @@ void small_star(std::vector<NodePair>& edges) {
   std::erase_if(edges, [](const NodePair& edge) { return edge.a == edge.b; });
 }
 
-// What this rank knows after the large star.
-struct LargeStar {
-  bool settled = true;               // each node here has one smaller neighbour, and that has none
-  std::vector<std::uint64_t> roots;  // if all ranks are settled: nodes owned here that are the smallest of a component
-};
-
-// Collective.  edges: all edges (a, b), a > b, of the nodes a that this rank owns; sorted, without repeats.
-LargeStar large_star(const Communicator& comm, std::vector<NodePair>& edges,
-                     const std::function<int(std::uint64_t)>& owner) {
-  LargeStar result;
-  // The nodes here, each with its smallest neighbour: its first edge's.
-  const NodeIndex here(edges.size(), [&](std::size_t i) { return edges[i].a; });
-  std::vector<std::uint64_t> smallest;
-  smallest.reserve(here.nodes().size());
-  for (std::size_t i = 0; i < edges.size(); ++i) {
-    if (i == 0 || edges[i].a != edges[i - 1].a) smallest.push_back(edges[i].b);
-  }
-  result.settled = smallest.size() == edges.size();
-
+// Collective.  edges: all edges (a, b), a > b, of the nodes a that this rank owns; sorted, without repeats.  Those of
+// settled components go to labels; in what is left b is replaced by its smallest neighbour.
+void large_star(const Communicator& comm, std::vector<NodePair>& edges, const std::function<int(std::uint64_t)>& owner,
+                std::vector<NodeLabel>& labels) {
+  constexpr std::uint64_t kSettled = std::numeric_limits<std::uint64_t>::max();  // no b is so large
   const NodeIndex neighbours(edges.size(), [&](std::size_t i) { return edges[i].b; });
   ReturnRoute route;
-  Received<std::uint64_t> asked = shuffle(comm, std::vector<std::uint64_t>(neighbours.nodes()), owner, route);
-  std::vector<std::uint64_t> answers(asked.items.size());
-  for_blocks(answers.size(), kGrain, [&](std::size_t begin, std::size_t end) {
+  const Received<std::uint64_t> asked = shuffle(comm, std::vector<std::uint64_t>(neighbours.nodes()), owner, route);
+  const NodeIndex wanted(asked.items.size(), [&](std::size_t i) { return asked.items[i]; });
+  std::vector<std::uint64_t> answers(wanted.nodes());
+  std::vector<std::uint64_t> unsettled;
+  {
+    // The nodes here, each with its smallest neighbour: its first edge's.
+    const NodeIndex here(edges.size(), [&](std::size_t i) { return edges[i].a; });
+    std::vector<std::uint64_t> smallest;
+    smallest.reserve(here.nodes().size());
+    for (std::size_t begin = 0, end = 0; begin < edges.size(); begin = end) {
+      smallest.push_back(edges[begin].b);
+      for (end = begin + 1; end < edges.size() && edges[end].a == edges[begin].a;) ++end;
+      // The component of several neighbours is that of none of them yet.
+      for (std::size_t i = begin; end - begin > 1 && i < end; ++i) unsettled.push_back(edges[i].b);
+    }
+    if (labels.empty()) labels.reserve(here.nodes().size() + answers.size());  // as many as there will be, or few more
+    for_blocks(answers.size(), kGrain, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) {
+        const std::size_t place = here.find(answers[i]);
+        if (place != smallest.size()) answers[i] = smallest[place];
+      }
+    });
+  }
+  // Nor is it settled where a node has neighbours both smaller and larger than itself.
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    if (answers[i] != wanted.nodes()[i]) unsettled.push_back(answers[i]);
+  }
+  unsettled = shuffle(comm, std::move(unsettled), owner).items;
+  {
+    std::vector<bool> is_unsettled(answers.size());
+    for (const std::uint64_t node : unsettled) is_unsettled[wanted.find(node)] = true;
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      if (is_unsettled[i] || answers[i] != wanted.nodes()[i]) continue;
+      labels.push_back({answers[i], answers[i]});
+      answers[i] = kSettled;
+    }
+  }
+  std::vector<std::uint64_t> replies(asked.items.size());
+  for_blocks(replies.size(), kGrain, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) replies[i] = answers[wanted.find(asked.items[i])];
+  });
+  replies = route.reply<std::uint64_t>(comm, replies);
+  std::vector<std::uint8_t> settled(edges.size());
+  for_blocks(edges.size(), kGrain, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
-      const std::size_t place = here.find(asked.items[i]);
-      answers[i] = place == smallest.size() ? asked.items[i] : smallest[place];
+      const std::uint64_t reply = replies[neighbours.find(edges[i].b)];
+      settled[i] = reply == kSettled;
+      if (reply != kSettled) edges[i].b = reply;
     }
   });
-  result.roots = std::move(asked.items);
-  answers = route.reply<std::uint64_t>(comm, answers);
-  result.settled = result.settled && answers == neighbours.nodes();
-  for_blocks(edges.size(), kGrain, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) edges[i].b = answers[neighbours.find(edges[i].b)];
-  });
-  return result;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < edges.size(); ++i) {
+    if (settled[i] != 0) {
+      labels.push_back({edges[i].a, edges[i].b});
+    } else {
+      edges[kept++] = edges[i];
+    }
+  }
+  edges.resize(kept);
 }
 
 std::vector<NodePair> send_to_owners(const Communicator& comm, std::vector<NodePair>&& edges,
@@ -162,29 +194,27 @@ Components connected_components(const Communicator& comm, std::vector<NodePair> 
   });
 
   Components result;
-  LargeStar star;
-  for (;;) {
+  do {
     contract_in_pieces(edges, contraction_edges);
     edges = send_to_owners(comm, std::move(edges), owner);
-    star = large_star(comm, edges, owner);
-    ++result.rounds;
-    if (!comm.any(!star.settled)) break;
+    large_star(comm, edges, owner, result.labels);
     small_star(edges);
-  }
-  sort_by_key(star.roots, std::identity());
-  star.roots.erase(std::unique(star.roots.begin(), star.roots.end()), star.roots.end());
+    ++result.rounds;
+  } while (comm.any(!edges.empty()));
+  release(edges);
 
-  result.labels.reserve(edges.size() + star.roots.size() + loops.size());
-  for (const NodePair& edge : edges) result.labels.push_back({edge.a, edge.b});
-  for (const std::uint64_t root : star.roots) result.labels.push_back({root, root});
-  for (const NodePair& loop : loops) result.labels.push_back({loop.a, loop.a});
-  std::vector<NodePair>().swap(edges);
-  // A node with a smaller neighbour and an edge to itself comes twice; its component is the smaller label.
-  sort_by_key(
-      result.labels, [](const NodeLabel& label) { return label.node; },
-      [](const NodeLabel& x, const NodeLabel& y) { return x.component < y.component; });
-  const auto same_node = [](const NodeLabel& x, const NodeLabel& y) { return x.node == y.node; };
-  result.labels.erase(std::unique(result.labels.begin(), result.labels.end(), same_node), result.labels.end());
+  if (!loops.empty()) {
+    std::vector<bool> has_edges(loops.size());
+    for (const NodeLabel& label : result.labels) {
+      const auto loop = std::lower_bound(loops.begin(), loops.end(), label.node,
+                                         [](const NodePair& pair, std::uint64_t node) { return pair.a < node; });
+      if (loop != loops.end() && loop->a == label.node)
+        has_edges[static_cast<std::size_t>(loop - loops.begin())] = true;
+    }
+    for (std::size_t i = 0; i < loops.size(); ++i) {
+      if (!has_edges[i]) result.labels.push_back({loops[i].a, loops[i].a});
+    }
+  }
   return result;
 }
 

@@ -26,7 +26,7 @@ struct NodeLabel {
 };
 
 struct Components {
-  std::vector<NodeLabel> labels;  // nodes owned by this rank that have an edge, sorted by node
+  std::vector<NodeLabel> labels;  // nodes owned by this rank that have an edge, each once, in any order
   std::uint64_t rounds = 0;       // the same on every rank
 };
 

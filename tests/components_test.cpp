@@ -37,6 +37,12 @@ std::map<std::uint64_t, std::uint64_t> expected_labels(const std::vector<NodePai
   return labels;
 }
 
+Components sorted(Components&& components) {
+  std::sort(components.labels.begin(), components.labels.end(),
+            [](const NodeLabel& x, const NodeLabel& y) { return x.node < y.node; });
+  return std::move(components);
+}
+
 class ComponentsTest : public testing::Test {
  protected:
   const Communicator world_ = Communicator::world();
@@ -55,8 +61,8 @@ class ComponentsTest : public testing::Test {
 
   std::uint64_t expect_components(const std::vector<NodePair>& edges, std::uint64_t salt = 0,
                                   std::size_t contraction_edges = kContractionEdges) {
-    const Components found = connected_components(
-        world_, share_of_edges(edges, salt), [this](std::uint64_t node) { return owner(node); }, contraction_edges);
+    const Components found = sorted(connected_components(
+        world_, share_of_edges(edges, salt), [this](std::uint64_t node) { return owner(node); }, contraction_edges));
     std::vector<NodePair> expected;
     for (const auto& [node, label] : expected_labels(edges)) {
       if (owner(node) == world_.rank()) expected.push_back({node, label});
@@ -187,12 +193,25 @@ TEST_F(ComponentsTest, ManySmallComponentsTakeAHandfulOfRounds) {
   EXPECT_LE(expect_components(edges), 6U);
 }
 
+TEST_F(ComponentsTest, SmallComponentsThatAreDoneEarlyKeepTheirLabelsBesideLongOnes) {
+  for (std::uint64_t salt = 0; salt < 20; ++salt) {
+    std::vector<NodePair> edges;
+    for (std::uint64_t i = 0; i < 300; ++i) {
+      edges.push_back({scatter(i, salt) % 1000, scatter(i, salt) % 1000 + 1000});       // pairs, and what they meet in
+      edges.push_back({10'000 + scatter(i, 9) % 64, 10'000 + scatter(i + 1, 9) % 64});  // a long way round
+      if (i % 3 == 0) edges.push_back({20'000 + i, 20'000 + i});                        // alone
+      if (i % 6 == 0) edges.push_back({20'000 + i, 30'000 + i});                        // not quite
+    }
+    expect_components(edges, salt);
+  }
+}
+
 TEST_F(ComponentsTest, EdgesHeldByOneRankAloneGiveTheSameLabels) {
   const std::vector<NodePair> edges = {{1, 2}, {2, 3}, {10, 11}, {3, 5}, {11, 20}};
   const auto own = [this](std::uint64_t node) { return owner(node); };
-  const Components spread = connected_components(world_, share_of_edges(edges, 3), own);
+  const Components spread = sorted(connected_components(world_, share_of_edges(edges, 3), own));
   const Components single =
-      connected_components(world_, world_.rank() + 1 == world_.size() ? edges : std::vector<NodePair>(), own);
+      sorted(connected_components(world_, world_.rank() + 1 == world_.size() ? edges : std::vector<NodePair>(), own));
   ASSERT_EQ(spread.labels.size(), single.labels.size());
   for (std::size_t i = 0; i < spread.labels.size(); ++i) {
     EXPECT_EQ(spread.labels[i].node, single.labels[i].node);
