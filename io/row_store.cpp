@@ -11,7 +11,10 @@ namespace ligature {
 
 std::uint32_t LocalDictionary::code(const std::string& value) {
   const auto [entry, is_new] = codes_.try_emplace(value, static_cast<std::uint32_t>(values_.size()));
-  if (is_new) values_.push_back(value);
+  if (is_new) {
+    values_.push_back(value);
+    rows_.push_back(0);
+  }
   return entry->second;
 }
 
@@ -76,14 +79,17 @@ void RowStore::add(RowBlock&& block) {
       for (const std::string& value : block.dictionaries[f]) places.push_back(provider_place(value));
       providers.assign(rows, 0);
     }
+    std::vector<std::uint64_t> rows_of(recode.size(), 0);
     for (std::uint64_t row = 0; row < rows; ++row) {
       std::byte* at = block.payload.data() + row * schema.payload_bytes + field.offset;
       std::uint32_t code = 0;
       std::memcpy(&code, at, sizeof code);
       if (code == kMissingCategory) continue;
       std::memcpy(at, &recode[code], sizeof code);
+      ++rows_of[code];
       if (!places.empty()) providers[row] = places[code];
     }
+    for (std::size_t code = 0; code < recode.size(); ++code) dictionary.add_rows(recode[code], rows_of[code]);
   }
   payload_[dataset].append(block.payload);
   const bool has_local_keys = rows > 0 && !block.local_keys.empty();
@@ -259,6 +265,8 @@ void RowStore::drop(std::span<const std::uint32_t> rows) {
   if (collapser_ && !rows.empty()) throw Error("rows cannot be dropped before all are collapsed");
   auto next = rows.begin();
   std::uint64_t first_row = 0;
+  std::vector<std::uint64_t> stored_before(payload_.size(), 0);   // the block, by dataset
+  std::vector<std::vector<std::uint64_t>> gone(payload_.size());  // rows, likewise, by place among all that were stored
   for (StoredBlock& block : blocks_) {
     std::vector<std::uint32_t> dropped;
     auto before = block.dropped.begin();
@@ -274,6 +282,7 @@ void RowStore::drop(std::span<const std::uint32_t> rows) {
         }
         if (next != rows.end() && *next == row) {
           dropped.push_back(stored);
+          gone[block.dataset].push_back(stored_before[block.dataset] + stored);
           ++next;
         } else if (has_identities) {
           if (!block.providers.empty()) block.providers[kept] = block.providers[row - block.first_row];
@@ -289,34 +298,31 @@ void RowStore::drop(std::span<const std::uint32_t> rows) {
     }
     block.first_row = first_row;
     first_row += block.rows;
+    stored_before[block.dataset] += block.stored();
   }
   rows_ = first_row;
-  if (!rows.empty()) find_used_categories();
+  if (rows.empty()) return;
+  for (std::size_t d = 0; d < gone.size(); ++d) uncount_categories(d, gone[d]);
 }
 
-void RowStore::find_used_categories() {
-  std::vector<std::byte> payload;
-  for (std::size_t d = 0; d < dictionaries_.size(); ++d) {
-    const DatasetSchema& schema = inputs_.datasets[d];
-    std::vector<std::vector<std::uint64_t>> used;
-    for (const LocalDictionary& dictionary : dictionaries_[d]) used.emplace_back(dictionary.values().size(), 0);
-    payload_[d].rewind();
-    for (const StoredBlock& block : blocks_) {
-      if (block.dataset != d) continue;
-      read_payload(block, payload);
-      for (std::size_t f = 0; f < schema.fields.size(); ++f) {
-        if (schema.fields[f].type != ColumnType::category) continue;
-        const std::byte* at = payload.data() + schema.fields[f].offset;
-        for (std::uint64_t row = 0; row < block.rows; ++row, at += schema.payload_bytes) {
-          std::uint32_t code = 0;
-          std::memcpy(&code, at, sizeof code);
-          if (code != kMissingCategory) ++used[f][code];
-        }
-      }
+// rows: of the dataset, by their place among all that were stored.
+void RowStore::uncount_categories(std::size_t dataset, std::span<const std::uint64_t> rows) {
+  const DatasetSchema& schema = inputs_.datasets[dataset];
+  Spool& spool = payload_[dataset];
+  std::vector<std::byte> payload(schema.payload_bytes);
+  for (const std::uint64_t row : rows) spool.fetch(row * payload.size(), payload.size());
+  for (const std::uint64_t row : rows) {
+    spool.seek(row * payload.size());
+    spool.read(payload);
+    for (std::size_t f = 0; f < schema.fields.size(); ++f) {
+      if (schema.fields[f].type != ColumnType::category) continue;
+      std::uint32_t code = 0;
+      std::memcpy(&code, payload.data() + schema.fields[f].offset, sizeof code);
+      if (code != kMissingCategory) dictionaries_[dataset][f].drop_row(code);
     }
-    payload_[d].rewind();
-    for (std::size_t f = 0; f < used.size(); ++f) dictionaries_[d][f].set_rows(std::move(used[f]));
   }
+  spool.rewind();
+  for (LocalDictionary& dictionary : dictionaries_[dataset]) dictionary.forget_unused();
 }
 
 std::vector<std::uint64_t> RowStore::first_lines(std::uint64_t lines_before_first_file) const {
@@ -333,7 +339,8 @@ std::vector<std::uint64_t> RowStore::first_lines(std::uint64_t lines_before_firs
 
 void RowStore::for_each_row_id(
     std::uint64_t lines_before_first_file,
-    const std::function<void(std::uint64_t, std::uint32_t, std::span<const std::string_view>)>& visit) {
+    const std::function<void(std::uint64_t, std::uint32_t, std::span<const std::string_view>)>& visit,
+    const std::function<bool(const StoredBlock&)>& is_wanted) {
   constexpr std::uint64_t kIdsAtOnce = 256;  // they lie in the first-level cache
   const std::vector<std::uint64_t> first_line = first_lines(lines_before_first_file);
   row_ids_.rewind();
@@ -350,10 +357,18 @@ void RowStore::for_each_row_id(
     if (has_row_id) {
       std::uint64_t bytes = 0;
       row_ids_.read(std::as_writable_bytes(std::span(&bytes, 1)));
+      if (!is_wanted(block)) {
+        row_ids_.skip(bytes);
+        continue;
+      }
       packed.resize(bytes);
       row_ids_.read(packed);
       unpacker.start(packed);
     } else {
+      if (!is_wanted(block)) {
+        row_ids_.skip(block.stored() * sizeof(std::uint32_t));
+        continue;
+      }
       lines.resize(block.stored());
       row_ids_.read(std::as_writable_bytes(std::span(lines)));
       prefix = std::filesystem::path(inputs_.files[block.file].path).filename().string() + ":";

@@ -26,14 +26,18 @@ class LocalDictionary {
  public:
   std::uint32_t code(const std::string& value);
   [[nodiscard]] const std::vector<std::string>& values() const noexcept { return values_; }
-  // Rows that have each value, where rows were dropped; a value that only those had is not used.
-  [[nodiscard]] bool is_used(std::uint32_t code) const noexcept { return rows_.empty() || rows_[code] != 0; }
-  void set_rows(std::vector<std::uint64_t>&& rows) { rows_ = std::move(rows); }
-  [[nodiscard]] const std::vector<std::uint64_t>& rows() const noexcept { return rows_; }  // empty: none was dropped
+  // Rows that have each value.
+  void add_rows(std::uint32_t code, std::uint64_t rows) { rows_[code] += rows; }
+  void drop_row(std::uint32_t code) { --rows_[code]; }
+  [[nodiscard]] std::uint64_t rows(std::uint32_t code) const noexcept { return rows_[code]; }
+  // Once rows were dropped, a value that no other has is not used.
+  void forget_unused() noexcept { forgets_unused_ = true; }
+  [[nodiscard]] bool is_used(std::uint32_t code) const noexcept { return !forgets_unused_ || rows_[code] != 0; }
 
  private:
   std::vector<std::string> values_;
   std::vector<std::uint64_t> rows_;  // by code
+  bool forgets_unused_ = false;
   std::unordered_map<std::string, std::uint32_t> codes_;
 };
 
@@ -85,7 +89,7 @@ class RowStore {
   void settle();
 
   // Drops rows for good: from here on the store is as if they had never been added, its dictionaries and the
-  // identities that are still there included.  rows: ascending.  Reads the payload once; spools keep its bytes.
+  // identities that are still there included.  rows: ascending.  Reads their payload; spools keep its bytes.
   void drop(std::span<const std::uint32_t> rows);
   // The identifiers of rows that an objection bars; no other trace of them is kept.
   [[nodiscard]] std::vector<BarredRow>& barred() noexcept { return barred_; }
@@ -120,9 +124,11 @@ class RowStore {
   void release_row_ids() { row_ids_.clear(); }
 
   // Calls visit(first row on this rank, dataset, row ids) for all rows, some hundred at a time, in input order.
+  // is_wanted: asked of each block with rows, just before its own; those of others are passed over.
   void for_each_row_id(
       std::uint64_t lines_before_first_file,
-      const std::function<void(std::uint64_t, std::uint32_t, std::span<const std::string_view>)>& visit);
+      const std::function<void(std::uint64_t, std::uint32_t, std::span<const std::string_view>)>& visit,
+      const std::function<bool(const StoredBlock&)>& is_wanted = [](const StoredBlock&) { return true; });
   // Calls visit(file, line, reason) for every quarantined row, in input order; lines count from 1.
   void for_each_quarantined(std::uint64_t lines_before_first_file,
                             const std::function<void(std::uint32_t, std::uint64_t, QuarantineReason)>& visit);
@@ -144,7 +150,7 @@ class RowStore {
   static void read_rows(Spool& spool, const StoredBlock& block, std::size_t items_a_row, std::span<T> items);
   template <typename T>
   static std::span<const T> read_rows(Spool& spool, const StoredBlock& block, std::vector<T>& items);
-  void find_used_categories();
+  void uncount_categories(std::size_t dataset, std::span<const std::uint64_t> rows);
   void collapse_waiting();
   void append_row_ids(const RowBlock& block);
 

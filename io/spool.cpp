@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "engine/error.hpp"
@@ -81,6 +82,13 @@ void Spool::read(std::span<std::byte> bytes) {
     position_ += part;
     bytes = bytes.subspan(part);
   }
+}
+
+void Spool::fetch(std::uint64_t position, std::uint64_t bytes) const noexcept {
+  const std::uint64_t in_memory = pages_.size() * kPageBytes;
+  if (!file_ || position < in_memory) return;
+  ::posix_fadvise(file_->descriptor(), static_cast<off_t>(position - in_memory), static_cast<off_t>(bytes),
+                  POSIX_FADV_WILLNEED);
 }
 
 void Spool::clear() {

@@ -1,4 +1,4 @@
-// A spool: bytes appended once and read back once in order; in memory up to a budget, on scratch disk beyond it.
+// A spool: bytes appended once and read back in order; in memory up to a budget, on scratch disk beyond it.
 //
 // The scratch file is unlinked as soon as it is open: nothing of it is left behind however the job ends.
 #pragma once
@@ -49,8 +49,12 @@ class Spool {
 
   // Reads the next bytes.size() bytes in order of appending, or throws Error if there are not so many.
   void read(std::span<std::byte> bytes);
-  // Reading starts at the beginning again.
-  void rewind() noexcept { position_ = 0; }
+  // Reading goes on from there, which is no further than size().
+  void seek(std::uint64_t position) noexcept { position_ = position; }
+  void rewind() noexcept { seek(0); }
+  void skip(std::uint64_t bytes) noexcept { seek(position_ + bytes); }
+  // Says that these bytes are read soon, so that those of several places are brought from the disk at once.
+  void fetch(std::uint64_t position, std::uint64_t bytes) const noexcept;
   // Forgets everything and gives memory and disk back.
   void clear();
 

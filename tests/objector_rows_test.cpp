@@ -100,6 +100,25 @@ TEST_F(StoredRows, collapse_as_they_come_to_what_they_collapse_to_at_the_end) {
   }
 }
 
+TEST_F(StoredRows, on_scratch_count_for_no_value_once_they_are_dropped) {
+  RowStore rows(inputs_, folder_.path(), 0, 100);
+  add(rows, "abc", {1, 2, 3}, {10, 20, 30}, {"x", "y", "z"});
+  add(rows, "def", {4, 5, 6}, {40, 50, 60}, {"y", "w", "x"});
+  rows.settle();
+  const LocalDictionary& codes = rows.dictionaries()[0][1];
+  const auto rows_by_value = [&] {
+    std::map<std::string, std::uint64_t> result;
+    for (std::uint32_t c = 0; c < codes.values().size(); ++c) result[codes.values()[c]] = codes.rows(c);
+    return result;
+  };
+  EXPECT_EQ(rows_by_value(), (std::map<std::string, std::uint64_t>{{"w", 1}, {"x", 2}, {"y", 2}, {"z", 1}}));
+  rows.drop(std::vector<std::uint32_t>{1, 4});
+  EXPECT_EQ(rows_by_value(), (std::map<std::string, std::uint64_t>{{"w", 0}, {"x", 2}, {"y", 1}, {"z", 1}}));
+  rows.drop(std::vector<std::uint32_t>{1, 2});  // by their places now
+  EXPECT_EQ(rows_by_value(), (std::map<std::string, std::uint64_t>{{"w", 0}, {"x", 2}, {"y", 0}, {"z", 0}}));
+  for (std::uint32_t c = 0; c < codes.values().size(); ++c) EXPECT_EQ(codes.is_used(c), codes.values()[c] == "x");
+}
+
 TEST_F(StoredRows, are_gone_from_everything_once_they_are_dropped) {
   RowStore rows(inputs_, folder_.path(), 1 << 20, 100);
   add(rows, "abc", {1, 2, 3}, {10, 20, 30}, {"x", "y", "z"});
@@ -128,7 +147,27 @@ TEST_F(StoredRows, are_gone_from_everything_once_they_are_dropped) {
   const LocalDictionary& codes = rows.dictionaries()[0][1];
   EXPECT_EQ(codes.values()[code], "z");
   for (std::uint32_t c = 0; c < codes.values().size(); ++c) EXPECT_EQ(codes.is_used(c), codes.values()[c] != "y");
-  EXPECT_EQ(rows.dictionaries()[0][0].rows(), (std::vector<std::uint64_t>{2}));
+  EXPECT_EQ(rows.dictionaries()[0][0].rows(0), 2U);
+}
+
+TEST_F(StoredRows, have_their_ids_passed_over_where_nobody_asks) {
+  for (const std::uint64_t memory : {std::uint64_t{1} << 20, std::uint64_t{0}}) {
+    RowStore rows(inputs_, folder_.path(), memory, 100);
+    add(rows, "abc", {1, 2, 3}, {10, 20, 30}, {"x"});
+    add(rows, "def", {4, 5, 6}, {40, 50, 60}, {"x"});
+    add(rows, "ghi", {7, 8, 9}, {40, 50, 60}, {"x"});
+    rows.settle();
+    rows.drop(std::vector<std::uint32_t>{0, 6});
+    std::string ids;
+    rows.for_each_row_id(
+        0,
+        [&](std::uint64_t first, std::uint32_t, std::span<const std::string_view> batch) {
+          EXPECT_EQ(first, 5U);
+          for (const std::string_view id : batch) ids += id;
+        },
+        [](const StoredBlock& block) { return block.first_row == 5; });
+    EXPECT_EQ(ids, "hi");
+  }
 }
 
 TEST_F(StoredRows, that_the_whole_ledger_bars_leave_their_identifiers_and_no_more) {

@@ -55,7 +55,7 @@ ProviderTable gather_providers(const Communicator& comm, const Inputs& inputs, c
     const LocalDictionary& names = rows.dictionaries()[d][static_cast<std::size_t>(field - fields.begin())];
     for (std::uint32_t code = 0; code < counts.size(); ++code) {
       const std::string& name = names.values()[code];
-      const std::uint64_t published = names.rows().empty() ? counts[code].rows : names.rows()[code];
+      const std::uint64_t published = names.rows(code);
       if (published == 0) continue;
       const ProviderItem item{d, published, counts[code], name.size()};
       const std::size_t at = bytes.size();
