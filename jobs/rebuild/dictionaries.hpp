@@ -25,7 +25,9 @@ MergedDictionary merge_dictionary(const Communicator& comm, const LocalDictionar
 StoredType code_type(std::size_t values) noexcept;
 std::uint64_t missing_code(StoredType type) noexcept;
 
-// Collective.  The different outward codes among packed ones (PersonDraft::outward), sorted by text.
+// Packed outward codes (PersonDraft::outward) are below.
+inline constexpr std::uint32_t kOutwardCodes = std::uint32_t{1} << 20;
+// Collective.  The different outward codes among packed ones, sorted by text.
 std::vector<std::uint32_t> merge_outward_codes(const Communicator& comm, std::vector<std::uint32_t> local);
 std::string outward_text(std::uint32_t packed);
 

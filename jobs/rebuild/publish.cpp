@@ -100,9 +100,11 @@ void lay_out_persons(const Communicator& comm, const JobFile& job, const Inputs&
                            "NHS code: 0 not known, 1 male, 2 female, 9 not specified", "gender", "0", ""});
   layout.has_area = job.area == AreaPolicy::outward;
   if (layout.has_area) {
+    std::vector<bool> is_used(kOutwardCodes);
+    for (const Person& person : persons.owned) is_used[person.outward] = true;
     std::vector<std::uint32_t> outward;
-    for (const Person& person : persons.owned) {
-      if (person.outward != 0) outward.push_back(person.outward);
+    for (std::uint32_t packed = 1; packed < kOutwardCodes; ++packed) {
+      if (is_used[packed]) outward.push_back(packed);
     }
     layout.outward = merge_outward_codes(comm, std::move(outward));
     const StoredType type = code_type(layout.outward.size());
@@ -177,24 +179,48 @@ void lay_out_events(const Communicator& comm, const JobFile& job, const Inputs& 
   }
 }
 
-// Writes one column of /persons: value(person, out) stores width bytes.
-template <typename Value>
-void write_person_column(const Persons& persons, std::size_t column, std::size_t width, DatasetWriter& writer,
-                         ContentDigest& digest, const Value& value) {
-  constexpr std::size_t kPersonsPerTask = 1U << 15;
-  std::vector<std::byte> bytes(persons.owned.size() * width);
-  for_blocks(persons.owned.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t p = begin; p < end; ++p) value(persons.owned[p], bytes.data() + p * width);
-  });
-  writer.write(column, persons.first_row, bytes);
-  for (std::size_t begin = 0; begin < persons.owned.size();) {
-    const ShardId shard = shard_of(persons.owned[begin].pseudonym.high);
-    std::size_t end = begin;
-    while (end < persons.owned.size() && shard_of(persons.owned[end].pseudonym.high) == shard) ++end;
-    digest.set(column, shard, std::span(bytes).subspan(begin * width, (end - begin) * width));
-    begin = end;
+// Some persons at a time, of whole shards, so that they are in the cache while their columns are made.
+class PersonColumns {
+ public:
+  PersonColumns(const Persons& persons, DatasetWriter& writer, ContentDigest& digest)
+      : persons_(persons), writer_(writer), digest_(digest) {}
+
+  // Goes on to the next persons; false if there are none.
+  bool next() {
+    const std::vector<Person>& owned = persons_.owned;
+    begin_ = shard_end_.empty() ? 0 : shard_end_.back();
+    shard_end_.clear();
+    for (std::size_t end = begin_; end < owned.size() && end - begin_ < kPersonsAtOnce;) {
+      const ShardId shard = shard_of(owned[end].pseudonym.high);
+      while (end < owned.size() && shard_of(owned[end].pseudonym.high) == shard) ++end;
+      shard_end_.push_back(end);
+    }
+    return !shard_end_.empty();
   }
-}
+
+  // Writes their part of a column of /persons: value(person, out) stores width bytes.
+  template <typename Value>
+  void write(std::size_t column, std::size_t width, const Value& value) {
+    bytes_.resize((shard_end_.back() - begin_) * width);
+    for_blocks(shard_end_.back() - begin_, kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t p = begin; p < end; ++p) value(persons_.owned[begin_ + p], bytes_.data() + p * width);
+    });
+    writer_.write(column, persons_.first_row + begin_, bytes_);
+    for (std::size_t s = 0, first = begin_; s < shard_end_.size(); first = shard_end_[s++]) {
+      digest_.set(column, shard_of(persons_.owned[first].pseudonym.high),
+                  std::span(bytes_).subspan((first - begin_) * width, (shard_end_[s] - first) * width));
+    }
+  }
+
+ private:
+  static constexpr std::size_t kPersonsAtOnce = std::size_t{1} << 18, kPersonsPerTask = std::size_t{1} << 13;
+  const Persons& persons_;
+  DatasetWriter& writer_;
+  ContentDigest& digest_;
+  std::size_t begin_ = 0;
+  std::vector<std::size_t> shard_end_;
+  std::vector<std::byte> bytes_;
+};
 
 template <typename T>
 void put(std::byte* at, T value) noexcept {
@@ -202,35 +228,30 @@ void put(std::byte* at, T value) noexcept {
 }
 
 void write_persons(const Layout& layout, const Persons& persons, DatasetWriter& writer, ContentDigest& digest) {
-  write_person_column(persons, layout.pseudonym, 32, writer, digest,
-                      [](const Person& person, std::byte* at) { put(at, hex_digits(person.pseudonym)); });
-  write_person_column(persons, layout.birth_year, 2, writer, digest,
-                      [](const Person& person, std::byte* at) { put(at, person.birth_year); });
-  write_person_column(persons, layout.sex, 1, writer, digest,
-                      [](const Person& person, std::byte* at) { put(at, person.sex); });
+  std::vector<std::uint32_t> area_of(layout.has_area ? kOutwardCodes : 0);  // by packed outward code
+  std::size_t area_width = 0;
   if (layout.has_area) {
-    // Codes by packed outward code.
-    std::vector<std::pair<std::uint32_t, std::uint32_t>> code_of;
-    for (std::uint32_t code = 0; code < layout.outward.size(); ++code) code_of.emplace_back(layout.outward[code], code);
-    std::sort(code_of.begin(), code_of.end());
-    const std::size_t width = stored_bytes(layout.columns[layout.area].type);
-    const std::uint64_t missing = missing_code(layout.columns[layout.area].type);
-    write_person_column(persons, layout.area, width, writer, digest, [&](const Person& person, std::byte* at) {
-      std::uint64_t code = missing;
-      if (person.outward != 0) {
-        code = std::lower_bound(code_of.begin(), code_of.end(), std::pair(person.outward, std::uint32_t{0}))->second;
-      }
-      std::memcpy(at, &code, width);
-    });
+    const StoredType type = layout.columns[layout.area].type;
+    area_width = stored_bytes(type);
+    std::fill(area_of.begin(), area_of.end(), static_cast<std::uint32_t>(missing_code(type)));
+    for (std::uint32_t code = 0; code < layout.outward.size(); ++code) area_of[layout.outward[code]] = code;
   }
-  write_person_column(persons, layout.datasets, 4, writer, digest,
-                      [](const Person& person, std::byte* at) { put(at, person.datasets); });
-  write_person_column(persons, layout.events, 8, writer, digest,
-                      [](const Person& person, std::byte* at) { put(at, person.rows); });
-  write_person_column(persons, layout.link_quality, 1, writer, digest,
-                      [](const Person& person, std::byte* at) { put(at, person.link_percent); });
-  write_person_column(persons, layout.id_type, 1, writer, digest,
-                      [](const Person& person, std::byte* at) { put(at, static_cast<std::uint8_t>(person.id_type)); });
+  PersonColumns some(persons, writer, digest);
+  while (some.next()) {
+    some.write(layout.pseudonym, 32,
+               [](const Person& person, std::byte* at) { put(at, hex_digits(person.pseudonym)); });
+    some.write(layout.birth_year, 2, [](const Person& person, std::byte* at) { put(at, person.birth_year); });
+    some.write(layout.sex, 1, [](const Person& person, std::byte* at) { put(at, person.sex); });
+    if (layout.has_area) {
+      some.write(layout.area, area_width,
+                 [&](const Person& person, std::byte* at) { std::memcpy(at, &area_of[person.outward], area_width); });
+    }
+    some.write(layout.datasets, 4, [](const Person& person, std::byte* at) { put(at, person.datasets); });
+    some.write(layout.events, 8, [](const Person& person, std::byte* at) { put(at, person.rows); });
+    some.write(layout.link_quality, 1, [](const Person& person, std::byte* at) { put(at, person.link_percent); });
+    some.write(layout.id_type, 1,
+               [](const Person& person, std::byte* at) { put(at, static_cast<std::uint8_t>(person.id_type)); });
+  }
 }
 
 }  // namespace
