@@ -518,28 +518,6 @@ void root_links(std::span<const ClusterNode> nodes, std::span<const Link> taken,
   for (std::uint32_t node = 0; node < nodes.size(); ++node) spread(node);
 }
 
-// What most components are: two identities of one number, and the links between them.  There is no claim to weigh and
-// nothing to veto, so that the heaviest link is the answer.
-bool are_pair_of_one_number(std::span<const ClusterNode> nodes, std::span<const Edge> edges) noexcept {
-  return nodes.size() == 2 && nodes[0].valid_nhs != 0 && nodes[0].valid_nhs == nodes[1].valid_nhs && !edges.empty() &&
-         std::all_of(edges.begin(), edges.end(), [&](const Edge& edge) {
-           const bool is_link = edge.kind == EdgeKind::link || edge.kind == EdgeKind::local_id;
-           return is_link && edge.a == nodes[0].id && edge.b == nodes[1].id;
-         });
-}
-
-std::vector<ClusterResult> resolve_pair(std::span<const ClusterNode> nodes, std::span<const Edge> edges,
-                                        ClusterCounts& counts) {
-  const Edge& heaviest = *std::min_element(edges.begin(), edges.end(), heavier);
-  ++counts.links_used;
-  ClusterResult result;
-  result.cluster = nodes[0].id;
-  result.linked = true;
-  result.weakest = result.weight = heaviest.weight;
-  result.kind = heaviest.kind;
-  return {result, result};
-}
-
 }  // namespace
 
 ClusterRules cluster_rules(const LinkageModel& model) noexcept {
@@ -558,9 +536,28 @@ bool are_neighbours(std::uint64_t nhs_a, std::uint64_t nhs_b) noexcept {
   return (stem_a > stem_b ? stem_a - stem_b : stem_b - stem_a) < kBatch;
 }
 
+bool resolve_pair(std::span<const ClusterNode> nodes, std::span<const Edge> edges,
+                  std::array<ClusterResult, 2>& results, ClusterCounts& counts) {
+  if (nodes.size() != 2 || nodes[0].valid_nhs == 0 || nodes[0].valid_nhs != nodes[1].valid_nhs) return false;
+  const bool are_links = std::all_of(edges.begin(), edges.end(), [&](const Edge& edge) {
+    const bool is_link = edge.kind == EdgeKind::link || edge.kind == EdgeKind::local_id;
+    return is_link && edge.a == nodes[0].id && edge.b == nodes[1].id;
+  });
+  if (edges.empty() || !are_links) return false;
+  const Edge& heaviest = *std::min_element(edges.begin(), edges.end(), heavier);
+  ++counts.links_used;
+  ClusterResult result;
+  result.cluster = nodes[0].id;
+  result.linked = true;
+  result.weakest = result.weight = heaviest.weight;
+  result.kind = heaviest.kind;
+  results = {result, result};
+  return true;
+}
+
 std::vector<ClusterResult> resolve_component(std::span<const ClusterNode> nodes, std::vector<Edge> edges,
                                              const ClusterRules& rules, ClusterCounts& counts) {
-  if (are_pair_of_one_number(nodes, edges)) return resolve_pair(nodes, edges, counts);
+  if (std::array<ClusterResult, 2> pair; resolve_pair(nodes, edges, pair, counts)) return {pair.begin(), pair.end()};
   if (std::any_of(nodes.begin(), nodes.end(), [](const ClusterNode& node) { return node.several; })) {
     std::erase_if(edges, [&](const Edge& edge) {
       if (nodes[index_of(nodes, edge.a)].several) return true;

@@ -125,7 +125,7 @@ bool ObjectionLedger::entries_stand(std::uint64_t valid_nhs, ObjectionKinds kind
   return false;
 }
 
-bool ObjectionLedger::speaks_of(std::uint64_t valid_nhs, ObjectionKind kind) const noexcept {
+bool ObjectionLedger::entries_speak(std::uint64_t valid_nhs, ObjectionKind kind) const noexcept {
   bool found = false;
   directory_.for_each(preferences_, kNumberOf, valid_nhs, [&](const Preference& preference) {
     found = preference.kind == kind;

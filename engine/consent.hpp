@@ -71,7 +71,7 @@ class ObjectionLedger {
     return directory_.may_have(valid_nhs) && entries_bar(valid_nhs, extracted, policy);
   }
 
-  // Worth it some numbers before bars() is asked about this one.
+  // Worth it some numbers before bars() or speaks_of() is asked about this one.
   void prefetch(std::uint64_t nhs) const noexcept { directory_.prefetch(nhs); }
 
   // True if an objection of one of the kinds stands on a date (kMissingDay: at the end of the ledger).
@@ -79,7 +79,9 @@ class ObjectionLedger {
     return directory_.may_have(valid_nhs) && entries_stand(valid_nhs, kinds, on);
   }
   // True if the ledger has an entry of the kind for this number, whatever it says.
-  [[nodiscard]] bool speaks_of(std::uint64_t valid_nhs, ObjectionKind kind) const noexcept;
+  [[nodiscard]] bool speaks_of(std::uint64_t valid_nhs, ObjectionKind kind) const noexcept {
+    return directory_.may_have(valid_nhs) && entries_speak(valid_nhs, kind);
+  }
   // True if the entry is a withdrawal without effect: an objection of the same date outranks it.
   [[nodiscard]] bool is_outranked(const Preference& entry) const noexcept;
   // Names the list's content: two lists with the same entries have the same version, in any order of files and lines.
@@ -94,6 +96,7 @@ class ObjectionLedger {
 
  private:
   [[nodiscard]] bool entries_bar(std::uint64_t valid_nhs, DayNumber extracted, AfterOptOut policy) const noexcept;
+  [[nodiscard]] bool entries_speak(std::uint64_t valid_nhs, ObjectionKind kind) const noexcept;
   [[nodiscard]] bool entries_stand(std::uint64_t valid_nhs, ObjectionKinds kinds, DayNumber on) const noexcept;
 
   std::vector<Preference> preferences_;  // sorted by person, kind, date

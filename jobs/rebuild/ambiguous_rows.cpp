@@ -14,6 +14,7 @@ namespace ligature {
 
 namespace {
 
+constexpr std::size_t kRowsAhead = 32;  // whose identity is fetched before it is asked for
 constexpr std::uint64_t kOwnPerson = std::numeric_limits<std::uint64_t>::max();  // no draft but the identity's
 
 // What is left to the person of an ambiguous identity.
@@ -40,24 +41,47 @@ std::vector<AmbiguousRows::Row> AmbiguousRows::rows_of(const Inputs& inputs, Row
     dataset_key.push_back(linkage_key(std::as_bytes(std::span(dataset.name))));
   }
   std::vector<Row> found;
-  rows.for_each_row_id(lines_before_first_file, [&](std::uint64_t first, std::uint32_t dataset,
-                                                    std::span<const std::string_view> row_ids) {
-    const std::span<const std::uint32_t> local = std::span(identities.local_of_row).subspan(first, row_ids.size());
-    for (std::size_t i = 0; i < row_ids.size(); ++i) {
+  for (const StoredBlock& block : rows.blocks()) {
+    const auto local = std::span(identities.local_of_row).subspan(block.first_row, block.rows);
+    for (std::size_t i = 0; i < local.size(); ++i) {
+      ambiguous.prefetch(local[std::min(i + kRowsAhead, local.size() - 1)]);
       const auto told = ambiguous.of(local[i]);
       if (told.empty()) continue;
-      const std::uint64_t row_key = linkage_key(std::as_bytes(std::span(row_ids[i])));
-      found.push_back({told.front().reply, linkage_key(dataset_key[dataset] ^ row_key),
-                       static_cast<std::uint32_t>(first + i), dataset});
+      found.push_back({told.front().reply, 0, static_cast<std::uint32_t>(block.first_row + i), block.dataset});
     }
-  });
+  }
+  // By local id, or else by row id: most rows have the first, and the others need not be unpacked.
+  std::vector<std::uint32_t> by_row_id;  // indexes into found, ascending
   auto next = found.begin();
+  const auto pass_over = [&](std::uint64_t end) {
+    for (; next != found.end() && next->row < end; ++next) {
+      by_row_id.push_back(static_cast<std::uint32_t>(next - found.begin()));
+    }
+  };
   rows.for_each_local_keys([&](const StoredBlock& block, std::span<const std::uint64_t> keys) {
-    while (next != found.end() && next->row < block.first_row) ++next;
+    pass_over(block.first_row);
     for (; next != found.end() && next->row < block.first_row + block.rows; ++next) {
-      if (const std::uint64_t key = keys[next->row - block.first_row]; key != 0) next->digest = linkage_key(key);
+      if (const std::uint64_t key = keys[next->row - block.first_row]; key != 0) {
+        next->digest = linkage_key(key);
+      } else {
+        by_row_id.push_back(static_cast<std::uint32_t>(next - found.begin()));
+      }
     }
   });
+  pass_over(std::numeric_limits<std::uint64_t>::max());
+  auto wanted = by_row_id.begin();
+  const auto is_wanted_before = [&](std::uint64_t end) {
+    return wanted != by_row_id.end() && found[*wanted].row < end;
+  };
+  rows.for_each_row_id(
+      lines_before_first_file,
+      [&](std::uint64_t first, std::uint32_t dataset, std::span<const std::string_view> row_ids) {
+        for (; is_wanted_before(first + row_ids.size()); ++wanted) {
+          const std::string_view id = row_ids[found[*wanted].row - first];
+          found[*wanted].digest = linkage_key(dataset_key[dataset] ^ linkage_key(std::as_bytes(std::span(id))));
+        }
+      },
+      [&](const StoredBlock& block) { return is_wanted_before(block.first_row + block.rows); });
   return found;
 }
 

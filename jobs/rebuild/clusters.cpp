@@ -22,6 +22,8 @@ namespace ligature {
 namespace {
 
 constexpr std::size_t kPairsPerTask = std::size_t{1} << 14;
+// Edges whose component, and nodes whose objections, are fetched before they are asked for.
+constexpr std::size_t kEdgesAhead = 16, kNodesAhead = 16;
 
 // An identity by itself, whose rows are of several people.
 void add_apart(IdentityId id, const CountedIdentity& counted, const Evidence& evidence, PersonDrafts& drafts) {
@@ -79,11 +81,11 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
   };
   std::vector<ComponentNode> nodes;
   nodes.reserve(components.labels.size());
-  for (const NodeLabel& label : components.labels) {
-    const std::uint64_t i = label.node / ranks;
-    nodes.push_back({label.component, identities.first_id + i, identities.owned[i], evidence[i]});
-  }
   components = {};
+  for (std::size_t i = 0; i < component_of.size(); ++i) {
+    if (component_of[i] == kAlone) continue;
+    nodes.push_back({component_of[i], identities.first_id + i, identities.owned[i], evidence[i]});
+  }
   // Components have what they need with them.
   Parked<CountedIdentity> owned(scratch, identities.owned);
   Parked<std::uint32_t> way_from_rows(scratch, identities.local_of_row);
@@ -94,10 +96,12 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
     const std::vector<Edge> owned_edges =
         shuffle(comm, std::move(edges), [&](const Edge& edge) { return owner(end_of(edge)); }).items;
     component_edges.reserve(owned_edges.size());
-    for (const Edge& edge : owned_edges) {
-      const std::uint64_t component = component_of[end_of(edge) - identities.first_id];
+    const auto component_at = [&](const Edge& edge) { return &component_of[end_of(edge) - identities.first_id]; };
+    for (std::size_t e = 0; e < owned_edges.size(); ++e) {
+      __builtin_prefetch(component_at(owned_edges[std::min(e + kEdgesAhead, owned_edges.size() - 1)]));
+      const std::uint64_t component = *component_at(owned_edges[e]);
       // A rival of nobody.
-      if (component != kAlone) component_edges.push_back({component, edge});
+      if (component != kAlone) component_edges.push_back({component, owned_edges[e]});
     }
   }
   component_edges = shuffle(comm, std::move(component_edges), [&](const ComponentEdge& edge) {
@@ -143,20 +147,22 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
   std::vector<ClusterCounts> task_counts(tasks);
   for_each_item(tasks, [&](std::size_t task) {
     ComponentResolver resolver(model, patient_sets);
+    std::vector<Edge> edges_here;
     auto edge =
         std::lower_bound(component_edges.begin(), component_edges.end(), nodes[task_first[task]].component,
                          [](const ComponentEdge& e, std::uint64_t component) { return e.component < component; });
     for (std::size_t begin = task_first[task]; begin < task_first[task + 1];) {
       const std::uint64_t component = nodes[begin].component;
       std::size_t end = begin;
-      while (end < task_first[task + 1] && nodes[end].component == component) ++end;
+      for (; end < task_first[task + 1] && nodes[end].component == component; ++end) {
+        if (search != nullptr) search->prefetch(nodes[std::min(end + kNodesAhead, nodes.size() - 1)]);
+      }
       const auto first_edge = edge;
       while (edge != component_edges.end() && edge->component == component) ++edge;
       const auto here = std::span(nodes).subspan(begin, end - begin);
-      std::vector<Edge> edges_here;
-      edges_here.reserve(static_cast<std::size_t>(edge - first_edge));
+      edges_here.clear();
       for (auto e = first_edge; e != edge; ++e) edges_here.push_back(e->edge);
-      if (search == nullptr || !search->set_aside(here, edges_here)) resolver.resolve(here, std::move(edges_here));
+      if (search == nullptr || !search->set_aside(here, edges_here)) resolver.resolve(here, edges_here);
       begin = end;
     }
     task_drafts[task] = std::move(resolver.drafts);

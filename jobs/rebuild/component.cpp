@@ -1,6 +1,7 @@
 #include "jobs/rebuild/component.hpp"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <utility>
 
@@ -54,9 +55,13 @@ void cluster_nodes(std::span<const ComponentNode> nodes, std::span<const Patient
   }
 }
 
-void ComponentResolver::resolve(std::span<const ComponentNode> nodes, std::vector<Edge> edges) {
+void ComponentResolver::resolve(std::span<const ComponentNode> nodes, std::span<const Edge> edges) {
   cluster_nodes(nodes, patients_, cluster_nodes_);
-  add(nodes, resolve_component(cluster_nodes_, std::move(edges), rules_, counts));
+  if (std::array<ClusterResult, 2> pair; resolve_pair(cluster_nodes_, edges, pair, counts)) {
+    add(nodes, pair);
+  } else {
+    add(nodes, resolve_component(cluster_nodes_, {edges.begin(), edges.end()}, rules_, counts));
+  }
 }
 
 void ComponentResolver::add(std::span<const ComponentNode> nodes, std::span<const ClusterResult> clusters) {

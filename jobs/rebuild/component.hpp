@@ -40,7 +40,7 @@ class ComponentResolver {
   [[nodiscard]] const LinkageModel& model() const noexcept { return model_; }
 
   // Adds the persons of one component.  nodes: sorted by id.  edges: between them, in any order.
-  void resolve(std::span<const ComponentNode> nodes, std::vector<Edge> edges);
+  void resolve(std::span<const ComponentNode> nodes, std::span<const Edge> edges);
   // Adds the persons that clusters (one entry a node) make of nodes, which are sorted by id.
   void add(std::span<const ComponentNode> nodes, std::span<const ClusterResult> clusters);
 

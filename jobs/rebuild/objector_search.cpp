@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <limits>
 #include <utility>
 
@@ -18,6 +17,7 @@ namespace ligature {
 namespace {
 
 constexpr std::size_t kRowsPerTask = 1U << 14, kComponentsPerTask = 256;
+constexpr std::size_t kRowsAhead = 32;  // whose identity is fetched before it is asked for
 
 // Identities of one value that are compared again in full; of more, links stay as they were found.
 constexpr std::size_t kComparedAgain = 1'024;
@@ -270,7 +270,7 @@ std::uint64_t ObjectorSearch::resolve_rest(const Component& component, Component
     const std::vector<Edge> again = compare_again(rest, resolver.model());
     edges.insert(edges.end(), again.begin(), again.end());
   }
-  resolver.resolve(rest, std::move(edges));
+  resolver.resolve(rest, edges);
   resolver.add(undecided, undecided_clusters);
   resolver.counts.ambiguous_clusters +=
       static_cast<std::uint64_t>(std::unique(apart.begin(), apart.end()) - apart.begin());
@@ -284,7 +284,10 @@ std::vector<ObjectorSearch::Left> ObjectorSearch::drop_rows(const Communicator& 
   const Received<Claimed> received = shuffle(
       comm, std::move(claimed), [&](const Claimed& claim) { return identities.owner(claim.id); }, route);
   const ToldLocals<Claimed> claims = bring_claims(comm, identities, received.items);
-  dropped_ = barred_rows(identities, claims);
+  const std::vector<ClaimedRow> rows = claimed_rows(identities, claims);
+  for (const ClaimedRow& row : rows) {
+    if (row.barred) dropped_.push_back(row.row);
+  }
 
   // What is left of the identities that were claimed.
   struct Part {
@@ -293,17 +296,16 @@ std::vector<ObjectorSearch::Left> ObjectorSearch::drop_rows(const Communicator& 
   };
   std::vector<Part> parts(claims.all().size());  // an identity's is that of the first claim to it
   {
-    const std::vector<StoredBlock>& blocks = rows_.blocks();
-    for_each_item(blocks.size(), [&](std::size_t b) {
-      const StoredBlock& block = blocks[b];
-      for (std::uint64_t row = block.first_row; row < block.first_row + block.rows; ++row) {
-        const auto claimed_here = claims.of(identities.local_of_row[row]);
-        if (claimed_here.empty() || std::binary_search(dropped_.begin(), dropped_.end(), row)) continue;
+    auto next = rows.begin();
+    for (const StoredBlock& block : rows_.blocks()) {
+      for (; next != rows.end() && next->row < block.first_row + block.rows; ++next) {
+        if (next->barred) continue;
+        const auto claimed_here = claims.of(identities.local_of_row[next->row]);
         Left& left = parts[static_cast<std::size_t>(claimed_here.data() - claims.all().data())].left;
-        std::atomic_ref(left.rows).fetch_add(1, std::memory_order_relaxed);
-        std::atomic_ref(left.datasets).fetch_or(1U << block.dataset, std::memory_order_relaxed);
+        ++left.rows;
+        left.datasets |= 1U << block.dataset;
       }
-    });
+    }
     for (std::size_t c = 0; c < parts.size(); ++c) parts[c].id = claims.all()[c].reply.id;
     std::erase_if(parts, [](const Part& part) { return part.left.rows == 0; });
   }
@@ -349,26 +351,28 @@ ToldLocals<ObjectorSearch::Claimed> ObjectorSearch::bring_claims(const Communica
   return {identities, identities.tell_locals(comm, std::span<const ReplyTo<Claimed>>(of_owned))};
 }
 
-// The rows of claimed identities that the ledger bars, ascending.
-std::vector<std::uint32_t> ObjectorSearch::barred_rows(const Identities& identities,
-                                                       const ToldLocals<Claimed>& claims) const {
-  PerThread<std::vector<std::uint32_t>> found;
+// The rows of claimed identities, ascending.
+std::vector<ObjectorSearch::ClaimedRow> ObjectorSearch::claimed_rows(const Identities& identities,
+                                                                     const ToldLocals<Claimed>& claims) const {
+  PerThread<std::vector<ClaimedRow>> found;
   rows_.for_each_extracted([&](const StoredBlock& block, std::span<const DayNumber> days) {
+    const auto local = std::span(identities.local_of_row).subspan(block.first_row, block.rows);
     for_blocks(block.rows, kRowsPerTask, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) {
-        for (const ReplyTo<Claimed>& claim : claims.of(identities.local_of_row[block.first_row + i])) {
-          if (!ledger_.bars(claim.reply.nhs, days[i], policy_)) continue;
-          found.local().push_back(static_cast<std::uint32_t>(block.first_row + i));
-          break;
-        }
+        claims.prefetch(local[std::min(i + kRowsAhead, end - 1)]);
+        const auto here = claims.of(local[i]);
+        if (here.empty()) continue;
+        const bool barred = std::any_of(here.begin(), here.end(), [&](const ReplyTo<Claimed>& claim) {
+          return ledger_.bars(claim.reply.nhs, days[i], policy_);
+        });
+        found.local().push_back({static_cast<std::uint32_t>(block.first_row + i), barred});
       }
     });
   });
-  std::vector<std::uint32_t> barred;
-  found.for_each(
-      [&](const std::vector<std::uint32_t>& rows) { barred.insert(barred.end(), rows.begin(), rows.end()); });
-  sort_by_key(barred, [](std::uint32_t row) { return std::uint64_t{row}; });
-  return barred;
+  std::vector<ClaimedRow> rows;
+  found.for_each([&](const std::vector<ClaimedRow>& some) { rows.insert(rows.end(), some.begin(), some.end()); });
+  sort_by_key(rows, [](const ClaimedRow& row) { return std::uint64_t{row.row}; });
+  return rows;
 }
 
 void ObjectorSearch::drop_again(const Communicator& comm, Identities& identities, std::vector<std::uint32_t>&& rows,
@@ -392,16 +396,16 @@ template <typename StatesOf>
 void ObjectorSearch::forget(const Communicator& comm, Identities& identities, const StatesOf& states_of_row) {
   report_.rows = comm.sum(std::uint64_t{dropped_.size()});
   count_dropped(comm, rows_, dropped_, true, states_of_row, intake_);
-  auto next = dropped_.begin();
-  std::size_t kept = 0;
-  for (std::uint32_t row = 0; row < identities.local_of_row.size(); ++row) {
-    if (next != dropped_.end() && *next == row) {
-      ++next;
-    } else {
-      identities.local_of_row[kept++] = identities.local_of_row[row];
+  if (!dropped_.empty()) {
+    std::vector<std::uint32_t>& local_of_row = identities.local_of_row;
+    const auto row_at = [&](std::size_t row) { return local_of_row.begin() + static_cast<std::ptrdiff_t>(row); };
+    auto kept = row_at(dropped_.front());
+    for (std::size_t i = 0; i < dropped_.size(); ++i) {
+      const std::size_t end = i + 1 < dropped_.size() ? dropped_[i + 1] : local_of_row.size();
+      kept = std::copy(row_at(dropped_[i] + std::size_t{1}), row_at(end), kept);
     }
+    local_of_row.erase(kept, local_of_row.end());
   }
-  identities.local_of_row.resize(kept);
   rows_.drop(dropped_);
 }
 

@@ -49,6 +49,8 @@ class ObjectorSearch {
   // Collective.  component_of: by owned identity.
   void bring_edges(const Communicator& comm, const Identities& identities, std::span<const std::uint64_t> component_of,
                    const std::function<int(std::uint64_t)>& component_rank);
+  // Fetches what tells whether the ledger speaks of an identity: worth it some nodes before set_aside is asked.
+  void prefetch(const ComponentNode& node) const noexcept { ledger_.prefetch(node.counted.identity.valid_nhs()); }
   // True if the component has a suppressed identity or the number of an objector: settle will resolve it.  Thread-safe.
   bool set_aside(std::span<const ComponentNode> nodes, std::vector<Edge>& edges);
   // Collective.  Drops the rows of objectors, and resolves what is left of the components set aside.  Identities keep
@@ -87,7 +89,12 @@ class ObjectorSearch {
   std::vector<Left> drop_rows(const Communicator& comm, Identities& identities, std::vector<Claimed>&& claimed);
   static ToldLocals<Claimed> bring_claims(const Communicator& comm, const Identities& identities,
                                           std::span<const Claimed> received);
-  std::vector<std::uint32_t> barred_rows(const Identities& identities, const ToldLocals<Claimed>& claims) const;
+  // A row of a claimed identity, and whether the ledger bars it.
+  struct ClaimedRow {
+    std::uint32_t row = 0;
+    bool barred = false;
+  };
+  std::vector<ClaimedRow> claimed_rows(const Identities& identities, const ToldLocals<Claimed>& claims) const;
   // states_of_row(i): of the identifiers of the i-th row dropped.
   template <typename StatesOf>
   void forget(const Communicator& comm, Identities& identities, const StatesOf& states_of_row);

@@ -10,7 +10,6 @@
 #include "engine/radix_sort.hpp"
 #include "jobs/rebuild/person_draft.hpp"
 #include "partition/shuffle.hpp"
-#include "partition/spans_by_number.hpp"
 
 namespace ligature {
 
@@ -19,7 +18,14 @@ namespace {
 // Places where the last patient numbers are remembered, in a core's cache: a provider's rows of one patient mostly lie
 // close together.
 constexpr std::size_t kRecent = 1U << 12;
-constexpr std::size_t kQuestionsPerTask = 1U << 12;
+constexpr std::size_t kRowsAhead = 32;  // whose identity is fetched before it is asked for
+constexpr std::size_t kQuestionsPerTask = 1U << 14;
+
+// Which identity of its owner a question is about, and its place among those that came.
+struct Question {
+  std::uint32_t index = 0;
+  std::uint32_t place = 0;
+};
 
 void sort_each_once(std::vector<PatientNumber>& numbers) {
   sort_by_key(
@@ -58,13 +64,14 @@ std::vector<PatientNumber> patient_numbers(const Communicator& comm, RowStore& r
       }
     };
     rows.for_each_local_keys([&](const StoredBlock& block, std::span<const std::uint64_t> keys) {
-      for (std::uint64_t row = 0; row < keys.size(); ++row) {
-        if (keys[row] != 0) add(keys[row], identities.local_of_row[block.first_row + row], 1);
+      const auto local = std::span(identities.local_of_row).subspan(block.first_row, keys.size());
+      for (std::size_t row = 0; row < keys.size(); ++row) {
+        told.prefetch(local[std::min(row + kRowsAhead, keys.size() - 1)]);
+        if (keys[row] != 0) add(keys[row], local[row], 1);
       }
     });
     for (const SuppressedKey& barred : identities.suppressed_keys) add(barred.key, barred.local, 0);
   }
-  sort_each_once(numbers);
   numbers =
       shuffle(comm, std::move(numbers), [&](const PatientNumber& number) { return identities.owner(number.id); }).items;
   sort_each_once(numbers);
@@ -89,27 +96,32 @@ std::vector<PatientSet> bring_patient_sets(const Communicator& comm, RowStore& r
     throw Error("one rank has more than 2^32 identities in components: run the job on more ranks");
   }
   ReturnRoute route;
-  const std::vector<IdentityId> questions =
+  const std::vector<IdentityId> wanted_here =
       shuffle(
           comm, std::move(wanted), [&](IdentityId id) { return identities.owner(id); }, route)
           .items;
+  std::vector<Question> questions;
+  questions.reserve(wanted_here.size());
+  for (const IdentityId id : wanted_here) {
+    questions.push_back(
+        {static_cast<std::uint32_t>(id - identities.first_id), static_cast<std::uint32_t>(questions.size())});
+  }
+  sort_by_key(questions, [](const Question& question) { return std::uint64_t{question.index}; });
   std::vector<ReplyTo<IdentityId>> asked;
   asked.reserve(questions.size());
-  for (const IdentityId id : questions) asked.push_back({id - identities.first_id, id});
-  sort_by_key(asked, [](const ReplyTo<IdentityId>& one) { return one.item; });
+  for (const Question& question : questions) asked.push_back({question.index, identities.first_id + question.index});
 
   const std::vector<PatientNumber> numbers = patient_numbers(comm, rows, identities, asked);
-  const SpansByNumber of_identity(
-      identities.first_id_of_rank[static_cast<std::size_t>(comm.rank()) + 1] - identities.first_id, numbers.size(),
-      [&](std::size_t i) { return numbers[i].id - identities.first_id; });
   std::vector<PatientSet> answers(questions.size());
   for_blocks(questions.size(), kQuestionsPerTask, [&](std::size_t begin, std::size_t end) {
     std::vector<std::uint64_t> keys;
+    auto number = std::lower_bound(numbers.begin(), numbers.end(), identities.first_id + questions[begin].index,
+                                   [](const PatientNumber& n, IdentityId id) { return n.id < id; });
     for (std::size_t q = begin; q < end; ++q) {
-      const auto [first, last] = of_identity.of(questions[q] - identities.first_id);
+      const IdentityId id = identities.first_id + questions[q].index;
       keys.clear();
-      for (std::size_t number = first; number != last; ++number) keys.push_back(numbers[number].key);
-      answers[q] = PatientSet(keys);
+      for (; number != numbers.end() && number->id == id; ++number) keys.push_back(number->key);
+      answers[questions[q].place] = PatientSet(keys);
     }
   });
   return route.reply<PatientSet>(comm, answers);

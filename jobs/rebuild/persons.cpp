@@ -74,13 +74,18 @@ class Nameless {
     const std::uint32_t i = drafts_.alone[person - drafts_.drafts.size()];
     return draft_alone(identities_.first_id + i, identities_.owned[i], evidence_[i]);
   }
-  // The number_of the draft.
-  [[nodiscard]] std::uint64_t number(std::size_t person) const {
-    if (person < drafts_.drafts.size()) return number_of(drafts_.drafts[person]);
+  // The claim to the number_of the draft; of nobody's number if there is none.
+  [[nodiscard]] Claim claim(std::size_t person) const {
+    if (person < drafts_.drafts.size()) {
+      const PersonDraft& draft = drafts_.drafts[person];
+      return {number_of(draft) << 1 | (draft.valid_nhs == 0 ? 1 : 0), draft.rows, draft.cluster};
+    }
     const std::uint32_t i = drafts_.alone[person - drafts_.drafts.size()];
-    const Identity& identity = identities_.owned[i].identity;
-    const std::uint64_t counted = counted_as(identity, evidence_[i]).valid_nhs();
-    return counted != 0 || !evidence_[i].has(Evidence::number_disowned) ? counted : identity.valid_nhs();
+    const CountedIdentity& alone = identities_.owned[i];
+    const std::uint64_t valid = counted_as(alone.identity, evidence_[i]).valid_nhs();
+    const bool is_disowned = valid == 0 && evidence_[i].has(Evidence::number_disowned);
+    const std::uint64_t number = is_disowned ? alone.identity.valid_nhs() : valid;
+    return {number << 1 | (valid == 0 ? 1 : 0), alone.rows, identities_.first_id + i};
   }
 
  private:
@@ -123,10 +128,7 @@ std::vector<std::uint8_t> settle_ownership(const Communicator& comm, const Namel
     const std::span<const std::uint32_t> here = by_round.of(round);
     std::vector<Claim> claims(here.size());
     for_blocks(here.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t i = begin; i < end; ++i) {
-        const PersonDraft draft = nameless[here[i]];
-        claims[i] = {numbers[here[i]] << 1 | (draft.valid_nhs == 0 ? 1 : 0), draft.rows, draft.cluster};
-      }
+      for (std::size_t i = begin; i < end; ++i) claims[i] = nameless.claim(here[i]);
     });
     ReturnRoute route;
     std::vector<ReceivedClaim> sorted;
@@ -355,7 +357,7 @@ Persons name_persons(const Communicator& comm, Identities& identities, std::span
   {
     std::vector<std::uint64_t> numbers(nameless.size());
     for_blocks(nameless.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t p = begin; p < end; ++p) numbers[p] = nameless.number(p);
+      for (std::size_t p = begin; p < end; ++p) numbers[p] = nameless.claim(p).nhs();
     });
     owns = settle_ownership(comm, nameless, numbers, rounds);
     pseudonyms = pseudonyms_of(nameless, numbers, owns, key);
