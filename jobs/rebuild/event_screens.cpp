@@ -211,24 +211,27 @@ void EventScreens::keep(std::uint32_t dataset, const Taken& taken) {
   sources_[dataset].spool.append(std::as_bytes(std::span(taken.named)));
 }
 
-void EventScreens::evaluate(Range people, std::vector<ScreenEvent>& events, Totals& totals) {
-  sort_items(events.begin(), events.end(), [](const ScreenEvent& a, const ScreenEvent& b) {
-    return std::tie(a.person, a.kind, a.day, a.until, a.site, a.content) <
-           std::tie(b.person, b.kind, b.day, b.until, b.site, b.content);
-  });
+void EventScreens::evaluate(Range people, std::span<const ScreenEvent> events, Totals& totals) {
+  // Each dataset's are in the order of persons: counted and placed, so that only one person's are ever sorted.
+  std::vector<std::uint32_t> start(people.size() + 2, 0);  // counted one place ahead
+  for (const ScreenEvent& event : events) ++start[event.person - people.begin + 2];
+  for (std::size_t p = 2; p < start.size(); ++p) start[p] += start[p - 1];
+  std::vector<ScreenEvent> by_person(events.size());
+  for (const ScreenEvent& event : events) by_person[start[event.person - people.begin + 1]++] = event;
   const std::size_t tasks = (people.size() + kPersonsPerTask - 1) / kPersonsPerTask;
   std::vector<Totals> of_task(tasks);
   for_blocks(people.size(), kPersonsPerTask, [&](std::size_t first, std::size_t last) {
     Totals& sums = of_task[first / kPersonsPerTask];
-    auto event = std::lower_bound(events.begin(), events.end(), people.begin + first,
-                                  [](const ScreenEvent& e, std::uint64_t person) { return e.person < person; });
     for (std::uint64_t person = people.begin + first; person < people.begin + last; ++person) {
-      const auto own = event;
-      while (event != events.end() && event->person == person) ++event;
+      const std::size_t p = person - people.begin;
+      const auto own = std::span(by_person).subspan(start[p], start[p + 1] - start[p]);
+      std::sort(own.begin(), own.end(), [](const ScreenEvent& a, const ScreenEvent& b) {
+        return std::tie(a.kind, a.day, a.until, a.site, a.content) <
+               std::tie(b.kind, b.day, b.until, b.site, b.content);
+      });
       const Person& known = persons_.owned[person];
       const ScreenVerdict verdict = screen_person(
-          {own, event},
-          {known.birth_year, known.sex == gender_code(Gender::male), first_day_[person], last_day_[person]});
+          own, {known.birth_year, known.sex == gender_code(Gender::male), first_day_[person], last_day_[person]});
       concerned_[person] = verdict.concerned;
       for (std::size_t s = 0; s < kScreens; ++s) {
         sums.persons[s] += verdict.concerned >> s & 1U;

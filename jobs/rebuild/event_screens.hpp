@@ -65,7 +65,7 @@ class EventScreens {
   struct Source;
   struct Totals;
   void examine_row(const Source& source, std::uint32_t person, const std::byte* payload, Taken& taken);
-  void evaluate(Range people, std::vector<ScreenEvent>& events, Totals& totals);
+  void evaluate(Range people, std::span<const ScreenEvent> events, Totals& totals);
   void write_list(const Communicator& comm) const;
 
   const Persons& persons_;
