@@ -33,6 +33,11 @@ inline std::byte* put_number(std::byte* at, std::uint64_t value) noexcept {
 
 // Takes a number off the front of bytes; false if there is none, or one beyond 64 bits.
 inline bool take_number(std::span<const std::byte>& bytes, std::uint64_t& value) noexcept {
+  if (!bytes.empty() && bytes.front() < std::byte{0x80}) {  // as most are
+    value = static_cast<std::uint64_t>(bytes.front());
+    bytes = bytes.subspan(1);
+    return true;
+  }
   value = 0;
   for (unsigned i = 0; i < bytes.size() && i < 10; ++i) {
     const auto byte = static_cast<std::uint64_t>(bytes[i]);
@@ -65,7 +70,12 @@ inline std::size_t shared_bytes(std::string_view a, std::string_view b) noexcept
 inline std::byte* put_text(std::byte* at, std::string_view text, std::string_view before) noexcept {
   const std::size_t shared = shared_bytes(text, before), rest = text.size() - shared;
   at = put_number(put_number(at, shared), rest);
-  if (rest != 0) std::memcpy(at, text.data() + shared, rest);
+  const char* const from = text.data() + shared;
+  if (rest < sizeof(std::uint64_t)) {
+    for (std::size_t i = 0; i < rest; ++i) at[i] = static_cast<std::byte>(from[i]);
+  } else {
+    std::memcpy(at, from, rest);
+  }
   return at + rest;
 }
 

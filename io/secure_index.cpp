@@ -117,7 +117,6 @@ struct SecureIndexWriter::State {
     rows += block_rows;
     block_rows = 0;
     block_bytes = sizeof(BlockHeader);
-    last_id.clear();
   }
 };
 
@@ -137,17 +136,25 @@ SecureIndexWriter::~SecureIndexWriter() {
   if (!state_->finished) std::filesystem::remove(partial_part_path(state_->folder, state_->rank), ignored);
 }
 
-void SecureIndexWriter::add(const IndexRow& row) {
+void SecureIndexWriter::add(std::span<const IndexRow> rows) {
   State& state = *state_;
-  const std::size_t most = state.block_bytes + 3 * kMostNumberBytes + most_text_bytes(row.row_id.size());
-  if (state.block.size() < most) state.block.resize(most);
-  std::byte* at = state.block.data() + state.block_bytes;
-  for (const std::uint64_t number : {std::uint64_t{row.dataset}, row.person, row.identity}) at = put_number(at, number);
-  at = put_text(at, row.row_id, state.last_id);
-  state.last_id.assign(row.row_id);
-  state.block_bytes = static_cast<std::size_t>(at - state.block.data());
-  ++state.block_rows;
-  if (state.block_bytes >= sizeof(BlockHeader) + kBlockBytes) state.flush();
+  std::string_view before = state.last_id;
+  for (const IndexRow& row : rows) {
+    const std::size_t most = state.block_bytes + 3 * kMostNumberBytes + most_text_bytes(row.row_id.size());
+    if (state.block.size() < most) state.block.resize(most);
+    std::byte* at = state.block.data() + state.block_bytes;
+    for (const std::uint64_t number : {std::uint64_t{row.dataset}, row.person, row.identity})
+      at = put_number(at, number);
+    at = put_text(at, row.row_id, before);
+    before = row.row_id;
+    state.block_bytes = static_cast<std::size_t>(at - state.block.data());
+    ++state.block_rows;
+    if (state.block_bytes >= sizeof(BlockHeader) + kBlockBytes) {
+      state.flush();
+      before = {};
+    }
+  }
+  state.last_id.assign(before);
 }
 
 void SecureIndexWriter::close(const Communicator& comm) {

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "engine/provenance.hpp"
@@ -30,7 +31,8 @@ class SecureIndexWriter {
   ~SecureIndexWriter();
   SecureIndexWriter(const SecureIndexWriter&) = delete;
   SecureIndexWriter& operator=(const SecureIndexWriter&) = delete;
-  void add(const IndexRow& row);
+  void add(std::span<const IndexRow> rows);
+  void add(const IndexRow& row) { add({&row, 1}); }
   // Collective.  Nothing is added any more; the part is brought to the disk on a thread of its own.
   void close(const Communicator& comm);
   // Collective.  Once all parts are on the disk, names them and removes parts of an earlier run with more ranks. Closes

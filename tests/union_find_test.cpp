@@ -68,5 +68,40 @@ TEST(UnionFind, a_chain_of_a_million_nodes_is_one_set) {
   EXPECT_EQ(sets.find(kNodes / 2), 0U);
 }
 
+// A reference of its own: one by one, in the order given.
+std::vector<std::uint32_t> one_by_one(std::uint32_t nodes, std::span<const UnionFind::Pair> pairs) {
+  UnionFind sets(nodes);
+  for (const auto& [a, b] : pairs) sets.unite(a, b);
+  return sets.representatives();
+}
+
+TEST(UnionFind, many_pairs_at_once_join_what_they_join_one_by_one) {
+  std::mt19937_64 random(17);
+  // Beside sets of few members, one that holds most nodes; and so many nodes that pairs are dealt to slices of them.
+  for (const std::uint32_t nodes : {1U, 2U, 1'000U, 70'000U, (1U << 22) - 1, 5'000'000U}) {
+    for (const std::uint32_t pairs_of_four : {1U, 3U, 9U}) {
+      std::vector<UnionFind::Pair> pairs;
+      for (std::uint64_t i = 0; i < std::uint64_t{nodes} * pairs_of_four / 4; ++i) {
+        pairs.push_back({static_cast<std::uint32_t>(random() % nodes), static_cast<std::uint32_t>(random() % nodes)});
+      }
+      UnionFind sets(nodes);
+      sets.unite_all(pairs);
+      ASSERT_TRUE(sets.representatives() == one_by_one(nodes, pairs)) << nodes << " nodes, " << pairs.size();
+    }
+  }
+}
+
+TEST(UnionFind, chains_and_combs_of_a_million_nodes_are_one_set) {
+  constexpr std::uint32_t kNodes = 1'000'000;
+  for (const std::uint32_t step : {1U, 2U, 3U}) {
+    std::vector<UnionFind::Pair> pairs;
+    for (std::uint32_t node = step; node < kNodes; ++node) pairs.push_back({node, node - step});
+    for (std::uint32_t node = 1; node < kNodes; ++node) pairs.push_back({kNodes - node, kNodes - node - 1});
+    UnionFind sets(kNodes);
+    sets.unite_all(pairs);
+    ASSERT_TRUE(sets.representatives() == std::vector<std::uint32_t>(kNodes, 0)) << step;
+  }
+}
+
 }  // namespace
 }  // namespace ligature

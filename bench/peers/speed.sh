@@ -14,6 +14,7 @@
 # picks its best threshold on the truth, and counts the pairs of its blocking rules; the runs that count are given that
 # threshold and need no truth.  No method is given local patient ids; ligature knows which provider
 # sent a row, as it would in use.  nhs and hesid (ladder.py) are exact joins in SQL; splink compares distinct identities, which our script makes for it, splink_rows every row, as its own examples do.
+# ligature keeps no checkpoints, since no other method keeps anything to go on from.
 # watch.py sees time and memory from outside.  BUILD names a folder where ligature is built already.
 set -euo pipefail
 # shellcheck source=bench/common.sh
@@ -84,7 +85,7 @@ run() {
     ligature)
       # shellcheck disable=SC2016  # for the shell that is started
       command=(bash -c '. "$0/common.sh"; on_ranks "$@"' "$bench_folder" "$ranks" "$((threads / ranks))" "$ligature"
-        rebuild "$job" "${settings[@]}" --results)
+        rebuild "$job" "${settings[@]}" --checkpoint none --results)
       ;;
     *) command=("$python" "$peers/ladder.py" "$job" --threads "$threads" --method "$method" --out "$index") ;;
   esac

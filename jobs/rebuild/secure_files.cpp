@@ -26,6 +26,7 @@ std::unique_ptr<SecureIndexWriter> write_row_index(const Communicator& comm, con
                                                    const IntakeReport& intake, RowStore& rows,
                                                    const Identities& identities, const Persons& persons) {
   auto index = std::make_unique<SecureIndexWriter>(job.secure, comm.rank());
+  std::vector<IndexRow> batch;
   rows.for_each_row_id(intake.lines_before_first_file, [&](std::uint64_t first, std::uint32_t dataset,
                                                            std::span<const std::string_view> row_ids) {
     // Where the rows of a batch lead to is fetched before the first is written: their cache misses overlap.
@@ -34,9 +35,11 @@ std::unique_ptr<SecureIndexWriter> write_row_index(const Communicator& comm, con
       __builtin_prefetch(&persons.of_local[place]);
       __builtin_prefetch(&persons.id_of_local[place]);
     }
+    batch.clear();
     for (std::size_t i = 0; i < row_ids.size(); ++i) {
-      index->add({dataset, row_ids[i], persons.of_local[local[i]], persons.id_of_local[local[i]]});
+      batch.push_back({dataset, row_ids[i], persons.of_local[local[i]], persons.id_of_local[local[i]]});
     }
+    index->add(batch);
   });
   index->close(comm);
   return index;
