@@ -201,7 +201,8 @@ Objections find_objections(const Communicator& comm, const JobFile& job, const R
   if (sources.files.empty() && !of_run) log_warning(comm, "the job file names no objections, so none are applied");
   ObjectionKinds kinds = kinds_of(ObjectionKind::type2) | kinds_of(ObjectionKind::national);
   if (job.consent.after_opt_out == AfterOptOut::withdraw) kinds |= kinds_of(ObjectionKind::type1);
-  objections.found = find_objectors(comm, source.secure, source.dataset, ledger, kinds, objections.as_at);
+  objections.found = find_objectors(comm, source.secure, source.manifest.identity_records_digest, source.dataset,
+                                    ledger, kinds, objections.as_at);
   return objections;
 }
 
