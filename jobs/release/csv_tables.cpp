@@ -278,6 +278,7 @@ class SharedCsv {
   // Text at its place among the bytes of the round.  May be called from several threads for different places.
   void put(std::uint64_t at, std::span<const char> text) { pieces_->put(0, first_ + at, std::as_bytes(text)); }
   void end_round() {
+    pieces_->finish();
     pieces_.reset();
     writes_->finish();
     writes_.reset();
@@ -326,7 +327,8 @@ std::vector<WrittenFile> write_csv_extract(const Communicator& comm, const Relea
   const Vocabulary words(release);
   const Lines lines(release, words);
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    const Arrivals arrivals = bring(comm, release, persons, round, rounds);
+    const std::unique_ptr<const Arrivals> brought = bring(comm, release, persons, round, rounds);
+    const Arrivals& arrivals = *brought;
     // Of each file: where the lines of each bucket begin.
     std::vector<std::vector<std::uint64_t>> at(files.size(), std::vector<std::uint64_t>(arrivals.buckets() + 1));
     agreed_step(comm, [&] {

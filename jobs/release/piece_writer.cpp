@@ -1,6 +1,7 @@
 #include "jobs/release/piece_writer.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace ligature {
@@ -52,11 +53,39 @@ void PieceWriter::fill(const Key& key, std::size_t bytes) {
   const Range bounds = range(key);
   const auto text = std::span<const std::byte>(whole.get() + bounds.begin % kDigestPieceBytes, bounds.size());
   write_(key.first, bounds.begin, text);
-  const bool is_whole = bounds.size() == kDigestPieceBytes;
-  const Sha256 digest = is_whole ? sha256(text) : Sha256{};
+  if (bounds.size() == kDigestPieceBytes) return digest(key.second, std::move(whole));
   const std::lock_guard lock(mutex_);
-  if (is_whole) digests_.push_back({key.second, digest});
   free_.push_back(std::move(whole));
+}
+
+void PieceWriter::digest(std::uint64_t piece, std::unique_ptr<std::byte[]> bytes) {
+  std::uint64_t other_piece = 0;
+  std::unique_ptr<std::byte[]> other;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!waiting_) {
+      waiting_piece_ = piece;
+      waiting_ = std::move(bytes);
+      return;
+    }
+    other_piece = waiting_piece_;
+    other = std::move(waiting_);
+  }
+  const auto text = [](const std::unique_ptr<std::byte[]>& of) {
+    return std::span<const std::byte>(of.get(), kDigestPieceBytes);
+  };
+  const std::array<Sha256, 2> digests = sha256_of_two(text(bytes), text(other));
+  const std::lock_guard lock(mutex_);
+  digests_.push_back({piece, digests[0]});
+  digests_.push_back({other_piece, digests[1]});
+  free_.push_back(std::move(bytes));
+  free_.push_back(std::move(other));
+}
+
+void PieceWriter::finish() {
+  if (!waiting_) return;
+  digests_.push_back({waiting_piece_, sha256(std::span<const std::byte>(waiting_.get(), kDigestPieceBytes))});
+  waiting_.reset();
 }
 
 }  // namespace ligature

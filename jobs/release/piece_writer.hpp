@@ -30,6 +30,8 @@ class PieceWriter {
   // Bytes of a part at their place in the file; each once, and in the end all that were announced.  May be called from
   // several threads for different bytes.  What is held is bounded if they come nearly in order.
   void put(std::size_t part, std::uint64_t offset, std::span<const std::byte> bytes);
+  // When all has been put.
+  void finish();
 
  private:
   struct Piece {
@@ -42,6 +44,7 @@ class PieceWriter {
   [[nodiscard]] Range range(const Key& key) const noexcept;
   std::byte* find(const Key& key);
   void fill(const Key& key, std::size_t bytes);
+  void digest(std::uint64_t piece, std::unique_ptr<std::byte[]> bytes);
 
   std::vector<Range> parts_;
   Write write_;
@@ -49,6 +52,9 @@ class PieceWriter {
   std::mutex mutex_;
   std::map<Key, Piece> open_;
   std::vector<std::unique_ptr<std::byte[]>> free_;
+  // A whole piece that is written and waits for another, since two are digested in little more time than one.
+  std::uint64_t waiting_piece_ = 0;
+  std::unique_ptr<std::byte[]> waiting_;
 };
 
 }  // namespace ligature
