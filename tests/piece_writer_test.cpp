@@ -31,7 +31,7 @@ std::vector<PieceDigest> put_in_any_order(const std::vector<Range>& parts, Writt
   std::vector<PieceDigest> digests;
   PieceWriter writer(
       parts,
-      [&](std::size_t part, std::uint64_t offset, std::span<const std::byte> bytes) {
+      [&](std::size_t part, std::uint64_t offset, std::span<const std::byte> bytes, std::shared_ptr<const void>) {
         EXPECT_GE(offset, parts[part].begin);
         EXPECT_LE(offset + bytes.size(), parts[part].end);
         const std::lock_guard lock(file.mutex);

@@ -269,8 +269,9 @@ class SharedCsv {
     next_ += comm.sum(bytes);
     agreed_step(comm, [&] {
       writes_ = std::make_unique<DirectWriter>(file_, write_strategy());
-      const auto write = [this](std::size_t, std::uint64_t offset, std::span<const std::byte> text) {
-        writes_->write_at(offset, text);
+      const auto write = [this](std::size_t, std::uint64_t offset, std::span<const std::byte> text,
+                                std::shared_ptr<const void> owner) {
+        writes_->write_from(offset, text, std::move(owner));
       };
       pieces_ = std::make_unique<PieceWriter>(std::vector<Range>{{first_, first_ + bytes}}, write, digests_);
     });

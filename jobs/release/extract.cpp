@@ -177,8 +177,9 @@ class BucketWriter {
     return ranges;
   }
   [[nodiscard]] PieceWriter::Write to_file() {
-    return [this](std::size_t column, std::uint64_t offset, std::span<const std::byte> bytes) {
-      writer_.write(column, (offset - writer_.offset(column)) / width(column), bytes);
+    return [this](std::size_t column, std::uint64_t offset, std::span<const std::byte> bytes,
+                  std::shared_ptr<const void> owner) {
+      writer_.write(column, (offset - writer_.offset(column)) / width(column), bytes, std::move(owner));
     };
   }
   void put_rows(std::size_t column, std::uint64_t row, const Staged& staged) {
