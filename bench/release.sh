@@ -2,8 +2,8 @@
 # How fast does a release go out, beside the rate of reading what it releases?  Makes a population, links it once, and
 # then releases all persons as HDF5, as CSV, and as tables of counts.  The measures: `read_columns`, which reads the
 # agreed columns of the dataset, and no others, as a recipient's program does, through the HDF5 library into memory;
-# `digest`, which reads and digests every byte of the dataset; and `dd`, which writes the bytes of the extract past the
-# page cache and syncs them.  Each is timed with the files in memory and, where the page cache may be emptied, with the
+# `digest`, which reads and digests every byte of the dataset; and `dd`, which reads as many bytes of the dataset as the
+# columns have, and writes the bytes of the extract and syncs them, both past the page cache: what the disk can do.  Each is timed with the files in memory and, where the page cache may be emptied, with the
 # files on the disk (--in-memory: not).  Prints a table, with each time as a multiple of those of reading and of digest;
 # the folder is build/release-bench unless given.
 #
@@ -140,6 +140,9 @@ written_again() {
 row "reading the agreed columns by HDF5" 0 "$build/bench/read_columns" "$dataset" /persons/{pseudonym,year_of_birth,sex} \
   /events/gp/{offsets,event_date,code,provider} /events/inpatient/{offsets,event_date,diagnosis,provider}
 reads=$last
+agreed=$(awk '{ print $3 }' "$out/last.log")
+in_memory=1 row "reading as many bytes by dd, past the page cache" 0 \
+  dd if="$dataset" of=/dev/null bs=4M iflag=direct count=$((agreed >> 22))
 row "digest: every byte read and digested" "$starting" started digest "$job"
 digests=$last
 release() { started release "$job" "$out/$1.toml" --set "job.threads=$threads"; }

@@ -7,6 +7,7 @@
 
 #include "engine/field_text.hpp"
 #include "engine/nhs_number.hpp"
+#include "engine/radix_sort.hpp"
 
 namespace ligature {
 
@@ -92,7 +93,9 @@ ReadPreference read_preference(std::string_view nhs, std::string_view kind, std:
 }
 
 ObjectionLedger::ObjectionLedger(std::vector<Preference> preferences) : preferences_(std::move(preferences)) {
-  std::sort(preferences_.begin(), preferences_.end(), stands_before);
+  if (!std::is_sorted(preferences_.begin(), preferences_.end(), stands_before)) {
+    sort_by_key(preferences_, kNumberOf, stands_before);
+  }
   preferences_.erase(std::unique(preferences_.begin(), preferences_.end()), preferences_.end());
   directory_ = NhsDirectory(preferences_, kNumberOf);
 }

@@ -9,8 +9,10 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 namespace ligature {
@@ -40,6 +42,19 @@ class HmacMessages {
   explicit HmacMessages(std::span<const std::byte> message);
   // Another message of the same length in one lane; the bytes before from are known to be those of the lane already.
   void set_from(std::size_t lane, std::size_t from, std::span<const std::byte> message) noexcept;
+  // The same in every lane, from the word of that byte on.  rows: the messages of the lanes, each with the byte 0x80
+  // and zeros after it.
+  template <std::size_t RowBytes>
+  void set_all_from(std::size_t from, const std::array<std::array<char, RowBytes>, kHmacLanes>& rows) noexcept {
+    static_assert(RowBytes % 4 == 0 && RowBytes <= 4 * 14, "the last two words are the length");
+    for (std::size_t w = from / 4; w < RowBytes / 4; ++w) {
+      for (std::size_t lane = 0; lane < kHmacLanes; ++lane) {
+        std::uint32_t word = 0;
+        std::memcpy(&word, rows[lane].data() + 4 * w, sizeof word);
+        words_[w][lane] = std::endian::native == std::endian::little ? __builtin_bswap32(word) : word;
+      }
+    }
+  }
   ~HmacMessages();
   HmacMessages(const HmacMessages&) = delete;
   HmacMessages& operator=(const HmacMessages&) = delete;

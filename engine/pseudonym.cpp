@@ -106,7 +106,10 @@ template <typename Message, std::size_t Count>
 class MessageBytes {
  public:
   MessageBytes() {
-    for (auto& message : bytes_) Message::kLabel.copy(message.data(), Message::kLabel.size());
+    for (auto& message : bytes_) {
+      Message::kLabel.copy(message.data(), Message::kLabel.size());
+      message[Message::kBytes] = static_cast<char>(0x80);
+    }
   }
   ~MessageBytes() { OPENSSL_cleanse(bytes_.data(), sizeof bytes_); }
   MessageBytes(const MessageBytes&) = delete;
@@ -116,11 +119,14 @@ class MessageBytes {
     Message::write(who, bytes_[index].data() + Message::kLabel.size());
   }
   [[nodiscard]] std::span<const std::byte> bytes(std::size_t index) const noexcept {
-    return std::as_bytes(std::span(bytes_[index]));
+    return std::as_bytes(std::span(bytes_[index]).first(Message::kBytes));
   }
+  // Each with the bit that ends it, up to the end of a word.
+  static constexpr std::size_t kRowBytes = (Message::kBytes + 4) / 4 * 4;
+  [[nodiscard]] const std::array<std::array<char, kRowBytes>, Count>& rows() const noexcept { return bytes_; }
 
  private:
-  std::array<std::array<char, Message::kBytes>, Count> bytes_{};
+  std::array<std::array<char, kRowBytes>, Count> bytes_{};
 };
 
 }  // namespace
@@ -162,9 +168,7 @@ struct Pseudonymiser::State {
     for (std::size_t begin = 0; begin < who.size(); begin += kHmacLanes) {
       const std::size_t count = std::min(kHmacLanes, who.size() - begin);
       for (std::size_t lane = 0; lane < count; ++lane) bytes.write(lane, who[begin + lane]);
-      for (std::size_t lane = 0; lane < count; ++lane) {
-        messages.set_from(lane, Message::kLabel.size(), bytes.bytes(lane));
-      }
+      messages.set_all_from(Message::kLabel.size(), bytes.rows());
       hmac_lanes(lanes, messages, digests);  // lanes beyond count are what they were
       for (std::size_t lane = 0; lane < count; ++lane) {
         const auto word = [&](std::size_t w) { return std::uint64_t{digests.words[w][lane]}; };

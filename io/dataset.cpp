@@ -296,15 +296,26 @@ DatasetWriter::~DatasetWriter() {
   if (owns_partial_) std::filesystem::remove(partial_, ignored);
 }
 
-void DatasetWriter::write(std::size_t column, std::uint64_t first_row, std::span<const std::byte> bytes) {
+std::uint64_t DatasetWriter::place_of(std::size_t column, std::uint64_t first_row, std::size_t bytes) const {
   const ColumnSpec& spec = columns_.at(column);
   const std::size_t width = stored_bytes(spec.type);
-  const std::uint64_t rows = bytes.size() / width;
+  const std::uint64_t rows = bytes / width;
   // Past its end lies the next column, so a write is checked however sure its caller is.
-  if (rows * width != bytes.size() || first_row > spec.rows || rows > spec.rows - first_row) {
+  if (rows * width != bytes || first_row > spec.rows || rows > spec.rows - first_row) {
     throw Error("rows written outside the column " + spec.path);
   }
-  if (!bytes.empty()) writes_->write_at(offsets_[column] + first_row * width, bytes);
+  return offsets_[column] + first_row * width;
+}
+
+void DatasetWriter::write(std::size_t column, std::uint64_t first_row, std::span<const std::byte> bytes) {
+  const std::uint64_t place = place_of(column, first_row, bytes.size());
+  if (!bytes.empty()) writes_->write_at(place, bytes);
+}
+
+void DatasetWriter::write(std::size_t column, std::uint64_t first_row, std::span<const std::byte> bytes,
+                          std::shared_ptr<const void> owner) {
+  const std::uint64_t place = place_of(column, first_row, bytes.size());
+  if (!bytes.empty()) writes_->write_from(place, bytes, std::move(owner));
 }
 
 void DatasetWriter::finish(const Communicator& comm, const Attributes& attributes,

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -102,6 +103,10 @@ class DatasetWriter {
   // called from several threads for different rows.
   void write(std::size_t column, std::uint64_t first_row, std::span<const std::byte> bytes);
 
+  // The same of bytes that stay where they are until owner is let go.
+  void write(std::size_t column, std::uint64_t first_row, std::span<const std::byte> bytes,
+             std::shared_ptr<const void> owner);
+
   // The byte of the file at which a column begins.
   [[nodiscard]] std::uint64_t offset(std::size_t column) const { return offsets_.at(column); }
 
@@ -109,6 +114,8 @@ class DatasetWriter {
   void finish(const Communicator& comm, const Attributes& attributes, std::span<const SmallColumn> provenance);
 
  private:
+  [[nodiscard]] std::uint64_t place_of(std::size_t column, std::uint64_t first_row, std::size_t bytes) const;
+
   std::filesystem::path partial_, final_;
   std::vector<ColumnSpec> columns_;
   std::vector<std::uint64_t> offsets_;  // byte offset of each column in the file

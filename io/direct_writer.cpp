@@ -68,6 +68,24 @@ void DirectWriter::write_at(std::uint64_t offset, std::span<const std::byte> byt
   if (!bytes.empty()) file_.write_at(offset, bytes);
 }
 
+void DirectWriter::write_from(std::uint64_t offset, std::span<const std::byte> bytes,
+                              std::shared_ptr<const void> owner) {
+  const std::uint64_t to_block = (kBlockBytes - offset % kBlockBytes) % kBlockBytes;
+  if (!direct() || bytes.size() < to_block + kBlockBytes ||
+      (reinterpret_cast<std::uintptr_t>(bytes.data()) + to_block) % kBlockBytes != 0) {
+    return write_at(offset, bytes);
+  }
+  const std::size_t end = to_block + (bytes.size() - to_block) / kBlockBytes * kBlockBytes;
+  if (to_block > 0) file_.write_at(offset, bytes.first(to_block));
+  if (end < bytes.size()) file_.write_at(offset + end, bytes.subspan(end));
+  {
+    std::unique_lock lock(mutex_);
+    room_.wait(lock, [&] { return failure_ != nullptr || queue_.size() + under_way_ < most_buffers_; });
+    if (failure_) std::rethrow_exception(failure_);
+  }
+  queue({nullptr, offset + to_block, end - to_block, bytes.data() + to_block, std::move(owner)});
+}
+
 void DirectWriter::queue(Piece&& piece) {
   const std::lock_guard lock(mutex_);
   queue_.push_back(std::move(piece));
@@ -115,16 +133,17 @@ void DirectWriter::run(const std::stop_token& stop) {
     } catch (...) {
       failure = std::current_exception();
     }
+    piece.owner.reset();
     lock.lock();
     if (failure) failure_ = failure;
     --under_way_;
-    free_.push_back(std::move(piece.buffer));
+    if (piece.buffer) free_.push_back(std::move(piece.buffer));
     room_.notify_all();
   }
 }
 
 void DirectWriter::write_piece(const Piece& piece) {
-  const std::span<const std::byte> bytes(piece.buffer.get(), piece.bytes);
+  const std::span<const std::byte> bytes(piece.buffer ? piece.buffer.get() : piece.from, piece.bytes);
   // A file system may accept the flag and refuse the write, or write a part that ends within a block.
   std::size_t done = 0;
   while (done < bytes.size() && done % kBlockBytes == 0 && direct()) {

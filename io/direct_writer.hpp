@@ -45,6 +45,9 @@ class DirectWriter {
     Buffer buffer;
     std::uint64_t offset = 0;
     std::size_t bytes = 0;
+    // Bytes that lie elsewhere, and who keeps them, instead of a buffer.
+    const std::byte* from = nullptr;
+    std::shared_ptr<const void> owner = nullptr;
   };
 
   // file: open for writing; must outlive this.
@@ -57,6 +60,8 @@ class DirectWriter {
   // Takes the bytes over.  May be called from several threads for different bytes.  Throws what a write met, be it
   // this one or one before.
   void write_at(std::uint64_t offset, std::span<const std::byte> bytes);
+  // The same without a copy: the bytes stay where they are until they are written, and then owner is let go.
+  void write_from(std::uint64_t offset, std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
   // Room for piece_bytes(), to be filled by the caller and given to queue(); waits for it.  Only where direct() was
   // true.
   Buffer take_buffer();

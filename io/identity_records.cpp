@@ -2,9 +2,12 @@
 #include "io/identity_records.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "engine/error.hpp"
 #include "engine/release.hpp"
@@ -24,19 +27,24 @@ const RecordForm kIdentityRecordForm{
 struct IdentityRecordWriter::State {
   RecordPartWriter records, claims;
   std::vector<IdentityRecord> piece;         // not yet written
-  std::vector<NumberClaim> claims_of_piece;  // likewise
-  bool closed = false;
+  std::vector<std::uint64_t> rows_of_piece;  // of their persons
+  std::vector<NumberClaim> claims_of_piece;  // not yet written
+  std::optional<std::uint64_t> run;          // once closed
 
   State(const std::filesystem::path& secure, int rank, IdentityId first_id)
       : records(kIdentityRecordForm, secure, rank, first_id), claims(kNumberClaimForm, secure, rank, first_id) {
     piece.reserve(kPieceRecords);
+    rows_of_piece.reserve(kPieceRecords);
     claims_of_piece.reserve(2 * kPieceRecords);
   }
 
   void flush() {
     records.add_piece(std::as_bytes(std::span(piece)));
-    append_claims(piece, claims_of_piece);
+    for_each_claim(piece, [&](std::size_t i, std::uint64_t nhs, Claim claim) {
+      claims_of_piece.emplace_back(nhs, claim, rows_of_piece[i]);
+    });
     piece.clear();
+    rows_of_piece.clear();
     if (claims_of_piece.size() >= kPieceRecords) flush_claims();
   }
   void flush_claims() {
@@ -51,11 +59,14 @@ IdentityRecordWriter::IdentityRecordWriter(const std::filesystem::path& secure, 
 
 IdentityRecordWriter::~IdentityRecordWriter() = default;
 
-void IdentityRecordWriter::add(std::span<const IdentityRecord> records) {
+void IdentityRecordWriter::add(std::span<const IdentityRecord> records, std::span<const std::uint64_t> rows) {
   while (!records.empty()) {
     const std::size_t taken = std::min<std::size_t>(records.size(), kPieceRecords - state_->piece.size());
     state_->piece.insert(state_->piece.end(), records.begin(), records.begin() + static_cast<std::ptrdiff_t>(taken));
+    state_->rows_of_piece.insert(state_->rows_of_piece.end(), rows.begin(),
+                                 rows.begin() + static_cast<std::ptrdiff_t>(taken));
     records = records.subspan(taken);
+    rows = rows.subspan(taken);
     if (state_->piece.size() == kPieceRecords) state_->flush();
   }
 }
@@ -68,17 +79,21 @@ void IdentityRecordWriter::close(const Communicator& comm) {
   });
   const std::vector<std::uint64_t> contents = comm.all_gather(state.records.contents());
   agreed_step(comm, [&] {
-    const std::uint64_t run = XXH3_64bits(contents.data(), contents.size() * sizeof(std::uint64_t));
-    state.records.close(contents.size(), run);
-    state.claims.close(contents.size(), run);
+    state.run = XXH3_64bits(contents.data(), contents.size() * sizeof(std::uint64_t));
+    state.records.close(contents.size(), *state.run);
+    state.claims.close(contents.size(), *state.run);
     release(state.piece);
+    release(state.rows_of_piece);
     release(state.claims_of_piece);
   });
-  state.closed = true;
+}
+
+std::string IdentityRecordWriter::digest() const {
+  return run_of_records(state_->run.value());
 }
 
 void IdentityRecordWriter::finish(const Communicator& comm) {
-  if (!state_->closed) close(comm);
+  if (!state_->run) close(comm);
   state_->records.finish(comm);
   state_->claims.finish(comm);
 }
@@ -108,6 +123,10 @@ std::span<const IdentityRecord> IdentityRecordReader::next_piece() {
 
 IdentityId IdentityRecordReader::first_id() const noexcept {
   return state_->parts.first_id();
+}
+
+std::string run_of_records(std::uint64_t run) {
+  return fmt::format("{:016x}", run);
 }
 
 IdentityRecord read_identity_record(const std::filesystem::path& secure, IdentityId id) {

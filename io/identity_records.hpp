@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
 
 #include "engine/evidence.hpp"
 #include "engine/identity.hpp"
@@ -39,9 +40,12 @@ class IdentityRecordWriter {
   ~IdentityRecordWriter();
   IdentityRecordWriter(const IdentityRecordWriter&) = delete;
   IdentityRecordWriter& operator=(const IdentityRecordWriter&) = delete;
-  void add(std::span<const IdentityRecord> records);
+  // rows: of /persons, of each record's person.
+  void add(std::span<const IdentityRecord> records, std::span<const std::uint64_t> rows);
   // Collective.  Nothing is added any more; the part is brought to the disk on a thread of its own.
   void close(const Communicator& comm);
+  // What tells these records from those of another run, once they are closed.
+  [[nodiscard]] std::string digest() const;
   // Collective.  Once all parts are on the disk, names them and removes parts of an earlier run with more ranks. Closes
   // what was not closed.
   void finish(const Communicator& comm);
@@ -68,6 +72,9 @@ class IdentityRecordReader {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+// PartHeader::run as the manifest has it.
+std::string run_of_records(std::uint64_t run);
 
 // One record by its number, by seeking.  Throws Error if there is none.
 IdentityRecord read_identity_record(const std::filesystem::path& secure, IdentityId id);

@@ -9,6 +9,7 @@
 #include "engine/error.hpp"
 #include "engine/field_text.hpp"
 #include "io/files.hpp"
+#include "io/part_files.hpp"
 #include "io/reference_file.hpp"
 
 namespace ligature {
@@ -52,9 +53,8 @@ std::vector<std::string> ledger_files(const Communicator& comm, const LedgerSour
   return files;
 }
 
-LedgerEntries read_ledger_files(const Communicator& comm, const LedgerSources& sources,
-                                const std::vector<std::string>& files, const SupersessionTable& superseded,
-                                const OnLedgerProblem& on_problem) {
+LedgerEntries read_ledger_here(const LedgerSources& sources, const std::vector<std::string>& files,
+                               const SupersessionTable& superseded, const OnLedgerProblem& on_problem) {
   LedgerEntries entries;
   std::uint32_t file = 0;
   const auto refuse = [&](std::uint64_t line, EntryProblem problem) {
@@ -81,20 +81,33 @@ LedgerEntries read_ledger_files(const Communicator& comm, const LedgerSources& s
                              ++entries.counts.rows;
                              refuse(line, EntryProblem::broken_row);
                            }};
-  read_on_root(comm, files, [&](const std::string& path) {
+  read_each(files, [&](const std::string& path) {
     read_reference_file(path, sources.max_record_bytes, ledger_columns, rows);
     ++file;
   });
   return entries;
 }
 
+LedgerEntries read_ledger_files(const Communicator& comm, const LedgerSources& sources,
+                                const std::vector<std::string>& files, const SupersessionTable& superseded,
+                                const OnLedgerProblem& on_problem) {
+  LedgerEntries entries;
+  agreed_step(comm, [&] {
+    if (comm.is_root()) entries = read_ledger_here(sources, files, superseded, on_problem);
+  });
+  return entries;
+}
+
 ObjectionLedger make_ledger(const Communicator& comm, const LedgerEntries& entries, const OnLedgerProblem& on_problem,
                             LedgerCounts& counts) {
-  // Practices send the same entries month after month: once each is enough to travel.
   std::vector<Preference> different = entries.preferences;
-  std::sort(different.begin(), different.end());
-  different.erase(std::unique(different.begin(), different.end()), different.end());
-  ObjectionLedger ledger(comm.all_gather(std::span<const Preference>(different)));
+  if (comm.size() > 1) {
+    // Practices send the same entries month after month: once each is enough to travel.
+    std::sort(different.begin(), different.end());
+    different.erase(std::unique(different.begin(), different.end()), different.end());
+    different = comm.all_gather(std::span<const Preference>(different));
+  }
+  ObjectionLedger ledger(std::move(different));
 
   counts = entries.counts;
   for (std::size_t i = 0; i < entries.preferences.size(); ++i) {

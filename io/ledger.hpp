@@ -48,8 +48,10 @@ struct LedgerEntries {
   LedgerCounts counts;                          // of this rank
 };
 
-// Collective.  Rank 0 reads the files; the other ranks get no entries.  A number that was replaced stands for the
-// current one: rows carry that.
+// Not collective.  A number that was replaced stands for the current one: rows carry that.
+LedgerEntries read_ledger_here(const LedgerSources& sources, const std::vector<std::string>& files,
+                               const SupersessionTable& superseded, const OnLedgerProblem& on_problem);
+// Collective.  Rank 0 reads the files; the other ranks get no entries.
 LedgerEntries read_ledger_files(const Communicator& comm, const LedgerSources& sources,
                                 const std::vector<std::string>& files, const SupersessionTable& superseded,
                                 const OnLedgerProblem& on_problem);

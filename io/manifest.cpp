@@ -284,6 +284,7 @@ void fields(Archive& archive, Manifest& manifest) {
   archive("rows", manifest.rows);
   archive("identities", manifest.identities);
   archive("identity_records", manifest.identity_records);
+  archive("identity_records_digest", manifest.identity_records_digest);
   archive("linkable_identities", manifest.linkable_identities);
   archive("distinct_nhs", manifest.distinct_nhs);
   archive("numbers", manifest.numbers);

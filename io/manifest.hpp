@@ -107,7 +107,8 @@ struct Manifest {
   std::vector<DatasetReport> datasets;
   RowCounts rows;                                                           // over all files
   std::uint64_t identities = 0, linkable_identities = 0, distinct_nhs = 0;  // that kept rows have
-  std::uint64_t identity_records = 0;  // in the secure folder: also those that only rows left out have
+  std::uint64_t identity_records = 0;   // in the secure folder: also those that only rows left out have
+  std::string identity_records_digest;  // by which those of another run are known
   NumberReport numbers;
   LocalIdReport local_ids;
   MoveCounts moves;  // what the evidence of moves was learnt from

@@ -84,21 +84,26 @@ void read_reference_file(const std::string& path, std::uint64_t max_record_bytes
   }
 }
 
+void read_each(const std::vector<std::string>& paths, const std::function<void(const std::string&)>& read) {
+  for (const std::string& path : paths) {
+    try {
+      read(path);
+    } catch (const Error& error) {
+      const std::string problem = error.what();
+      throw Error(problem.find(path) == std::string::npos ? path + ": " + problem : problem, error.exit_code());
+    }
+  }
+}
+
 void read_on_root(const Communicator& comm, const std::vector<std::string>& paths,
                   const std::function<void(const std::string&)>& read) {
   std::optional<std::string> problem;
   int exit_code = kExitFailed;
-  if (comm.is_root()) {
-    for (const std::string& path : paths) {
-      try {
-        read(path);
-      } catch (const Error& error) {
-        problem = error.what();
-        if (problem->find(path) == std::string::npos) problem = path + ": " + *problem;
-        exit_code = error.exit_code();
-        break;
-      }
-    }
+  try {
+    if (comm.is_root()) read_each(paths, read);
+  } catch (const Error& error) {
+    problem = error.what();
+    exit_code = error.exit_code();
   }
   comm.agree(problem, exit_code);
 }

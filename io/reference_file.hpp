@@ -34,7 +34,9 @@ struct ReferenceRows {
 void read_reference_file(const std::string& path, std::uint64_t max_record_bytes, const ChooseColumns& choose,
                          const ReferenceRows& rows);
 
-// Collective.  Runs read on rank 0 for each path; an error there is thrown on every rank, with the path before it.
+// Runs read for each path; an error of it is thrown with the path before it.
+void read_each(const std::vector<std::string>& paths, const std::function<void(const std::string&)>& read);
+// Collective.  The same on rank 0; an error there is thrown on every rank.
 void read_on_root(const Communicator& comm, const std::vector<std::string>& paths,
                   const std::function<void(const std::string&)>& read);
 

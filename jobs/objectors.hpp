@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string_view>
 #include <vector>
 
 #include "engine/consent.hpp"
@@ -25,10 +26,12 @@ struct Objectors {
 // Collective.  A number binds the person who owns it; where several persons carry it and none owns it, all of them; and
 // those who carry it though another owns it, if no other number is known of them (IdType::contested).  So does a number
 // that the person's other records carry.  secure: the run's secure folder, read for its claims to
-// numbers.  kinds: which objections count.  on: the day they must stand on; kMissingDay: the end of the ledger.
-// Cost: one reading of claims and pseudonyms, shared by the ranks; what travels is 24 bytes a claim to a number that
-// objects.  Throws Error if the two folders are not of one run.
-Objectors find_objectors(const Communicator& comm, const std::filesystem::path& secure, const DatasetReader& dataset,
-                         const ObjectionLedger& ledger, ObjectionKinds kinds, DayNumber on);
+// numbers.  run: the manifest's identity_records_digest.  kinds: which objections count.  on: the day they must stand
+// on; kMissingDay: the end of the ledger.
+// Cost: one reading of claims, shared by the ranks; what travels is 16 bytes a claim to a number that objects.  Throws
+// Error if secure folder and manifest are not of one run.
+Objectors find_objectors(const Communicator& comm, const std::filesystem::path& secure, std::string_view run,
+                         const DatasetReader& dataset, const ObjectionLedger& ledger, ObjectionKinds kinds,
+                         DayNumber on);
 
 }  // namespace ligature

@@ -42,21 +42,16 @@ std::uint64_t ReleasesHeld::check(std::span<const std::filesystem::path> folders
   return found;
 }
 
-std::optional<LedgerEntries> read_ledger_of_run(const Communicator& comm, const std::filesystem::path& secure,
-                                                const Manifest& run, std::uint64_t max_record_bytes) {
+std::optional<LedgerEntries> read_ledger_of_run(const std::filesystem::path& secure, const Manifest& run,
+                                                std::uint64_t max_record_bytes) {
   if (run.consent.ledger_version.empty()) return std::nullopt;
   const std::filesystem::path path = secure / "objections.csv";
   // Numbers are as they were when it was written: whether one has been replaced since is no matter of its version.
-  LedgerEntries entries =
-      read_ledger_files(comm, {{path.string()}, kMissingDay, max_record_bytes}, {path.string()}, {}, {});
-  agreed_step(comm, [&] {
-    if (!comm.is_root()) return;
-    if (hex(ObjectionLedger(entries.preferences).version()) == run.consent.ledger_version) return;
-    throw Error(path.string() +
-                " is not the ledger of objections that the run was made with: it was changed since. "
-                "Bring it back, or rebuild");
-  });
-  return entries;
+  LedgerEntries entries = read_ledger_here({{path.string()}, kMissingDay, max_record_bytes}, {path.string()}, {}, {});
+  if (hex(ObjectionLedger(entries.preferences).version()) == run.consent.ledger_version) return entries;
+  throw Error(path.string() +
+              " is not the ledger of objections that the run was made with: it was changed since. "
+              "Bring it back, or rebuild");
 }
 
 }  // namespace ligature

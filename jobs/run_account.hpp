@@ -36,9 +36,9 @@ class ReleasesHeld {
   std::set<std::string> runs_, releases_;  // ids, and hashes of entries
 };
 
-// Collective.  The entries of the run's own ledger, also those that were coded in its rows, on rank 0; nothing if it
-// was made without one.  Throws Error if the file is not what the manifest says (ledger_version).
-std::optional<LedgerEntries> read_ledger_of_run(const Communicator& comm, const std::filesystem::path& secure,
-                                                const Manifest& run, std::uint64_t max_record_bytes);
+// Not collective.  The entries of the run's own ledger, also those that were coded in its rows; nothing if it was made
+// without one.  Throws Error if the file is not what the manifest says (ledger_version).
+std::optional<LedgerEntries> read_ledger_of_run(const std::filesystem::path& secure, const Manifest& run,
+                                                std::uint64_t max_record_bytes);
 
 }  // namespace ligature

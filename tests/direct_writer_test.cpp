@@ -66,6 +66,25 @@ TEST_P(DirectWriterTest, writes_of_any_ends_make_the_file_that_they_should) {
   EXPECT_TRUE(read() == expected);
 }
 
+// From where the bytes lie, at the place in a page that they have in the file or at another; each is let go once.
+TEST_P(DirectWriterTest, bytes_that_stay_where_they_are_make_the_file_that_they_should) {
+  const std::vector<std::byte> expected = random_bytes(3 * DirectWriter::kPieceBytes + 12'345, 3);
+  std::vector<std::size_t> cuts{0, 1, 4095, 4096, 4097, 8192, 100'000, DirectWriter::kPieceBytes, expected.size()};
+  for (const std::size_t shift : {std::size_t{0}, std::size_t{8}}) {
+    const std::shared_ptr<std::byte> room(
+        static_cast<std::byte*>(::operator new (expected.size() + shift, std::align_val_t{DirectWriter::kBlockBytes})),
+        DirectWriter::FreeBuffer());
+    std::copy(expected.begin(), expected.end(), room.get() + shift);
+    DirectWriter writer(file_, GetParam());
+    for_each_item(cuts.size() - 1, [&](std::size_t c) {
+      writer.write_from(cuts[c], std::span(room.get() + shift + cuts[c], cuts[c + 1] - cuts[c]), room);
+    });
+    writer.finish();
+    EXPECT_TRUE(read() == expected);
+    EXPECT_EQ(room.use_count(), 1);
+  }
+}
+
 // Pieces, blocks and single bytes; and a start behind a header.
 TEST_P(DirectWriterTest, a_stream_of_any_sizes_makes_the_file_that_it_should) {
   constexpr std::size_t kHeader = DirectWriter::kBlockBytes;

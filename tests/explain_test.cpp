@@ -121,7 +121,10 @@ class Explain : public testing::Test {
 
     const Range own = share_of(kIdentities, world_.rank(), world_.size());
     IdentityRecordWriter records(run_.secure, world_.rank(), own.begin);
-    for (IdentityId id = own.begin; id < own.end; ++id) records.add(std::span(&identities_[id].record, 1));
+    for (IdentityId id = own.begin; id < own.end; ++id) {
+      const std::uint64_t row = identities_[id].person;
+      records.add(std::span(&identities_[id].record, 1), std::span(&row, 1));
+    }
     records.finish(world_);
 
     for (IdentityId id = 0; id < kIdentities; ++id) add_row(0, "r" + std::to_string(id), id);

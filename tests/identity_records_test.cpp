@@ -1,6 +1,7 @@
 // The identity records: read back whole by any number of ranks or one by one, or refused.
 #include "io/identity_records.hpp"
 
+#include <array>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -42,10 +43,10 @@ void write_records(const Communicator& comm, const std::filesystem::path& secure
   for (IdentityId id = own.begin; id < own.end; ++id) {
     records.push_back(record_number(id + offset));
     if (records.size() < id % 700) continue;
-    writer.add(records);
+    writer.add(records, std::vector<std::uint64_t>(records.size()));
     records.clear();
   }
-  writer.add(records);
+  writer.add(records, std::vector<std::uint64_t>(records.size()));
   writer.finish(comm);
 }
 
@@ -133,7 +134,7 @@ TEST(IdentityRecords, unfinished_ones_leave_the_earlier_alone) {
   {
     IdentityRecordWriter writer(folder.path(), world.rank(), 0);
     const IdentityRecord record = record_number(3);
-    writer.add(std::span(&record, 1));
+    writer.add(std::span(&record, 1), std::array<std::uint64_t, 1>{});
   }
   world.barrier();
   EXPECT_EQ(read_all(folder.path(), 1), 1000U);

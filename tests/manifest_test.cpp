@@ -32,7 +32,8 @@ Manifest full_manifest(const std::filesystem::path& folder) {
   Manifest m;
   m.software_version = "0.1.0", m.run_id = "run", m.job_name = "England \"test\"\n", m.job_file = "/jobs/job.toml";
   m.started_utc = "2014-04-01T00:00:00Z", m.job_file_digest = "a", m.input_digest = "b", m.model_digest = "c";
-  m.key_id = "d", m.content_digest = "e", m.providers_digest = "f", m.as_at = "2014-04-01";
+  m.key_id = "d", m.content_digest = "e", m.providers_digest = "f", m.identity_records_digest = "g",
+  m.as_at = "2014-04-01";
   m.secure = (folder / "secure").string(), m.publish = (folder / "publish").string();
   m.ranks = 7, m.threads_per_rank = 3;
   m.files = {{"/extracts/a.csv", 0, 0, Compression::none, next()},

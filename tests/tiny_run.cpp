@@ -317,9 +317,10 @@ void TinyRun::write(const Communicator& comm) {
   IdentityRecordWriter records(secure, comm.rank(), own.begin);
   for (std::uint64_t p = own.begin; p < own.end; ++p) {
     const IdentityRecord record = record_of(p);
-    records.add(std::span(&record, 1));
+    records.add(std::span(&record, 1), std::span(&p, 1));
   }
   records.finish(comm);
+  manifest.identity_records_digest = records.digest();
   if (comm.is_root()) {
     std::string list = "file,line,reason\n";
     for (std::uint64_t q = 0; q < quarantined; ++q) list += "/extracts/gp.csv," + std::to_string(q + 2) + ",nul_byte\n";

@@ -285,6 +285,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   // What stays behind, to secure/; from here on only the way from rows to persons is needed.
   begin("index");
   const auto identity_records = write_identity_records(comm, job, identities, evidence, persons);
+  manifest.identity_records_digest = identity_records->digest();
   persons.release_identities();
   release(evidence);
   persons.number_locals(comm, identities);

@@ -55,6 +55,7 @@ std::unique_ptr<IdentityRecordWriter> write_identity_records(const Communicator&
   std::vector<IdentityRecord> records;
   for (std::size_t begin = 0; comm.any(begin < count);) {
     const std::size_t end = std::min(count, begin + at_once);
+    const std::span<const std::uint64_t> rows_of_persons = std::span(persons.of_owned).subspan(begin, end - begin);
     std::vector<std::uint64_t> rows;
     rows.reserve(end - begin);
     for (std::size_t i = begin; i < end; ++i) {
@@ -71,7 +72,7 @@ std::unique_ptr<IdentityRecordWriter> write_identity_records(const Communicator&
                             : IdentityRecord{counted.identity, evidence[begin], counted.rows, counted.datasets, 0,
                                              *pseudonym++, persons.provenance[begin]});
     }
-    writer->add(records);
+    writer->add(records, rows_of_persons);
   }
   writer->close(comm);
   return writer;

@@ -1,4 +1,4 @@
-// Slices are read, named, counted by slot and packed by all threads, each step for all slices of a batch.
+// Some slices at a time are read, named, counted by slot and packed.
 #include "jobs/release/arrivals.hpp"
 
 #include <algorithm>
@@ -26,30 +26,16 @@ constexpr std::uint64_t kRanges = std::uint64_t{1} << 32;   // that range_of can
 Arrivals::Arrivals(const ReleasedColumns& columns, std::size_t buckets)
     : columns_(columns), words_(size_words(columns)), runs_(buckets), sizes_(buckets * words_) {}
 
-void Arrivals::reserve(std::size_t bytes) {
-  if (bytes > room_) enlarge(bytes);
-}
-
-void Arrivals::enlarge(std::size_t bytes) {
-  auto larger = std::make_unique_for_overwrite<std::byte[]>(bytes);
-  if (size_ > 0) std::memcpy(larger.get(), bytes_.get(), size_);
-  bytes_ = std::move(larger);
-  room_ = bytes;
-}
-
-std::byte* Arrivals::grow(std::size_t bytes) {
-  if (size_ + bytes > room_) enlarge(std::max(2 * room_, size_ + bytes));
-  size_ += bytes;
-  return bytes_.get() + size_ - bytes;
-}
-
-void Arrivals::take_over(std::span<const std::uint64_t> sizes) {
+void Arrivals::take_over(std::unique_ptr<std::byte[]> records, std::span<const std::uint64_t> sizes) {
+  const std::lock_guard lock(mutex_);
+  const std::byte* at = records.get();
+  records_.push_back(std::move(records));
   for (std::size_t i = 0; i * words_ < sizes.size(); ++i) {
     const std::span<const std::uint64_t> of = sizes.subspan(i * words_, words_);
     if (of[0] == 0) continue;
     const std::size_t bucket = i % runs_.size();
-    runs_[bucket].push_back({placed_, of[0]});
-    placed_ += of[0];
+    runs_[bucket].push_back({at, of[0]});
+    at += of[0];
     for (std::size_t w = 0; w < words_; ++w) sizes_[bucket * words_ + w] += of[w];
   }
 }
@@ -116,58 +102,80 @@ std::uint64_t rounds_needed(const Communicator& comm, const ReleasedColumns& col
   return std::min<std::uint64_t>(1 + bytes / room, 1U << 16);
 }
 
-Arrivals bring(const Communicator& comm, const Release& release, std::uint64_t persons, std::uint64_t round,
-               std::uint64_t rounds) {
+std::unique_ptr<const Arrivals> bring(const Communicator& comm, const Release& release, std::uint64_t persons,
+                                      std::uint64_t round, std::uint64_t rounds) {
   const auto ranks = static_cast<std::uint64_t>(comm.size());
   const std::uint64_t share = record_bytes(release.columns, persons) / (rounds * ranks);
   // Names are told apart by 32 bits of theirs where ranges are formed.
   const std::uint64_t buckets = std::clamp<std::uint64_t>(
       share / kBucketBytes, 1, std::min<std::uint64_t>(kMostBuckets, kRanges / (rounds * ranks)));
-  Arrivals arrivals(release.columns, buckets);
-  arrivals.reserve(share * 17 / 16);
+  auto arrivals = std::make_unique<Arrivals>(release.columns, buckets);
   WantedPersons wanted_persons = wanted_for(release.columns.persons);
   wanted_persons.pseudonym = true;
-  SliceReader reader(release.source, release.columns.wanted, release.selection.persons, wanted_persons);
+  const SliceReader reader(release.source, release.columns.wanted, wanted_persons);
   Packer packer(release, ranks * buckets, round, rounds);
   const std::size_t words = Arrivals::size_words(release.columns);
-  std::vector<LeavingSlice> leaving;
-  std::vector<std::byte> bytes;
-  std::vector<std::uint64_t> sizes(ranks * buckets * words);
-  for (bool more = true; comm.any(more);) {
-    std::fill(sizes.begin(), sizes.end(), 0);
+  const auto load_and_name = [&](Slice& slice, LeavingSlice& leaving) {
+    reader.load_persons(slice);
+    packer.name_persons(slice, leaving);
+    const std::span<const Leaving> those = leaving.persons;
+    if (those.empty()) return;
+    const std::uint64_t row = slice.persons.begin;
+    reader.load_events(slice, row + those.front().person, row + those.back().person);
+  };
+  const auto bytes_of = [words](std::span<const std::uint64_t> sizes) {
+    std::uint64_t bytes = 0;
+    for (std::size_t i = 0; i < sizes.size(); i += words) bytes += sizes[i];
+    return bytes;
+  };
+  // What a thread, or for several ranks all of them, has of some slices.
+  struct Packed {
+    std::vector<LeavingSlice> leaving;
+    std::vector<std::uint64_t> sizes;
+  };
+  if (ranks == 1) {
+    // Alone, a rank packs its records where they stay, and no thread waits for another.
     agreed_step(comm, [&] {
-      if (!more) return;
-      const std::span<Slice> slices = reader.next();
-      more = !slices.empty();
-      leaving.resize(slices.size());
-      for_each_item(slices.size(), [&](std::size_t s) {
-        reader.load_persons(slices[s]);
-        packer.name_persons(slices[s], leaving[s]);
-        const std::span<const Leaving> those = leaving[s].persons;
-        if (those.empty()) return;
-        const std::uint64_t row = slices[s].persons.begin;
-        reader.load_events(slices[s], row + those.front().person, row + those.back().person);
+      PerThread<Packed> per_thread;
+      reader.for_each_batch(release.selection.persons, [&](std::span<Slice> slices) {
+        Packed& packed = per_thread.local();
+        packed.leaving.resize(slices.size());
+        for (std::size_t s = 0; s < slices.size(); ++s) load_and_name(slices[s], packed.leaving[s]);
+        packer.lay_out(packed.leaving, packed.sizes);
+        auto records = std::make_unique_for_overwrite<std::byte[]>(bytes_of(packed.sizes));
+        for (std::size_t s = 0; s < slices.size(); ++s) packer.pack(slices[s], packed.leaving[s], records.get());
+        arrivals->take_over(std::move(records), packed.sizes);
       });
-      packer.lay_out(leaving, sizes);
-      std::uint64_t all = 0;
-      for (std::size_t i = 0; i < sizes.size(); i += words) all += sizes[i];
-      // Alone, a rank packs its records where they stay.
-      if (ranks > 1) bytes.resize(std::max(bytes.size(), std::size_t{all}));
-      std::byte* const to = ranks > 1 ? bytes.data() : arrivals.grow(all);
-      for_each_item(slices.size(), [&](std::size_t s) { packer.pack(slices[s], leaving[s], to); });
     });
-    if (ranks == 1) {
-      arrivals.take_over(sizes);
-      continue;
-    }
+    return arrivals;
+  }
+  SliceReader::Batch batch;
+  Packed packed;
+  std::vector<std::byte> bytes;
+  std::uint64_t next = release.selection.persons.begin;
+  const std::uint64_t end = release.selection.persons.end;
+  while (comm.any(next < end)) {
+    agreed_step(comm, [&] {
+      const std::span<Slice> slices = reader.read_next(next, end, batch);
+      packed.leaving.resize(slices.size());
+      for_each_item(slices.size(), [&](std::size_t s) { load_and_name(slices[s], packed.leaving[s]); });
+      packer.lay_out(packed.leaving, packed.sizes);
+      bytes.resize(std::max<std::size_t>(bytes.size(), bytes_of(packed.sizes)));
+      for_each_item(slices.size(), [&](std::size_t s) { packer.pack(slices[s], packed.leaving[s], bytes.data()); });
+    });
     std::vector<std::uint64_t> first(ranks + 1), first_size(ranks + 1);
     for (std::size_t r = 0; r < ranks; ++r) {
       first_size[r + 1] = (r + 1) * buckets * words;
       first[r + 1] = first[r];
-      for (std::size_t i = first_size[r]; i < first_size[r + 1]; i += words) first[r + 1] += sizes[i];
+      for (std::size_t i = first_size[r]; i < first_size[r + 1]; i += words) first[r + 1] += packed.sizes[i];
     }
-    exchange_into(comm, bytes, first, [&](std::size_t size) { return arrivals.grow(size); });
-    arrivals.take_over(exchange(comm, std::span<const std::uint64_t>(sizes), first_size).items);
+    std::unique_ptr<std::byte[]> records;
+    exchange_into(comm, bytes, first, [&](std::size_t size) {
+      records = std::make_unique_for_overwrite<std::byte[]>(size);
+      return records.get();
+    });
+    arrivals->take_over(std::move(records),
+                        exchange(comm, std::span<const std::uint64_t>(packed.sizes), first_size).items);
   }
   return arrivals;
 }

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <utility>
 #include <vector>
@@ -23,17 +24,14 @@
 
 namespace ligature {
 
-// What one rank got of one round.
+// What one rank got of one round, in whatever order it came.
 class Arrivals {
  public:
   Arrivals(const ReleasedColumns& columns, std::size_t buckets);
 
-  // Room for so many bytes of records, which is not touched before they come.
-  void reserve(std::size_t bytes);
-  // Room for the records of one exchange, as they were packed; then, when they are there, how many of each source and
-  // bucket came: of each its bytes, persons, and events of each dataset (size_words numbers).
-  std::byte* grow(std::size_t bytes);
-  void take_over(std::span<const std::uint64_t> sizes);
+  // Takes over records that were packed together, by source and bucket.  sizes: of each source and bucket its bytes,
+  // persons, and events of each dataset (size_words numbers).  May be called from several threads.
+  void take_over(std::unique_ptr<std::byte[]> records, std::span<const std::uint64_t> sizes);
   [[nodiscard]] static std::size_t size_words(const ReleasedColumns& columns) noexcept {
     return 2 + columns.events.size();
   }
@@ -47,19 +45,18 @@ class Arrivals {
   // Visits each stretch of records of a bucket: visit(first byte, bytes).
   template <typename Visit>
   void for_each_run(std::size_t bucket, const Visit& visit) const {
-    for (const Run& run : runs_[bucket]) visit(bytes_.get() + run.at, run.bytes);
+    for (const Run& run : runs_[bucket]) visit(run.at, run.bytes);
   }
 
  private:
-  void enlarge(std::size_t bytes);
-
   struct Run {
-    std::size_t at = 0, bytes = 0;
+    const std::byte* at = nullptr;
+    std::size_t bytes = 0;
   };
   const ReleasedColumns& columns_;
   std::size_t words_;
-  std::unique_ptr<std::byte[]> bytes_;  // not a vector: that would write zeros first
-  std::size_t room_ = 0, size_ = 0, placed_ = 0;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<std::byte[]>> records_;  // not vectors: those would write zeros first
   std::vector<std::vector<Run>> runs_;
   std::vector<std::uint64_t> sizes_;  // of each bucket, size_words
 };
@@ -145,7 +142,7 @@ std::uint64_t rounds_needed(const Communicator& comm, const ReleasedColumns& col
 std::uint64_t range_of(const Pseudonym& name, std::uint64_t ranges) noexcept;
 
 // Collective.  The persons of a round that fall to this rank.  persons: released, over all ranks.
-Arrivals bring(const Communicator& comm, const Release& release, std::uint64_t persons, std::uint64_t round,
-               std::uint64_t rounds);
+std::unique_ptr<const Arrivals> bring(const Communicator& comm, const Release& release, std::uint64_t persons,
+                                      std::uint64_t round, std::uint64_t rounds);
 
 }  // namespace ligature

@@ -145,12 +145,11 @@ ReleasedColumns release_columns(const Communicator& comm, const ReleaseSource& s
   make_room(all);
   agreed_step(comm, [&] {
     PerThread<std::vector<Found>> per_thread;
-    SliceReader reader(source, categories, selection.persons, {});
-    for (std::span<Slice> slices = reader.next(); !slices.empty(); slices = reader.next()) {
-      for_each_item(slices.size(), [&](std::size_t s) {
-        Slice& slice = slices[s];
-        std::vector<Found>& mine = per_thread.local();
-        if (mine.empty()) make_room(mine);
+    const SliceReader reader(source, categories, {});
+    reader.for_each_batch(selection.persons, [&](std::span<Slice> slices) {
+      std::vector<Found>& mine = per_thread.local();
+      if (mine.empty()) make_room(mine);
+      for (Slice& slice : slices) {
         if (recode) reader.load_events(slice, slice.persons.begin, slice.persons.end - 1);
         for (std::size_t d = 0; d < mine.size(); ++d) {
           const Slice::Events& events = slice.events[d];
@@ -166,8 +165,8 @@ ReleasedColumns release_columns(const Communicator& comm, const ReleaseSource& s
             }
           });
         }
-      });
-    }
+      }
+    });
     per_thread.for_each([&](const std::vector<Found>& mine) {
       for (std::size_t d = 0; d < mine.size(); ++d) {
         all[d].events += mine[d].events;

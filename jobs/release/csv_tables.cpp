@@ -269,8 +269,9 @@ class SharedCsv {
     next_ += comm.sum(bytes);
     agreed_step(comm, [&] {
       writes_ = std::make_unique<DirectWriter>(file_, write_strategy());
-      const auto write = [this](std::size_t, std::uint64_t offset, std::span<const std::byte> text) {
-        writes_->write_at(offset, text);
+      const auto write = [this](std::size_t, std::uint64_t offset, std::span<const std::byte> text,
+                                std::shared_ptr<const void> owner) {
+        writes_->write_from(offset, text, std::move(owner));
       };
       pieces_ = std::make_unique<PieceWriter>(std::vector<Range>{{first_, first_ + bytes}}, write, digests_);
     });
@@ -278,6 +279,7 @@ class SharedCsv {
   // Text at its place among the bytes of the round.  May be called from several threads for different places.
   void put(std::uint64_t at, std::span<const char> text) { pieces_->put(0, first_ + at, std::as_bytes(text)); }
   void end_round() {
+    pieces_->finish();
     pieces_.reset();
     writes_->finish();
     writes_.reset();
@@ -326,7 +328,8 @@ std::vector<WrittenFile> write_csv_extract(const Communicator& comm, const Relea
   const Vocabulary words(release);
   const Lines lines(release, words);
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    const Arrivals arrivals = bring(comm, release, persons, round, rounds);
+    const std::unique_ptr<const Arrivals> brought = bring(comm, release, persons, round, rounds);
+    const Arrivals& arrivals = *brought;
     // Of each file: where the lines of each bucket begin.
     std::vector<std::vector<std::uint64_t>> at(files.size(), std::vector<std::uint64_t>(arrivals.buckets() + 1));
     agreed_step(comm, [&] {

@@ -5,10 +5,9 @@
 #include "jobs/release/cubes.hpp"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <tuple>
-#include <unordered_map>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -17,6 +16,7 @@
 #include "io/csv_field.hpp"
 #include "io/files.hpp"
 #include "io/part_files.hpp"
+#include "jobs/release/cells.hpp"
 #include "jobs/release/columns.hpp"
 
 namespace ligature {
@@ -25,14 +25,6 @@ namespace {
 
 constexpr std::string_view kTotal = "Total", kNotShown = "*", kNotKnown = "Not known";
 constexpr std::size_t kWriteBytes = std::size_t{1} << 20;
-
-using CellKey = std::array<std::uint32_t, kMostDimensions>;
-
-struct HashKey {
-  std::size_t operator()(const CellKey& key) const noexcept {
-    return static_cast<std::size_t>(linkage_key(std::as_bytes(std::span(key))));
-  }
-};
 
 // A dimension of a cube, and how a value of it is found and spelt.
 struct Dimension {
@@ -155,8 +147,6 @@ std::vector<CubePlan> plan_cubes(const ReleaseSource& source, const Agreement& a
   return plans;
 }
 
-using Cells = std::unordered_map<CellKey, std::uint64_t, HashKey>;
-
 void require_few(const Cells& cells) {
   if (cells.size() <= kMostCells) return;
   throw LimitError(fmt::format(
@@ -189,7 +179,7 @@ class Counter {
         }
       }
       if (!events) {
-        ++cells[key];
+        cells.add(key);
         continue;
       }
       const Slice::Events& of = slice.events[0];
@@ -197,7 +187,7 @@ class Counter {
         for (std::size_t d = 0; d < plan_.dimensions.size(); ++d) {
           if (!plan_.dimensions[d].person) key[d] = event_value(plan_.dimensions[d], of, row - of.rows.begin);
         }
-        ++cells[key];
+        cells.add(key);
       }
     }
     require_few(cells);
@@ -227,18 +217,17 @@ Cells count_cells(const Communicator& comm, const ReleaseSource& source, const C
       if (dimension.presence) wanted_persons.datasets = true;
     }
     PerThread<Cells> per_thread;
-    SliceReader reader(source, wanted, selection.persons, wanted_persons);
-    for (std::span<Slice> slices = reader.next(); !slices.empty(); slices = reader.next()) {
-      for_each_item(slices.size(), [&](std::size_t s) {
-        Slice& slice = slices[s];
+    const SliceReader reader(source, wanted, wanted_persons);
+    reader.for_each_batch(selection.persons, [&](std::span<Slice> slices) {
+      for (Slice& slice : slices) {
         reader.load_persons(slice);
         if (plan.dataset) reader.load_events(slice, slice.persons.begin, slice.persons.end - 1);
         counter.count(slice, selection, per_thread.local());
-      });
-    }
+      }
+    });
     per_thread.for_each([&](Cells& mine) {
-      if (cells.empty()) return cells.swap(mine);
-      for (const auto& [key, count] : mine) cells[key] += count;
+      if (cells.size() == 0) return std::swap(cells, mine);
+      mine.for_each([&](const CellKey& key, std::uint64_t count) { cells.add(key, count); });
       require_few(cells);
     });
   });
@@ -251,7 +240,7 @@ Cube add_up(const Communicator& comm, const Cells& counted, CubePlan& plan) {
   std::uint64_t cells = 1;
   for (std::size_t d = 0; d < plan.dimensions.size(); ++d) {
     std::vector<std::uint32_t>& used = plan.dimensions[d].used;
-    for (const auto& [key, count] : counted) used.push_back(key[d]);
+    counted.for_each([&](const CellKey& key, std::uint64_t) { used.push_back(key[d]); });
     const auto make_unique = [&] {
       std::sort(used.begin(), used.end());
       used.erase(std::unique(used.begin(), used.end()), used.end());
@@ -270,7 +259,7 @@ Cube add_up(const Communicator& comm, const Cells& counted, CubePlan& plan) {
     }
   }
   cube.counts.resize(cells);
-  for (const auto& [key, count] : counted) {
+  counted.for_each([&](const CellKey& key, std::uint64_t count) {
     std::size_t cell = 0;
     for (std::size_t d = 0; d < plan.dimensions.size(); ++d) {
       const std::vector<std::uint32_t>& used = plan.dimensions[d].used;
@@ -278,7 +267,7 @@ Cube add_up(const Communicator& comm, const Cells& counted, CubePlan& plan) {
              static_cast<std::size_t>(std::lower_bound(used.begin(), used.end(), key[d]) - used.begin());
     }
     cube.counts[cell] += count;
-  }
+  });
   comm.sum(std::span(cube.counts));
   return cube;
 }

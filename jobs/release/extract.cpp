@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -12,7 +13,6 @@
 #include "engine/parallel.hpp"
 #include "io/part_files.hpp"
 #include "jobs/release/piece_writer.hpp"
-
 namespace ligature {
 
 namespace {
@@ -161,6 +161,8 @@ class BucketWriter {
     }
   }
 
+  void finish() { pieces_.finish(); }
+
  private:
   static constexpr std::size_t kPersonsAtOnce = 1U << 10;
 
@@ -175,8 +177,9 @@ class BucketWriter {
     return ranges;
   }
   [[nodiscard]] PieceWriter::Write to_file() {
-    return [this](std::size_t column, std::uint64_t offset, std::span<const std::byte> bytes) {
-      writer_.write(column, (offset - writer_.offset(column)) / width(column), bytes);
+    return [this](std::size_t column, std::uint64_t offset, std::span<const std::byte> bytes,
+                  std::shared_ptr<const void> owner) {
+      writer_.write(column, (offset - writer_.offset(column)) / width(column), bytes, std::move(owner));
     };
   }
   void put_rows(std::size_t column, std::uint64_t row, const Staged& staged) {
@@ -316,7 +319,8 @@ WrittenFile write_hdf5_extract(const Communicator& comm, const Release& release,
   std::vector<std::uint64_t> event_base(datasets);
   std::vector<PieceDigest> digests;
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    const Arrivals arrivals = bring(comm, release, persons, round, rounds);
+    const std::unique_ptr<const Arrivals> brought = bring(comm, release, persons, round, rounds);
+    const Arrivals& arrivals = *brought;
     // Where the rows of each bucket begin: in /persons, and in each dataset.
     std::vector<std::uint64_t> first_row, first_event;
     std::uint64_t persons_here = 0;
@@ -343,6 +347,7 @@ WrittenFile write_hdf5_extract(const Communicator& comm, const Release& release,
       for_each_bucket(arrivals, [&](const Bucket& bucket, std::size_t b) {
         columns.write(bucket, first_row[b], std::span(first_event).subspan(b * datasets, datasets));
       });
+      columns.finish();
     });
   }
   if (person_base != persons) throw Error("the dataset changed while it was released");

@@ -1,6 +1,7 @@
 #include "jobs/release/piece_writer.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace ligature {
@@ -25,22 +26,38 @@ void PieceWriter::put(std::size_t part, std::uint64_t offset, std::span<const st
   }
 }
 
+PieceWriter::Bytes PieceWriter::Pool::take(const std::shared_ptr<Pool>& pool) {
+  DirectWriter::Buffer buffer;
+  {
+    const std::lock_guard lock(pool->mutex_);
+    if (!pool->free_.empty()) {
+      buffer = std::move(pool->free_.back());
+      pool->free_.pop_back();
+    }
+  }
+  if (!buffer) {
+    buffer.reset(
+        static_cast<std::byte*>(::operator new (kDigestPieceBytes, std::align_val_t{DirectWriter::kBlockBytes})));
+  }
+  return {buffer.release(), [pool](std::byte* bytes) {
+            DirectWriter::Buffer unused(bytes);
+            const std::lock_guard lock(pool->mutex_);
+            pool->free_.push_back(std::move(unused));
+          }};
+}
+
 std::byte* PieceWriter::find(const Key& key) {
   const std::lock_guard lock(mutex_);
   Piece& piece = open_[key];
-  if (piece.bytes) return piece.bytes.get();
-  piece.missing = range(key).size();
-  if (free_.empty()) {
-    piece.bytes = std::make_unique_for_overwrite<std::byte[]>(kDigestPieceBytes);
-  } else {
-    piece.bytes = std::move(free_.back());
-    free_.pop_back();
+  if (!piece.bytes) {
+    piece.missing = range(key).size();
+    piece.bytes = Pool::take(pool_);
   }
   return piece.bytes.get();
 }
 
 void PieceWriter::fill(const Key& key, std::size_t bytes) {
-  std::unique_ptr<std::byte[]> whole;
+  Bytes whole;
   {
     const std::lock_guard lock(mutex_);
     const auto found = open_.find(key);
@@ -51,12 +68,34 @@ void PieceWriter::fill(const Key& key, std::size_t bytes) {
   }
   const Range bounds = range(key);
   const auto text = std::span<const std::byte>(whole.get() + bounds.begin % kDigestPieceBytes, bounds.size());
-  write_(key.first, bounds.begin, text);
-  const bool is_whole = bounds.size() == kDigestPieceBytes;
-  const Sha256 digest = is_whole ? sha256(text) : Sha256{};
+  write_(key.first, bounds.begin, text, whole);
+  if (bounds.size() == kDigestPieceBytes) digest(key.second, std::move(whole));
+}
+
+void PieceWriter::digest(std::uint64_t piece, Bytes bytes) {
+  std::uint64_t other_piece = 0;
+  Bytes other;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!waiting_) {
+      waiting_piece_ = piece;
+      waiting_ = std::move(bytes);
+      return;
+    }
+    other_piece = waiting_piece_;
+    other = std::move(waiting_);
+  }
+  const auto text = [](const Bytes& of) { return std::span<const std::byte>(of.get(), kDigestPieceBytes); };
+  const std::array<Sha256, 2> digests = sha256_of_two(text(bytes), text(other));
   const std::lock_guard lock(mutex_);
-  if (is_whole) digests_.push_back({key.second, digest});
-  free_.push_back(std::move(whole));
+  digests_.push_back({piece, digests[0]});
+  digests_.push_back({other_piece, digests[1]});
+}
+
+void PieceWriter::finish() {
+  if (!waiting_) return;
+  digests_.push_back({waiting_piece_, sha256(std::span<const std::byte>(waiting_.get(), kDigestPieceBytes))});
+  waiting_.reset();
 }
 
 }  // namespace ligature

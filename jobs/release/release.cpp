@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <future>
 #include <optional>
 #include <string>
 
@@ -32,7 +33,6 @@
 #include "jobs/release/identities.hpp"
 #include "jobs/release/selection.hpp"
 #include "jobs/run_account.hpp"
-
 namespace ligature {
 
 namespace {
@@ -178,9 +178,17 @@ Objections find_objections(const Communicator& comm, const JobFile& job, const R
   const SupersessionTable superseded = load_superseded(comm, job, superseded_rows);
   LedgerCounts counts;
   const LedgerSources sources{job.consent.objections, objections.as_at, job.max_record_bytes};
+  // The run's own ledger too: it holds the preferences that were coded in the rows.  It is read beside the files.
+  std::future<std::optional<LedgerEntries>> own;
+  if (comm.is_root()) {
+    own = std::async(std::launch::async,
+                     [&] { return read_ledger_of_run(source.secure, source.manifest, job.max_record_bytes); });
+  }
   LedgerEntries entries = read_ledger_files(comm, sources, ledger_files(comm, sources), superseded, {});
-  // The run's own ledger too: it holds the preferences that were coded in the rows.
-  const auto of_run = read_ledger_of_run(comm, source.secure, source.manifest, job.max_record_bytes);
+  std::optional<LedgerEntries> of_run;
+  agreed_step(comm, [&] {
+    if (own.valid()) of_run = own.get();
+  });
   if (of_run) {
     for (Preference preference : of_run->preferences) {
       if (preference.date > objections.as_at) continue;
@@ -201,7 +209,8 @@ Objections find_objections(const Communicator& comm, const JobFile& job, const R
   if (sources.files.empty() && !of_run) log_warning(comm, "the job file names no objections, so none are applied");
   ObjectionKinds kinds = kinds_of(ObjectionKind::type2) | kinds_of(ObjectionKind::national);
   if (job.consent.after_opt_out == AfterOptOut::withdraw) kinds |= kinds_of(ObjectionKind::type1);
-  objections.found = find_objectors(comm, source.secure, source.dataset, ledger, kinds, objections.as_at);
+  objections.found = find_objectors(comm, source.secure, source.manifest.identity_records_digest, source.dataset,
+                                    ledger, kinds, objections.as_at);
   return objections;
 }
 
@@ -385,7 +394,6 @@ int release(const Communicator& comm, const JobFile& job, const fs::path& agreem
   const ReleaseSource& source = *opened;
   Terms terms = settle_terms(comm, job, source, agreement_path);
   const Agreement& agreement = terms.agreement;
-
   // Who is in it.
   const Objections objections = find_objections(comm, job, source, agreement);
   SelectionCounts counts;

@@ -126,7 +126,7 @@ Selection select_persons(const Communicator& comm, const ReleaseSource& source, 
   std::atomic<std::uint64_t> chosen{0}, left_out{0};
   agreed_step(comm, [&] {
     const CohortTest cohort(source, agreement, areas);
-    for_each_slice(SliceReader(source, {}, selection.persons, cohort.wanted()), [&](const Slice& slice) {
+    SliceReader(source, {}, cohort.wanted()).for_each_slice(selection.persons, [&](const Slice& slice) {
       auto objector = std::lower_bound(objecting.begin(), objecting.end(), slice.persons.begin);
       std::uint64_t here = 0, objecting_here = 0;
       for (std::size_t p = 0; p < slice.persons.size(); ++p) {
@@ -153,7 +153,7 @@ void keep_released_areas(const Communicator& comm, const ReleaseSource& source, 
     PerThread<std::vector<std::uint64_t>> counts;
     constexpr PersonColumn kArea = PersonColumn::area;
     const WantedPersons wanted = wanted_for(std::span(&kArea, 1));
-    for_each_slice(SliceReader(source, {}, selection.persons, wanted), [&](const Slice& slice) {
+    SliceReader(source, {}, wanted).for_each_slice(selection.persons, [&](const Slice& slice) {
       std::vector<std::uint64_t>& mine = counts.local();
       mine.resize(persons.size());
       for (std::size_t p = 0; p < slice.persons.size(); ++p) {
@@ -198,7 +198,7 @@ KAnonymity measure_k_anonymity(const Communicator& comm, const ReleaseSource& so
       std::vector<std::uint64_t> keys, room;
     };
     PerThread<Mine> per_thread;
-    for_each_slice(SliceReader(source, {}, selection.persons, wanted_for(columns)), [&](const Slice& slice) {
+    SliceReader(source, {}, wanted_for(columns)).for_each_slice(selection.persons, [&](const Slice& slice) {
       Mine& mine = per_thread.local();
       mine.keys.assign(slice.persons.size(), 0);
       for (const PersonColumn column : columns) {

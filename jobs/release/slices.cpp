@@ -8,9 +8,7 @@ namespace ligature {
 
 namespace {
 
-constexpr std::uint64_t kSlicePersons = 1U << 13;
 constexpr std::uint64_t kSliceEvents = 1U << 17;  // fewer persons, where they have more
-constexpr std::size_t kSlicesAtOnce = 16;
 constexpr std::uint64_t kEventsAtOnce = 1U << 20;
 constexpr std::size_t kDigits = 32;
 
@@ -42,42 +40,26 @@ WantedPersons wanted_for(std::span<const PersonColumn> columns) noexcept {
   return wanted;
 }
 
-SliceReader::SliceReader(const ReleaseSource& source, std::span<const WantedEvents> wanted, Range persons,
-                         const WantedPersons& wanted_persons)
-    : source_(source),
-      wanted_(wanted),
-      next_(persons.begin),
-      end_(persons.end),
-      wanted_persons_(wanted_persons),
-      slice_persons_(kSlicePersons),
-      slices_at_once_(kSlicesAtOnce) {}
-
-std::span<Slice> SliceReader::next() {
-  slices_.resize(kSlicesAtOnce);
-  std::size_t count = 0;
-  for (; count < slices_at_once_ && next_ < end_; ++count) {
-    const std::uint64_t persons = std::min(slice_persons_, end_ - next_);
-    slices_[count].persons = {next_, next_ + persons};
-    next_ += persons;
-  }
-  for_each_item(count, [&](std::size_t s) { load_offsets(slices_[s]); });
-  // What turns out to be too much is left for the next time, which then asks for less; and for more, if all was kept.
+std::span<Slice> SliceReader::read_next(std::uint64_t& next, std::uint64_t end, Batch& batch) const {
+  batch.slices.resize(kSlicesAtOnce);
   std::uint64_t events = 0;
-  for (std::size_t s = 0; s < count; ++s) {
-    Slice& slice = slices_[s];
-    const std::uint64_t persons = slice.persons.size();
+  std::size_t count = 0;
+  while (count < kSlicesAtOnce && next < end && events < kEventsAtOnce) {
+    if (batch.slice_persons == 0) batch.slice_persons = kSlicePersons;
+    Slice& slice = batch.slices[count++];
+    slice.persons = {next, next + std::min(batch.slice_persons, end - next)};
+    load_offsets(slice);
+    // What turns out to be too much is left for the next slice, which then asks for less; and for more, if all was
+    // kept.
     const std::uint64_t kept = persons_that_fit(slice);
-    for (const Slice::Events& of : slice.events) events += of.offsets[kept] - of.offsets[0];
-    if (kept == persons && (events < kEventsAtOnce || s + 1 == count)) continue;
-    for (Slice::Events& of : slice.events) of.offsets.resize(kept + 1);
-    slice.persons.end = next_ = slice.persons.begin + kept;
-    if (kept < persons) slice_persons_ = kept;
-    slices_at_once_ = s + 1;
-    return std::span(slices_).first(s + 1);
+    batch.slice_persons = kept < slice.persons.size() ? kept : std::min(kSlicePersons, 2 * batch.slice_persons);
+    slice.persons.end = next = slice.persons.begin + kept;
+    for (Slice::Events& of : slice.events) {
+      of.offsets.resize(kept + 1);
+      events += of.offsets.back() - of.offsets.front();
+    }
   }
-  slice_persons_ = std::min(kSlicePersons, 2 * slice_persons_);
-  slices_at_once_ = std::min(kSlicesAtOnce, 2 * slices_at_once_);
-  return std::span(slices_).first(count);
+  return std::span(batch.slices).first(count);
 }
 
 void SliceReader::load_offsets(Slice& slice) const {

@@ -1,5 +1,5 @@
-// A rank's persons with their events, a few slices at a time: they are read and worked on by all threads, and what is
-// held does not grow with the dataset.
+// A rank's persons with their events, a few slices a thread at a time: threads read and work on slices of their own and
+// never wait for each other, and what is held does not grow with the dataset.
 #pragma once
 
 #include <cstdint>
@@ -43,39 +43,58 @@ struct Slice {
 
 class SliceReader {
  public:
+  // What a thread reads into, used again.
+  struct Batch {
+    std::vector<Slice> slices;
+    std::uint64_t slice_persons = 0;  // that are asked for; 0: as many as a slice may have
+  };
+
   // source and wanted must outlive the reader.
-  SliceReader(const ReleaseSource& source, std::span<const WantedEvents> wanted, Range persons,
-              const WantedPersons& wanted_persons);
-  // The next slices, of which only persons and offsets are known yet: a limited number of persons and events together,
-  // but one person at least.  Nothing when there are none.
-  std::span<Slice> next();
-  // Of a slice the persons, and the events of those from first to last (rows of /persons, last included).  Both may be
-  // called from several threads for different slices.
+  SliceReader(const ReleaseSource& source, std::span<const WantedEvents> wanted, const WantedPersons& wanted_persons)
+      : source_(source), wanted_(wanted), wanted_persons_(wanted_persons) {}
+
+  // All functions may be called from several threads, with batches of their own.
+
+  // The slices of persons from next on, of which only persons and offsets are known yet: a limited number of persons
+  // and events together, but one person at least.  Sets next to the person after them.
+  std::span<Slice> read_next(std::uint64_t& next, std::uint64_t end, Batch& batch) const;
+  // Of a slice the persons, and the events of those from first to last (rows of /persons, last included).
   void load_persons(Slice& slice) const;
   void load_events(Slice& slice, std::uint64_t first, std::uint64_t last) const;
 
+  // Calls work(slices) for the slices of persons, some neighbours at a time, from several threads.
+  template <typename Work>
+  void for_each_batch(Range persons, const Work& work) const {
+    PerThread<Batch> batches;
+    for_blocks(persons.size(), kBatchPersons, [&](std::size_t begin, std::size_t end) {
+      Batch& batch = batches.local();
+      for (std::uint64_t next = persons.begin + begin; next < persons.begin + end;) {
+        work(read_next(next, persons.begin + end, batch));
+      }
+    });
+  }
+  // Calls work(slice) for each, its persons loaded.
+  template <typename Work>
+  void for_each_slice(Range persons, const Work& work) const {
+    for_each_batch(persons, [&](std::span<Slice> slices) {
+      for (Slice& slice : slices) {
+        load_persons(slice);
+        work(slice);
+      }
+    });
+  }
+
  private:
+  static constexpr std::uint64_t kSlicePersons = 1U << 13;
+  static constexpr std::size_t kSlicesAtOnce = 8;
+  static constexpr std::uint64_t kBatchPersons = kSlicesAtOnce * kSlicePersons;
+
   void load_offsets(Slice& slice) const;
   static std::uint64_t persons_that_fit(const Slice& slice);
 
   const ReleaseSource& source_;
   std::span<const WantedEvents> wanted_;
-  std::uint64_t next_, end_;
   WantedPersons wanted_persons_;
-  std::uint64_t slice_persons_;  // that are asked for
-  std::size_t slices_at_once_;
-  std::vector<Slice> slices_;
 };
-
-// Loads all slices of some persons one after another and calls work(slice) for each, from several threads.
-template <typename Work>
-void for_each_slice(SliceReader&& reader, const Work& work) {
-  for (std::span<Slice> slices = reader.next(); !slices.empty(); slices = reader.next()) {
-    for_each_item(slices.size(), [&](std::size_t s) {
-      reader.load_persons(slices[s]);
-      work(slices[s]);
-    });
-  }
-}
 
 }  // namespace ligature

@@ -86,8 +86,10 @@ void check_ledger(const Communicator& comm, const RunFiles& run, CheckTable& tab
   std::uint64_t entries = 0;
   std::string problem;
   try {
-    const auto ledger = read_ledger_of_run(comm, run.secure, run.manifest, LedgerSources().max_record_bytes);
-    if (ledger) entries = ledger->counts.rows;
+    if (comm.is_root()) {
+      const auto ledger = read_ledger_of_run(run.secure, run.manifest, LedgerSources().max_record_bytes);
+      if (ledger) entries = ledger->counts.rows;
+    }
   } catch (const Error& error) {
     problem = error.what();
   }

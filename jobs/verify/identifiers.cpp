@@ -1,16 +1,24 @@
 // Verify: the identity records are whole, and no NHS number and no full postcode in them is found anywhere under the
 // publish folder (leak_search.hpp).
+#include <algorithm>
+#include <array>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/error.hpp"
+#include "engine/pseudonym.hpp"
+#include "engine/xxhash.hpp"
 #include "io/identity_records.hpp"
 #include "io/number_claims.hpp"
 #include "jobs/verify/checks.hpp"
 #include "jobs/verify/leak_search.hpp"
+#include "partition/shard_map.hpp"
+#include "partition/shuffle.hpp"
 
 namespace ligature {
 
@@ -18,35 +26,77 @@ namespace {
 
 constexpr std::size_t kPlacesShown = 5;
 
-// How many claims to numbers there are, and which.
+// How many claims to numbers there are, and which, in whatever order.
 struct Claims {
   std::uint64_t count = 0, digest = 0;
-  void add(std::span<const NumberClaim> claims) noexcept {
-    count += claims.size();
-    digest += digest_of_claims(claims);
+  void add(std::uint64_t nhs, Claim claim, const Pseudonym& person) noexcept {
+    const std::array<std::uint64_t, 4> words{nhs, static_cast<std::uint64_t>(claim), person.high, person.low};
+    ++count;
+    digest += XXH3_64bits(words.data(), sizeof words);
   }
 };
+
+// The pseudonyms of some rows.
+std::vector<Pseudonym> read_pseudonyms(const RunFiles& run, Range rows) {
+  constexpr std::uint64_t kRowsAtOnce = std::uint64_t{1} << 16;
+  constexpr std::size_t kDigits = 32;
+  const std::size_t column = run.dataset.column("/persons/pseudonym");
+  std::vector<Pseudonym> pseudonyms;
+  pseudonyms.reserve(rows.size());
+  std::string text;
+  for (std::uint64_t row = rows.begin; row < rows.end; row += kRowsAtOnce) {
+    const std::uint64_t count = std::min(kRowsAtOnce, rows.end - row);
+    text.resize(count * kDigits);
+    run.dataset.read(column, row, std::as_writable_bytes(std::span(text)));
+    for (std::uint64_t i = 0; i < count; ++i) pseudonyms.push_back(parse_pseudonym(&text[i * kDigits]));
+  }
+  return pseudonyms;
+}
 
 // Collective.  Whether a release that reads secure/claims leaves out whom the records (of this rank) say.
 void check_claims(const Communicator& comm, const RunFiles& run, const Claims& of_records, CheckTable& table) {
   Claims stored;
   std::string problem;
-  bool apart = true;
-  try {
-    NumberClaimReader reader(run.secure, comm.rank(), comm.size());
-    apart = reader.apart();  // if not, releases read the records themselves
-    if (apart) {
-      for (auto piece = reader.next_piece(); !piece.empty(); piece = reader.next_piece()) stored.add(piece);
+  std::optional<NumberClaimReader> reader;
+  std::vector<Pseudonym> pseudonyms;  // of this rank's share of the persons
+  const Range own = share_of(run.persons, comm.rank(), comm.size());
+  std::uint64_t read = 0;
+  const auto attempt = [&](const auto& step) {
+    if (!problem.empty()) return;
+    try {
+      step();
+    } catch (const Error& error) {
+      problem = error.what();
     }
-  } catch (const Error& error) {
-    problem = error.what();
+  };
+  attempt([&] {
+    reader.emplace(run.secure, run.manifest.identity_records_digest, comm.rank(), comm.size());
+    pseudonyms = read_pseudonyms(run, own);
+  });
+  for (bool more = problem.empty(); comm.any(more);) {
+    std::vector<NumberClaim> claims;
+    attempt([&] {
+      const auto piece = reader->next_piece();
+      read += piece.size();
+      std::copy_if(piece.begin(), piece.end(), std::back_inserter(claims),
+                   [&](const NumberClaim& claim) { return claim.row() < run.persons; });
+      more = !piece.empty();
+    });
+    more = more && problem.empty();
+    const auto here = shuffle(comm, std::move(claims), [&](const NumberClaim& claim) {
+                        return owner_in_shares(claim.row(), run.persons, comm.size());
+                      }).items;
+    for (const NumberClaim& claim : here) {
+      if (pseudonyms.empty()) break;  // they could not be read
+      stored.add(claim.nhs(), claim.claim(), pseudonyms[claim.row() - own.begin]);
+    }
   }
   const bool whole = !comm.any(!problem.empty());
   const std::uint64_t count = comm.sum(of_records.count) - comm.sum(stored.count);
   const std::uint64_t digest = comm.sum(of_records.digest) - comm.sum(stored.digest);
-  const bool differ = !comm.any(!apart) && whole && (count != 0 || digest != 0);
+  const bool differ = whole && (count != 0 || digest != 0);
   if (differ && comm.is_root()) problem = "they are not those of the identity records";
-  table.add("claims to numbers are those of the identity records", stored.count, problem.empty() ? 0 : 1, problem);
+  table.add("claims to numbers are those of the identity records", read, problem.empty() ? 0 : 1, problem);
 }
 
 // Collective.  Whether the records can be read, all of them.
@@ -54,14 +104,12 @@ bool check_records(const Communicator& comm, const RunFiles& run, CheckTable& ta
   std::uint64_t identities = 0, rows = 0, astray = 0;
   std::string problem;
   Claims claims;
-  std::vector<NumberClaim> of_piece;
   try {
     IdentityRecordReader reader(run.secure, comm.rank(), comm.size());
     for (auto piece = reader.next_piece(); !piece.empty(); piece = reader.next_piece()) {
       identities += piece.size();
-      of_piece.clear();
-      append_claims(piece, of_piece);
-      claims.add(of_piece);
+      for_each_claim(piece,
+                     [&](std::size_t i, std::uint64_t nhs, Claim claim) { claims.add(nhs, claim, piece[i].person); });
       for (const IdentityRecord& record : piece) {
         rows += record.rows;
         if (record.provenance.linked_to >= run.manifest.identity_records) ++astray;

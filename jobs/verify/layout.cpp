@@ -176,16 +176,12 @@ void check_manifest(const Communicator& comm, const RunFiles& run, CheckTable& t
 
   LayoutMistakes folders(comm);
   if (comm.is_root()) {
-    for (const std::filesystem::path& folder : {run.secure, run.secure / "index", run.secure / "identities"}) {
+    for (const std::filesystem::path& folder :
+         {run.secure, run.secure / "index", run.secure / "identities", run.secure / kNumberClaimForm.folder}) {
       struct stat status {};
       folders.expect(::stat(folder.c_str(), &status) == 0 && S_ISDIR(status.st_mode), "no folder " + folder.string());
       folders.expect((status.st_mode & 07777U) == S_IRWXU, "the mode of " + folder.string() + " is not 0700");
     }
-    // A build of old made none.
-    const std::filesystem::path claims = run.secure / kNumberClaimForm.folder;
-    struct stat status {};
-    folders.expect(::stat(claims.c_str(), &status) != 0 || (status.st_mode & 07777U) == S_IRWXU,
-                   "the mode of " + claims.string() + " is not 0700");
     try {
       folders.expect(read_small_file(run.secure / "manifest.json", std::size_t{1} << 30) ==
                          read_small_file(run.publish / "manifest.json", std::size_t{1} << 30),
