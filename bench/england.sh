@@ -3,13 +3,16 @@
 # moment: the disk past the page cache, and the kernels on its cores (bench/bounds.sh).
 #
 #   bash bench/england.sh [--people 5M] [--sizes "200k 1M 5M"] [--ranks N] [--threads N] [--seed 1] [--out FOLDER]
-#                         [--verify yes]
+#                         [--checkpoint stages] [--warm no] [--verify no]
 #
 #   --people   one size; England is 60M, with five rows a person
 #   --sizes    several, and the table that says whether the cost is linear in rows
 #   --ranks    default: one for two cores, so that ranks and threads are both used; at least 2 where there are 2 cores
 #   --threads  of each rank; default: the cores shared among the ranks
 #   --out      default build/england; extracts are kept there and used again, runs are replaced
+#   --checkpoint  none, stages or shards, as rebuild takes it
+#   --warm     yes: memory is touched just before the run, so that what the machine under a virtual one has taken back
+#              is not measured; extracts may leave the page cache for it
 #   --verify   also checks every invariant of the finished run
 #
 # A size that the disk cannot hold is replaced by the largest that it can, and that is said.  BUILD names a folder where
@@ -20,6 +23,7 @@ set -euo pipefail
 
 cores=$(nproc)
 sizes=5M ranks=$((cores >= 4 ? cores / 2 : cores)) threads='' seed=1 out=$project/build/england verify=no
+checkpoint=stages warm=no
 while (($# > 0)); do
   (($# > 1)) || usage
   case $1 in
@@ -28,6 +32,8 @@ while (($# > 0)); do
     --threads) threads=$2 ;;
     --seed) seed=$2 ;;
     --out) out=$2 ;;
+    --checkpoint) checkpoint=$2 ;;
+    --warm) warm=$2 ;;
     --verify) verify=$2 ;;
     *) usage ;;
   esac
@@ -53,6 +59,13 @@ largest_that_fits() {
   echo "$people"
 }
 
+# Touches as much memory as a run of so many people holds, at most what is available but for a gibibyte.
+touch_memory() {
+  awk -v people="$1" '/^MemAvailable/ { free = $2 / 1048576 - 1; wanted = 0.5 + people / 3e6
+    printf "%.0f\n", 1024 * (wanted < free ? wanted : free) }' /proc/meminfo |
+    { read -r mebibytes && ((mebibytes > 0)) && dd if=/dev/zero of=/dev/null bs="${mebibytes}M" count=1 iflag=fullblock status=none; }
+}
+
 # What changes from moment to moment on a shared machine is measured just before each run.
 reports=()
 for size in $sizes; do
@@ -61,9 +74,10 @@ for size in $sizes; do
   population "$folder" "$people" "$seed" "$cores"
   BUILD=$build bash "$bench_folder/bounds.sh" --folder "$out" --out "$folder/bounds.json" >/dev/null
   rm -rf "$folder/secure" "$folder/publish"
+  [[ $warm == no ]] || touch_memory "$people"
   on_ranks "$ranks" "$threads" "$ligature" rebuild "$folder/job.toml" --set "job.threads=$threads" \
     --set "job.secure=$folder/secure" --set "job.publish=$folder/publish" --bounds "$folder/bounds.json" \
-    --results >"$folder/rebuild.log"
+    --checkpoint "$checkpoint" --results >"$folder/rebuild.log"
   [[ $verify == no ]] || on_ranks "$ranks" "$threads" "$ligature" verify "$folder/publish" >"$folder/verify.log"
   echo "== $people people, seed $seed; content $(on_ranks 1 1 "$ligature" digest "$folder/publish")"
   tr -d '{}"\n' <"$folder/bounds.json" | sed 's/^ */bounds, a second: /; s/  */ /g'

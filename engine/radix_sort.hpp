@@ -20,7 +20,7 @@
 
 #include "engine/counting_sort.hpp"
 #include "engine/parallel.hpp"
-#include "engine/raw_items.hpp"
+#include "engine/raw_vector.hpp"
 
 namespace ligature {
 
@@ -163,7 +163,7 @@ void sort_by_key(std::vector<T>& items, const KeyOf& key_of, const Less& less) {
   };
 
   SortPlan plan = plan_sort(count, std::size_t{1} << bits, bucket_of);
-  RawItems<T> dealt(count);
+  RawVector<T> dealt(count);
   for_blocks(count, plan.grain, [&](std::size_t begin, std::size_t end) {
     std::uint64_t* const cursors = plan.cursors_of(begin);
     for (std::size_t i = begin; i < end; ++i) dealt[cursors[bucket_of(i)]++] = items[i];
@@ -184,10 +184,10 @@ void sort_by_key(std::vector<T>& items, const KeyOf& key_of) {
 // Sorts items that lie in buckets by the top bits of their keys already, each bucket in so many runs of dealt; those of
 // equal keys by less, or without one in the order of the runs.  Takes dealt, and frees it.
 template <typename T, typename KeyOf, typename Less>
-std::vector<T> sort_buckets(RawItems<T>&& dealt, std::span<const radix_sort_detail::Run> runs,
-                            std::size_t runs_a_bucket, unsigned bucket_bits, const KeyOf& key_of, const Less& less) {
-  const RawItems<T> from = std::move(dealt);
-  std::vector<T> sorted(from.size());
+RawVector<T> sort_buckets(RawVector<T>&& dealt, std::span<const radix_sort_detail::Run> runs, std::size_t runs_a_bucket,
+                          unsigned bucket_bits, const KeyOf& key_of, const Less& less) {
+  const RawVector<T> from = std::move(dealt);
+  RawVector<T> sorted(from.size());
   radix_sort_detail::sort_dealt(from.data(), runs, runs_a_bucket, std::span(sorted), key_of, {}, bucket_bits, less);
   return sorted;
 }

@@ -52,6 +52,7 @@ class Range {
     totals_.in_use += rounded;
     totals_.most_in_use = std::max(totals_.most_in_use, totals_.in_use);
     totals_.handed_out += rounded;
+    if (totals_.held > totals_.in_use - rounded + page_) move_free_pages(offset, offset + rounded);
     hold_pages(offset, offset + rounded);
     const std::size_t most = totals_.most_in_use;
     if (totals_.held > std::min(most + most / kSlack + kLeastSlack, bound_)) {
@@ -127,6 +128,41 @@ class Range {
       is_held_[granule] = 1;
     }
     granules_seen_ = std::max(granules_seen_, past);
+  }
+
+  // Puts pages of free ranges, the highest first, which are taken last, under what of [begin, end) has none: a page
+  // that was touched before is moved in a microsecond, a new one has to be cleared.
+  void move_free_pages(std::size_t begin, std::size_t end) noexcept {
+    const std::size_t granules = page_ / kGranule;
+    std::size_t to = begin / page_ * granules;
+    const std::size_t past = (end + page_ - 1) / page_ * granules;
+    for (auto part = free_.rbegin(); part != free_.rend(); ++part) {
+      const std::size_t first = (part->first + page_ - 1) / page_ * granules;
+      std::size_t last = std::min((part->first + part->second) / page_ * granules, granules_seen_);
+      while (last > first) {
+        if (is_held_[last - granules] == 0) {
+          last -= granules;
+          continue;
+        }
+        while (to < past && is_held_[to] != 0) to += granules;
+        if (to == past) return;
+        std::size_t count = granules;
+        while (last - count > first && to + count < past && is_held_[last - count - granules] != 0 &&
+               is_held_[to + count] == 0) {
+          count += granules;
+        }
+        const std::size_t from = last - count;
+        if (::mremap(base_ + from * kGranule, count * kGranule, count * kGranule,
+                     MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, base_ + to * kGranule) == MAP_FAILED) {
+          return;  // an older kernel, or too many pieces: the pages are new ones
+        }
+        std::fill_n(is_held_ + from, count, std::uint8_t{0});
+        std::fill_n(is_held_ + to, count, std::uint8_t{1});
+        last = from;
+        to += count;
+        granules_seen_ = std::max(granules_seen_, to);
+      }
+    }
   }
 
   // Those of free ranges, the highest first, which are taken last, until no more than so many bytes are held.

@@ -4,9 +4,10 @@
 // host it runs at 0.3 GB/s, and even at best at a tenth of what memory does.  A rebuild allocates three times what it
 // ever holds at once.  So the program's operator new takes blocks of kLargeBlock bytes and more from one range of
 // addresses, in huge pages, lowest free address first, and keeps what is freed for the next block.  Where free ranges
-// are too small for it, their pages are given back as others are touched: the process never holds much more than the
-// program had in use at its peak, nor than a bound that it sets itself where memory is short.  Smaller blocks, and all
-// blocks where such a range cannot be had or a sanitizer watches, are malloc's.
+// are too small for it, their pages are moved under it (mremap), or given back as others are touched where the system
+// cannot: the process never holds much more than the program had in use at its peak, nor than a bound that it sets
+// itself where memory is short.  Smaller blocks, and all blocks where such a range cannot be had or a sanitizer
+// watches, are malloc's.
 #pragma once
 
 #include <cstddef>

@@ -11,7 +11,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "engine/raw_items.hpp"
+#include "engine/raw_vector.hpp"
 #include "partition/communicator.hpp"
 
 namespace ligature {
@@ -44,7 +44,7 @@ Received<T> exchange(const Communicator& comm, std::span<const T> items, std::sp
 
 // Collective.  The same for items that lie in no vector; they are freed when they are sent.
 template <typename T>
-RawItems<T> exchange_raw(const Communicator& comm, RawItems<T>&& items, std::span<const std::uint64_t> send_first);
+RawVector<T> exchange_raw(const Communicator& comm, RawVector<T>&& items, std::span<const std::uint64_t> send_first);
 
 // Collective.  Sends each item to rank destination(item); items of one source keep their order.  Items are consumed.
 // destination: a pure function, called from several threads and more than once an item.

@@ -9,7 +9,7 @@
 #include "engine/counting_sort.hpp"
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
-#include "engine/raw_items.hpp"
+#include "engine/raw_vector.hpp"
 #include "engine/release.hpp"
 #include "partition/shuffle.hpp"
 
@@ -30,13 +30,13 @@ Received<T> exchange(const Communicator& comm, std::span<const T> items, std::sp
 }
 
 template <typename T>
-RawItems<T> exchange_raw(const Communicator& comm, RawItems<T>&& items, std::span<const std::uint64_t> send_first) {
-  const RawItems<T> sent = std::move(items);
+RawVector<T> exchange_raw(const Communicator& comm, RawVector<T>&& items, std::span<const std::uint64_t> send_first) {
+  const RawVector<T> sent = std::move(items);
   std::vector<std::uint64_t> send_bytes(send_first.begin(), send_first.end());
   for (std::uint64_t& offset : send_bytes) offset *= sizeof(T);
-  RawItems<T> received;
-  exchange_into(comm, std::as_bytes(sent.all()), send_bytes, [&](std::size_t bytes) {
-    received = RawItems<T>(bytes / sizeof(T));
+  RawVector<T> received;
+  exchange_into(comm, std::as_bytes(std::span(sent)), send_bytes, [&](std::size_t bytes) {
+    received = RawVector<T>(bytes / sizeof(T));
     return reinterpret_cast<std::byte*>(received.data());
   });
   return received;
@@ -54,14 +54,14 @@ Received<T> send_sorted(const Communicator& comm, std::vector<T>& items, const D
     return {std::move(items), {0, count}};
   }
   SortPlan plan = plan_sort(items.size(), static_cast<std::size_t>(comm.size()), destination);
-  RawItems<T> sorted(items.size());
+  RawVector<T> sorted(items.size());
   for_blocks(items.size(), plan.grain, [&](std::size_t begin, std::size_t end) {
     std::uint64_t* cursors = plan.cursors_of(begin);
     for (std::size_t i = begin; i < end; ++i) sorted[cursors[static_cast<std::size_t>(destination(i))]++] = items[i];
   });
   std::vector<T>().swap(items);
   if (sent_first != nullptr) *sent_first = plan.first;
-  return exchange(comm, sorted.all(), plan.first);
+  return exchange(comm, std::span<const T>(sorted), plan.first);
 }
 
 }  // namespace shuffle_detail

@@ -227,7 +227,7 @@ class Dealer {
 
 }  // namespace
 
-Work balance_tiles(const Communicator& comm, std::vector<PassItem>&& items, std::span<const Range> groups,
+Work balance_tiles(const Communicator& comm, RawVector<PassItem>&& items, std::span<const Range> groups,
                    std::uint64_t tile_items, std::uint64_t ship_bytes) {
   if (tile_items == 0) throw Error("tiles: a tile must have at least one item");
   Work work;

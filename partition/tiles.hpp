@@ -13,6 +13,7 @@
 
 #include "engine/clustering.hpp"
 #include "engine/identity.hpp"
+#include "engine/raw_vector.hpp"
 #include "partition/communicator.hpp"
 #include "partition/shard_map.hpp"
 
@@ -36,7 +37,7 @@ struct Tile {
 };
 
 struct Work {
-  std::vector<PassItem> items;  // what the segments point into
+  RawVector<PassItem> items;    // what the segments point into
   std::vector<Range> segments;  // index ranges of items
   std::vector<Tile> tiles;
   std::uint64_t largest_group = 0;  // items in the largest group, over all ranks
@@ -49,7 +50,7 @@ struct Work {
 // Of the pairs of groups larger than a tile, ranks get shares that differ by about 3/2 tile_items^2 at most.
 // Memory: the items and the segments received; about ship_bytes more while they travel.
 // tile_items, ship_bytes: kTileItems, at least 1, and kShipBytes but in tests; the same on every rank.
-Work balance_tiles(const Communicator& comm, std::vector<PassItem>&& items, std::span<const Range> groups,
+Work balance_tiles(const Communicator& comm, RawVector<PassItem>&& items, std::span<const Range> groups,
                    std::uint64_t tile_items = kTileItems, std::uint64_t ship_bytes = kShipBytes);
 
 }  // namespace ligature

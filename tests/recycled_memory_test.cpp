@@ -7,6 +7,8 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 
 namespace ligature {
 namespace {
@@ -15,6 +17,17 @@ namespace {
 bool recycles() {
   const std::vector<std::byte> block(kLargeBlock);
   return recycled_memory().in_use != 0;
+}
+
+// Linux can since 5.7.
+bool can_move_pages() {
+  constexpr std::size_t kBytes = std::size_t{64} << 10;
+  void* const from = ::mmap(nullptr, 2 * kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (from == MAP_FAILED) return false;
+  void* const to = static_cast<std::byte*>(from) + kBytes;
+  const bool moved = ::mremap(from, kBytes, kBytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to) != MAP_FAILED;
+  ::munmap(from, 2 * kBytes);
+  return moved;
 }
 
 TEST(RecycledMemory, gives_a_freed_block_again_without_touching_more) {
@@ -38,6 +51,31 @@ TEST(RecycledMemory, joins_neighbours_that_are_free) {
   for (std::size_t i = 1; i < blocks.size(); i += 2) blocks[i].reset();
   const std::vector<std::byte> whole(std::size_t{64} << 20);
   EXPECT_EQ(recycled_memory().held, held);
+}
+
+TEST(RecycledMemory, moves_free_pages_under_a_block_that_fits_in_no_free_range) {
+  if (!can_move_pages()) GTEST_SKIP() << "the system cannot";
+  if (!recycles()) GTEST_SKIP() << "operator new is the library's here";
+  constexpr std::size_t kMebibyte = std::size_t{1} << 20;
+  std::vector<std::vector<std::byte>> stay;
+  {
+    std::vector<std::vector<std::byte>> go;
+    for (int i = 0; i < 8; ++i) {
+      go.emplace_back(24 * kMebibyte, std::byte{1});
+      stay.emplace_back(2 * kMebibyte, std::byte{2});
+    }
+  }
+  const std::uint64_t held = recycled_memory().held;
+  rusage before{}, after{};
+  getrusage(RUSAGE_SELF, &before);
+  const std::vector<std::byte> whole(8 * 22 * kMebibyte, std::byte{3});
+  getrusage(RUSAGE_SELF, &after);
+  EXPECT_LE(recycled_memory().held, held + 4 * kMebibyte);
+  EXPECT_LT(after.ru_minflt - before.ru_minflt, 22) << "its pages were touched for the first time";
+  EXPECT_EQ(static_cast<std::size_t>(std::count(whole.begin(), whole.end(), std::byte{3})), whole.size());
+  for (const std::vector<std::byte>& block : stay) {
+    EXPECT_TRUE(std::all_of(block.begin(), block.end(), [](std::byte b) { return b == std::byte{2}; }));
+  }
 }
 
 TEST(RecycledMemory, gives_back_pages_that_no_block_fits_in) {
@@ -93,7 +131,7 @@ TEST(RecycledMemory, blocks_keep_their_bytes_whatever_is_freed_around_them) {
       blocks.pop_back();
     }
     const std::uint64_t value = random();
-    blocks.push_back({std::vector<std::uint64_t>(random() % 200'000, value), value});
+    blocks.push_back({std::vector<std::uint64_t>(random() % (i % 4 == 0 ? 4'000'000 : 200'000), value), value});
   }
 }
 

@@ -18,7 +18,7 @@ using Pair = std::array<IdentityId, 2>;
 
 // Items of one rank in groups of the given sizes; a size of 1 makes an item that is in no group.
 struct Grouped {
-  std::vector<PassItem> items;
+  RawVector<PassItem> items;
   std::vector<Range> groups;
 };
 

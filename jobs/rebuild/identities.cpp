@@ -8,6 +8,7 @@
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
+#include "engine/radix_sort.hpp"
 #include "engine/recycled_memory.hpp"
 #include "engine/release.hpp"
 #include "partition/shard_map.hpp"
@@ -45,11 +46,23 @@ std::vector<CountedIdentity> collapse_local(RowStore& rows, Identities& result) 
   return local;
 }
 
-// A received identity, with where its number has to be put.
-struct ReceivedIdentity {
-  CountedIdentity counted;
-  std::uint64_t received = 0;
-};
+// Sorts the places of a shard's items among what was received, equal identities in the order of their places but
+// suppressed ones last.  A place lies in the low half of a number, the leading bits of its identity in the high half.
+void sort_shard(std::span<const CountedIdentity> received, std::vector<std::uint64_t>& places,
+                std::vector<std::uint64_t>& other) {
+  radix_sort_detail::sort_places(places, other);
+  const auto is_before = [&](std::uint64_t x, std::uint64_t y) {
+    const CountedIdentity &a = received[static_cast<std::uint32_t>(x)], &b = received[static_cast<std::uint32_t>(y)];
+    if (a.identity != b.identity) return a.identity < b.identity;
+    if (is_suppressed(a) != is_suppressed(b)) return is_suppressed(b);
+    return x < y;
+  };
+  radix_sort_detail::for_each_run(
+      std::span(places), [](std::uint64_t place) { return place >> 32; },
+      [&](std::uint64_t* begin, std::uint64_t* end) {
+        if (end - begin > 1) std::sort(begin, end, is_before);
+      });
+}
 
 // Collapses what a rank received, numbered by shard and content: equal identities of different ranks become one.
 // Each source's are in order of shards, so a shard is one run of each.
@@ -71,26 +84,26 @@ void number_received(const Received<CountedIdentity>& received, Range shards, Id
   result.owned_of_received.resize(received.items.size());
   result.owned.reserve(received.items.size());  // more than are different, but of these pages only as many are touched
   std::atomic<bool> too_many{false};
-  std::vector<std::vector<ReceivedIdentity>> sorted(kShardsAtOnce);
+  std::vector<std::vector<std::uint64_t>> sorted(kShardsAtOnce);
+  PerThread<std::vector<std::uint64_t>> scratch;
   std::vector<std::uint64_t> first(kShardsAtOnce + 1);
+  const auto item_of = [&](std::uint64_t place) -> const CountedIdentity& {
+    return received.items[static_cast<std::uint32_t>(place)];
+  };
   for (std::size_t begin = 0; begin < shard_count; begin += kShardsAtOnce) {
     const std::size_t count = std::min(kShardsAtOnce, shard_count - begin);
     for_each_item(count, [&](std::size_t s) {
-      std::vector<ReceivedIdentity>& here = sorted[s];
+      std::vector<std::uint64_t>& here = sorted[s];
       here.clear();
       for (std::size_t source = 0; source < sources; ++source) {
         const std::size_t shard = begin + s;
         std::uint64_t i = shard == 0 ? received.first[source] : run_end[source][shard - 1];
-        for (; i < run_end[source][shard]; ++i) here.push_back({received.items[i], i});
+        for (; i < run_end[source][shard]; ++i) here.push_back(received.items[i].identity.first >> 32 << 32 | i);
       }
-      std::sort(here.begin(), here.end(), [](const ReceivedIdentity& a, const ReceivedIdentity& b) {
-        if (a.counted.identity != b.counted.identity) return a.counted.identity < b.counted.identity;
-        if (is_suppressed(a.counted) != is_suppressed(b.counted)) return is_suppressed(b.counted);
-        return a.received < b.received;
-      });
+      sort_shard(received.items, here, scratch.local());
       first[s + 1] = 0;
       for (std::size_t i = 0; i < here.size(); ++i) {
-        first[s + 1] += i == 0 || here[i].counted.identity != here[i - 1].counted.identity;
+        first[s + 1] += i == 0 || item_of(here[i]).identity != item_of(here[i - 1]).identity;
       }
     });
     first[0] = result.owned.size();
@@ -98,10 +111,9 @@ void number_received(const Received<CountedIdentity>& received, Range shards, Id
     result.owned.resize(first[count]);
     for_each_item(count, [&](std::size_t s) {
       std::uint64_t index = first[s];
-      const std::vector<ReceivedIdentity>& here = sorted[s];
-      for (std::size_t i = 0; i < here.size(); ++i) {
-        const CountedIdentity& item = here[i].counted;
-        if (i == 0 || item.identity != here[i - 1].counted.identity) {
+      for (const std::uint64_t place : sorted[s]) {
+        const CountedIdentity& item = item_of(place);
+        if (index == first[s] || item.identity != result.owned[index - 1].identity) {
           result.owned[index++] = item;
         } else if (CountedIdentity& entry = result.owned[index - 1]; is_suppressed(entry) == is_suppressed(item)) {
           if (entry.rows > std::numeric_limits<std::uint32_t>::max() - item.rows) too_many = true;
@@ -109,7 +121,7 @@ void number_received(const Received<CountedIdentity>& received, Range shards, Id
           entry.datasets |= item.datasets;
           entry.providers |= item.providers;
         }
-        result.owned_of_received[here[i].received] = static_cast<std::uint32_t>(index - 1);
+        result.owned_of_received[static_cast<std::uint32_t>(place)] = static_cast<std::uint32_t>(index - 1);
       }
     });
   }

@@ -144,7 +144,7 @@ Addresses find_moves(const Communicator& comm, const Identities& identities, std
   const std::uint64_t rounds = rounds_for<Address>(comm, identities);
   RoundSieve sieve;
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    const std::vector<Address> addresses = bring_together<Address>(
+    const RawVector<Address> addresses = bring_together<Address>(
         comm, identities, round, rounds, sieve,
         [&](std::uint64_t i, const auto& add) {
           const CountedIdentity& counted = identities.owned[i];
@@ -253,9 +253,9 @@ void ask_companions(std::span<const Seeker> seekers, std::span<const Companion> 
 }
 
 // Collective.  One round of the people, and of the records without a number, by date of birth and postcode.
-std::vector<PassItem> bring_home(const Communicator& comm, const Identities& identities,
-                                 std::span<const Evidence> evidence, std::uint64_t round, std::uint64_t rounds,
-                                 RoundSieve& sieve, bool with_seekers) {
+RawVector<PassItem> bring_home(const Communicator& comm, const Identities& identities,
+                               std::span<const Evidence> evidence, std::uint64_t round, std::uint64_t rounds,
+                               RoundSieve& sieve, bool with_seekers) {
   return bring_together<PassItem>(comm, identities, round, rounds, sieve, [&](std::uint64_t i, const auto& add) {
     const Identity& plain = identities.owned[i].identity;
     if (plain.nhs_status() == NhsStatus::one_time) return;
@@ -269,7 +269,7 @@ std::vector<PassItem> bring_home(const Communicator& comm, const Identities& ide
 
 // Leaves the people of a round; those who found nobody of their birthday at their own postcode, and so look elsewhere,
 // are added to homeless.  Returns how many looked.
-std::uint64_t part_homeless(std::vector<PassItem>& items, const LinkageModel& model, std::vector<PassItem>& homeless) {
+std::uint64_t part_homeless(RawVector<PassItem>& items, const LinkageModel& model, std::vector<PassItem>& homeless) {
   std::uint64_t seekers = 0;
   std::vector<PassItem> looking;
   std::size_t kept = 0;
@@ -394,7 +394,8 @@ PassResult link_moves(const Communicator& comm, const Identities& identities, st
   if (!moves.is_learnt()) return result;
 
   // Who is at home does not ask: of twenty, one is not.
-  std::vector<PassItem> people, homeless;
+  RawVector<PassItem> people;
+  std::vector<PassItem> homeless;
   std::uint64_t looking = 0;
   const std::uint64_t home_rounds = rounds_for<PassItem>(comm, identities);
   RoundSieve sieve;

@@ -29,7 +29,7 @@ struct NumberItem {
 
 // The groups of one round on this rank: items [begin, end) of a range have one number, in order of role, then content.
 struct NumberRound {
-  std::vector<NumberItem> items;
+  RawVector<NumberItem> items;
   std::vector<Range> groups;
   [[nodiscard]] std::span<const NumberItem> members(const Range& group) const;
   [[nodiscard]] std::span<const NumberItem> visitors(const Range& group) const;

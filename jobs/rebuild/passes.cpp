@@ -300,7 +300,7 @@ PassResult run_pass(const Communicator& comm, Pass pass, const ChosenPasses& cho
   const std::uint64_t rounds = rounds_for<PassItem>(comm, identities);
   RoundSieve sieve;
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    std::vector<PassItem> items =
+    RawVector<PassItem> items =
         bring_together<PassItem>(comm, identities, round, rounds, sieve, [&](std::uint64_t i, const auto& add) {
           const Identity& identity = identities.owned[i].identity;
           const std::uint64_t value = pass_value(pass, identity, evidence[i]);
@@ -343,7 +343,7 @@ PatternCounts count_pass(const Communicator& comm, Pass pass, const Identities& 
   const std::uint64_t rounds = rounds_for<PassItem>(comm, identities);
   RoundSieve sieve;
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    std::vector<PassItem> items =
+    RawVector<PassItem> items =
         bring_together<PassItem>(comm, identities, round, rounds, sieve, [&](std::uint64_t i, const auto& add) {
           const CountedIdentity& counted = identities.owned[i];
           const std::uint64_t value = pass_value(pass, counted.identity, survey.evidence[i]);

@@ -166,7 +166,7 @@ std::vector<PostcodeCount> count_postcodes(const Communicator& comm, const Ident
   const std::uint64_t rounds = rounds_for<Resident>(comm, identities);
   RoundSieve sieve;
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    const std::vector<Resident> residents = bring_together<Resident>(
+    const RawVector<Resident> residents = bring_together<Resident>(
         comm, identities, round, rounds, sieve,
         [&](std::uint64_t i, const auto& add) {
           const Identity& identity = identities.owned[i].identity;

@@ -16,7 +16,7 @@
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
-#include "engine/raw_items.hpp"
+#include "engine/raw_vector.hpp"
 #include "engine/release.hpp"
 #include "jobs/rebuild/identities.hpp"
 #include "partition/communicator.hpp"
@@ -121,8 +121,8 @@ constexpr unsigned bucket_bits_of(std::uint64_t items) noexcept {
 // Items are counted, made where they are sent from, by bucket, and sorted bucket by bucket from where they arrived:
 // each is written three times, and read as often.
 template <typename Item, typename Make, typename Less = std::nullptr_t>
-std::vector<Item> bring_together(const Communicator& comm, const Identities& identities, std::uint64_t round,
-                                 std::uint64_t rounds, RoundSieve& sieve, const Make& make, const Less& less = {}) {
+RawVector<Item> bring_together(const Communicator& comm, const Identities& identities, std::uint64_t round,
+                               std::uint64_t rounds, RoundSieve& sieve, const Make& make, const Less& less = {}) {
   const ShardMap shard_map(comm.size());
   const auto ranks = static_cast<std::size_t>(comm.size());
   const unsigned bits = bucket_bits_of(identities.total / rounds);
@@ -179,7 +179,9 @@ std::vector<Item> bring_together(const Communicator& comm, const Identities& ide
     }
   }
   // What is sorted fits where they were made: memory that nothing else has used is dear.
-  RawItems<Item> made(first.back(), received);
+  RawVector<Item> made;
+  made.reserve(std::max(first.back(), received));
+  made.resize(first.back());
   for_blocks(identities.owned.size(), grain, [&](std::size_t begin, std::size_t end) {
     std::uint64_t* const next = places_of(begin);
     for_each_in(begin, end, [&](std::size_t to, const auto& build) { made[next[to]++] = build(); });
