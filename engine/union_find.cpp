@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "engine/raw_items.hpp"
+#include "engine/raw_vector.hpp"
 
 namespace ligature {
 
@@ -20,12 +20,12 @@ constexpr UnionFind::Pair in_order(UnionFind::Pair pair) noexcept {
 }
 
 // The pairs in order of the slice of nodes that the larger of each is in, with that one second.
-RawItems<UnionFind::Pair> dealt_by_larger(std::span<const UnionFind::Pair> pairs, std::size_t nodes,
-                                          unsigned slice_bits) {
+RawVector<UnionFind::Pair> dealt_by_larger(std::span<const UnionFind::Pair> pairs, std::size_t nodes,
+                                           unsigned slice_bits) {
   std::vector<std::size_t> next((nodes >> slice_bits) + 2, 0);  // of each slice
   for (const UnionFind::Pair pair : pairs) ++next[(in_order(pair).b >> slice_bits) + 1];
   for (std::size_t slice = 1; slice < next.size(); ++slice) next[slice] += next[slice - 1];
-  RawItems<UnionFind::Pair> dealt(pairs.size());
+  RawVector<UnionFind::Pair> dealt(pairs.size());
   for (const UnionFind::Pair pair : pairs) {
     const UnionFind::Pair ordered = in_order(pair);
     dealt[next[ordered.b >> slice_bits]++] = ordered;
@@ -39,7 +39,7 @@ void UnionFind::unite_all(std::span<const Pair> pairs) {
   constexpr unsigned kSliceBits = 19;                       // their parents lie in a core's second-level cache, nearly
   constexpr std::size_t kManyNodes = std::size_t{1} << 22;  // fewer are near enough as they are
   if (parent_.size() < kManyNodes) return unite_near(pairs);
-  unite_near(dealt_by_larger(pairs, parent_.size(), kSliceBits).all());
+  unite_near(dealt_by_larger(pairs, parent_.size(), kSliceBits));
 }
 
 void UnionFind::unite_near(std::span<const Pair> pairs) noexcept {
