@@ -11,8 +11,8 @@
 #   --threads  of each rank; default: the cores shared among the ranks
 #   --out      default build/england; extracts are kept there and used again, runs are replaced
 #   --checkpoint  none, stages or shards, as rebuild takes it
-#   --warm     yes: memory is touched just before the run, so that what the machine under a virtual one has taken back
-#              is not measured; extracts may leave the page cache for it
+#   --warm     yes: the extracts are read once just before the run, so that the page cache holds what it can of them.
+#              On a virtual machine that is memory which the machine under it has given, and need not give again
 #   --verify   also checks every invariant of the finished run
 #
 # A size that the disk cannot hold is replaced by the largest that it can, and that is said.  BUILD names a folder where
@@ -59,13 +59,6 @@ largest_that_fits() {
   echo "$people"
 }
 
-# Touches as much memory as a run of so many people holds, at most what is available but for a gibibyte.
-touch_memory() {
-  awk -v people="$1" '/^MemAvailable/ { free = $2 / 1048576 - 1; wanted = 0.5 + people / 3e6
-    printf "%.0f\n", 1024 * (wanted < free ? wanted : free) }' /proc/meminfo |
-    { read -r mebibytes && ((mebibytes > 0)) && dd if=/dev/zero of=/dev/null bs="${mebibytes}M" count=1 iflag=fullblock status=none; }
-}
-
 # What changes from moment to moment on a shared machine is measured just before each run.
 reports=()
 for size in $sizes; do
@@ -74,7 +67,7 @@ for size in $sizes; do
   population "$folder" "$people" "$seed" "$cores"
   BUILD=$build bash "$bench_folder/bounds.sh" --folder "$out" --out "$folder/bounds.json" >/dev/null
   rm -rf "$folder/secure" "$folder/publish"
-  [[ $warm == no ]] || touch_memory "$people"
+  [[ $warm == no ]] || find "$folder" -name '*.csv' -not -name truth.csv -exec cat {} + >/dev/null
   on_ranks "$ranks" "$threads" "$ligature" rebuild "$folder/job.toml" --set "job.threads=$threads" \
     --set "job.secure=$folder/secure" --set "job.publish=$folder/publish" --bounds "$folder/bounds.json" \
     --checkpoint "$checkpoint" --results >"$folder/rebuild.log"
