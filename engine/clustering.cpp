@@ -1,242 +1,25 @@
-// Clustering of one component: first the claims that numbers have on identities without one, then the links.
-//
-// Claims are bottlenecks of paths (the weakest link of the best path), so they follow from one sweep over the edges
-// from the heaviest down, merging as Kruskal does; a maximum spanning forest keeps every bottleneck (Hu, Operations
-// Research 9(6), 1961: the maximum capacity route problem), which is why dropping all other edges beforehand changes
-// nothing.
+// Clustering of one component: first the claims that numbers have on identities without one (claims.hpp), then the
+// links, then the records that go back to the owner of their number (parted.hpp).
 #include "engine/clustering.hpp"
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 #include <utility>
 
+#include "engine/claims.hpp"
 #include "engine/edge_reducer.hpp"
 #include "engine/error.hpp"
-#include "engine/nhs_number.hpp"
-#include "engine/one_provider.hpp"
+#include "engine/parted.hpp"
 #include "engine/union_find.hpp"
 
 namespace ligature {
 
 namespace {
 
-constexpr Weight kNoClaim = std::numeric_limits<Weight>::min();
+using namespace clustering_detail;
+
 // A record that was parted from the owner of its number goes to another only if that one leads the owner by this much.
 constexpr Weight kLeavesAt = 3 * kWeightPerBit;
-
-// One that has joined records without a number goes back, with them, only by this much more than a link needs.
-constexpr Weight kInCompany = 2 * kWeightPerBit;
-
-constexpr std::uint32_t kNobody = std::numeric_limits<std::uint32_t>::max();
-
-// An edge between two nodes of the component by their indexes.
-struct Link {
-  std::uint32_t a, b;
-  Weight weight;
-  EdgeKind kind;
-};
-
-// What the numbers say of one identity without a number: the strongest claim, and the strongest of any other number.
-struct Claim {
-  std::uint64_t nhs = 0;
-  Weight strongest = kNoClaim;
-  Weight rival = kNoClaim;
-};
-
-constexpr unsigned kBothGenders = 3;
-
-// 1 for male, 2 for female, else 0.
-unsigned gender_bit(const ClusterNode& node) noexcept {
-  return node.gender == Gender::male ? 1 : node.gender == Gender::female ? 2 : 0;
-}
-
-// Which numbers may claim a node.
-class Claimants {
- public:
-  Claimants(std::span<const ClusterNode> nodes, const ClusterRules& rules)
-      : neighbours_are_twins_(rules.neighbours_are_twins),
-        one_provider_(nodes, rules.one_provider),
-        one_patient_(nodes, rules.one_patient) {}
-
-  // A record that was parted from the owner of its number goes neither back to it by the way of other links, nor to a
-  // twin of the one whose number it rightly carries.
-  [[nodiscard]] bool may_claim(const ClusterNode& node, std::uint64_t nhs) const noexcept {
-    if (!is_of_provider(node, nhs) || !is_patient(node, nhs)) return false;
-    if (node.disowned_nhs == 0) return true;
-    return node.disowned_nhs != nhs && !(neighbours_are_twins_ && are_neighbours(node.disowned_nhs, nhs));
-  }
-  // False of a record whose provider is not the number's, where a person has one.
-  [[nodiscard]] bool is_of_provider(const ClusterNode& node, std::uint64_t nhs) const noexcept {
-    return one_provider_.may_be(node, nhs);
-  }
-  // False of a record whose provider has the number's person under another patient number.
-  [[nodiscard]] bool is_patient(const ClusterNode& node, std::uint64_t nhs) const noexcept {
-    return one_patient_.may_be(node, nhs);
-  }
-  [[nodiscard]] bool may_return(const ClusterNode& node) const noexcept {
-    return is_of_provider(node, node.disowned_nhs) && is_patient(node, node.disowned_nhs);
-  }
-  // Of two without a number.
-  [[nodiscard]] bool may_be_one(const ClusterNode& a, const ClusterNode& b) const noexcept {
-    return one_patient_.may_be_one(a, b);
-  }
-
- private:
-  bool neighbours_are_twins_;
-  OneProvider one_provider_;
-  OnePatient one_patient_;
-};
-
-// The claims on every identity without a number.
-//
-// Groups of identities without a number grow as the links get weaker.  The first number to reach a group at weight w
-// has a claim of w on its members; the first other number to reach it is the rival.  A third can change nothing.
-class Claims {
- public:
-  // claimants: must outlive this.
-  Claims(std::span<const ClusterNode> nodes, const Claimants& claimants)
-      : nodes_(nodes), claimants_(claimants), claims_(nodes.size()), refused_(nodes.size(), 0), groups_(nodes.size()) {
-    for (std::uint32_t node = 0; node < groups_.size(); ++node) members_.push_back({node, node, node});
-  }
-
-  // Takes the next lighter link.
-  void take(const Link& link) {
-    const std::uint64_t nhs_a = nodes_[link.a].valid_nhs, nhs_b = nodes_[link.b].valid_nhs;
-    if (nhs_a == 0 && nhs_b == 0) {
-      if (!claimants_.may_be_one(nodes_[link.a], nodes_[link.b])) {
-        for (const std::uint32_t node : {link.a, link.b}) refused_[node] |= kByPatient;
-        return;
-      }
-      join(groups_.find(link.a), groups_.find(link.b), link.weight);
-    } else if (nhs_a == 0) {
-      claim_with_twin(link.a, nhs_b, link);
-    } else if (nhs_b == 0) {
-      claim_with_twin(link.b, nhs_a, link);
-    }
-  }
-
-  // A number that is near a node, too light to claim it: a rival where another does.
-  void rival(std::uint32_t node, std::uint64_t nhs, Weight weight) {
-    if (claims_[node].strongest != kNoClaim) claim(node, nhs, weight);
-  }
-
-  // A number's claim on a node, no heavier than anything before.
-  void claim(std::uint32_t node, std::uint64_t nhs, Weight weight) {
-    if (claimants_.may_claim(nodes_[node], nhs)) {
-      reach(groups_.find(node), nhs, weight);
-    } else if (!claimants_.is_of_provider(nodes_[node], nhs)) {
-      refused_[node] |= kByProvider;
-    } else if (!claimants_.is_patient(nodes_[node], nhs)) {
-      refused_[node] |= kByPatient;
-    }
-  }
-
-  [[nodiscard]] const Claim& operator[](std::uint32_t node) const noexcept { return claims_[node]; }
-  // True of a node that another provider's number would have claimed, or another patient's, whether that has a number
-  // or not.
-  [[nodiscard]] bool other_provider(std::uint32_t node) const noexcept { return (refused_[node] & kByProvider) != 0; }
-  [[nodiscard]] bool other_patient(std::uint32_t node) const noexcept { return (refused_[node] & kByPatient) != 0; }
-
-  // Notes the twins that the nodes with numbers are known to have.
-  void note_twins() {
-    for (const ClusterNode& node : nodes_) {
-      if (node.twins != 0 && node.valid_nhs != 0) twins_.emplace_back(node.valid_nhs, node.twins);
-    }
-    std::sort(twins_.begin(), twins_.end());
-  }
-
- private:
-  // The number of somebody's twin, where it is not known, or not in the component.
-  static constexpr std::uint64_t kTwin = std::uint64_t{1} << 63;
-  static constexpr std::uint8_t kByProvider = 1, kByPatient = 2;  // refused
-
-  void claim_with_twin(std::uint32_t node, std::uint64_t nhs, const Link& link) {
-    claim(node, nhs, link.weight);
-    const bool may_be_twins = link.kind != EdgeKind::local_id && claimants_.may_claim(nodes_[node], nhs);
-    if (may_be_twins && twin_fits(nodes_[node], nhs)) claim(node, nhs | kTwin, link.weight);
-  }
-
-  // True if what a number claims may as well be its twin's: one with the twin's gender, or with a number that was meant
-  // to be another of the batch.
-  [[nodiscard]] bool twin_fits(const ClusterNode& node, std::uint64_t nhs) const {
-    if (node.invalid_nhs != 0) {
-      bool of_batch = false, of_number = false;
-      for_each_valid_neighbour(node.invalid_nhs, [&](std::uint64_t meant) {
-        of_number = of_number || meant == nhs;
-        of_batch = of_batch || are_neighbours(meant, nhs);
-      });
-      if (of_number || of_batch) return !of_number;
-    }
-    const unsigned genders = gender_bit(node) == 0 ? kBothGenders : gender_bit(node);
-    for (auto twin = std::lower_bound(twins_.begin(), twins_.end(), std::pair(nhs, std::uint8_t{0}));
-         twin != twins_.end() && twin->first == nhs; ++twin) {
-      if ((twin->second & genders) != 0) return true;
-    }
-    return false;
-  }
-
-  struct Members {
-    std::uint32_t head, tail;             // list of the group's members that lack a rival claim
-    std::uint32_t next;                   // of this node in its group's list; itself at the end
-    std::uint64_t first = 0, second = 0;  // the numbers that reached the group
-  };
-
-  void reach(std::uint32_t group, std::uint64_t nhs, Weight weight) {
-    Members& members = members_[group];
-    if (nhs == 0 || nhs == members.first || members.second != 0) return;
-    const bool is_rival = members.first != 0;
-    (is_rival ? members.second : members.first) = nhs;
-    for (std::uint32_t node = members.head; node != kNobody;) {
-      if (is_rival) {
-        claims_[node].rival = weight;
-      } else {
-        claims_[node].nhs = nhs;
-        claims_[node].strongest = weight;
-      }
-      node = members_[node].next == node ? kNobody : members_[node].next;
-    }
-    if (is_rival) members.head = kNobody;
-  }
-
-  void join(std::uint32_t a, std::uint32_t b, Weight weight) {
-    if (a == b) return;
-    const Members before_a = members_[a], before_b = members_[b];
-    reach(a, before_b.first, weight);
-    reach(a, before_b.second, weight);
-    reach(b, before_a.first, weight);
-    reach(b, before_a.second, weight);
-    groups_.unite(a, b);
-    // Both groups have now been reached by the same numbers, or each by two.
-    Members& kept = members_[std::min(a, b)];
-    const Members& gone = members_[std::max(a, b)];
-    if (gone.head == kNobody) return;
-    members_[kept.tail].next = gone.head;
-    kept.tail = gone.tail;
-  }
-
-  std::span<const ClusterNode> nodes_;
-  const Claimants& claimants_;
-  std::vector<Claim> claims_;
-  std::vector<std::uint8_t> refused_;
-  std::vector<Members> members_;
-  std::vector<std::pair<std::uint64_t, std::uint8_t>> twins_;  // numbers and the genders of their twins
-  UnionFind groups_;
-};
-
-// To whom a node belongs as far as numbers go.
-struct Standing {
-  std::uint64_t nhs = 0;        // its own number, or the one whose claim leads
-  bool ambiguous = false;       // claimed, but no claim leads
-  Weight strongest = kNoClaim;  // the strongest claim on it
-};
-
-// What is known of a node that was parted from the owner of its number: how heavy its pair with the owner is, without
-// any number; and the nearest other number, which need not reach it by a link.
-struct Parted {
-  Weight own = kNoClaim;
-  Weight other = kNoClaim;
-};
 
 // In 64 bits: weights of opposite sign may be more than 2^31 apart.
 Weight lead_of(const Claim& claim) noexcept {
@@ -267,13 +50,6 @@ Verdict judge(const Standing& a, const Standing& b, Weight weight) noexcept {
   if (a.nhs != 0 || b.nhs != 0) return Verdict::apart;  // the other end is ambiguous
   // Identities without a number keep together, but not on evidence that is no better than what was found ambiguous.
   return weight > std::max(a.strongest, b.strongest) ? Verdict::join : Verdict::apart;
-}
-
-std::uint32_t index_of(std::span<const ClusterNode> nodes, IdentityId id) {
-  const auto found = std::lower_bound(nodes.begin(), nodes.end(), id,
-                                      [](const ClusterNode& node, IdentityId wanted) { return node.id < wanted; });
-  if (found == nodes.end() || found->id != id) throw Error("a link names an identity outside its component");
-  return static_cast<std::uint32_t>(found - nodes.begin());
 }
 
 std::vector<Edge> reduced(std::span<const ClusterNode> nodes, std::span<const Edge> edges, ClusterCounts& counts) {
@@ -367,103 +143,6 @@ void settle_rivals(std::span<const ClusterNode> nodes, std::span<const ClusterNo
   for (Edge& rival : rivals) {
     const auto found = std::lower_bound(numbers.begin(), numbers.end(), std::pair(rival.b, std::uint64_t{0}));
     if (found != numbers.end() && found->first == rival.b) rival.b = found->second;
-  }
-}
-
-// What the nodes that were parted from the owner of their number are worth to it, and to the nearest other number.
-std::vector<Parted> find_parted(std::span<const ClusterNode> nodes, std::span<const Link> links,
-                                std::span<const Edge> rivals, std::span<const Edge> returns, const Claims& claims,
-                                const Claimants& claimants, const ClusterRules& rules) {
-  std::vector<Parted> parted(nodes.size());
-  if (returns.empty()) return parted;
-  for (const Edge& edge : returns) {
-    const std::uint32_t a = index_of(nodes, edge.a), b = index_of(nodes, edge.b);
-    const std::int64_t own = std::int64_t{edge.weight} - rules.return_weight;
-    for (const std::uint32_t node : {a, b}) {
-      if (nodes[node].disowned_nhs == 0) continue;
-      parted[node].own = std::max(parted[node].own, static_cast<Weight>(std::max<std::int64_t>(own, kNoClaim + 1)));
-    }
-  }
-  const auto other = [&](std::uint32_t node, std::uint64_t nhs, Weight weight) {
-    if (claimants.may_claim(nodes[node], nhs)) {
-      parted[node].other = std::max(parted[node].other, weight);
-    }
-  };
-  for (const Edge& rival : rivals) other(index_of(nodes, rival.a), rival.b, rival.weight);
-  for (std::uint32_t node = 0; node < nodes.size(); ++node) {
-    if (claims[node].strongest != kNoClaim) other(node, claims[node].nhs, claims[node].strongest);
-  }
-  // A patient number that it shares with the owner speaks for the owner.
-  for (const Link& link : links) {
-    if (link.kind != EdgeKind::local_id) continue;
-    for (const auto& [node, owner] : {std::pair(link.a, link.b), std::pair(link.b, link.a)}) {
-      const std::uint64_t number = nodes[node].disowned_nhs;
-      if (number == 0 || nodes[owner].valid_nhs != number) continue;
-      parted[node].own = std::max(parted[node].own, link.weight);
-    }
-  }
-  return parted;
-}
-
-// A cluster of nothing but records that a number does not own goes back to it, heaviest first: if no other number is
-// nearer.
-template <typename Join>
-void take_returns(std::span<const ClusterNode> nodes, std::span<const Edge> returns,
-                  std::span<const Standing> standings, std::span<const Parted> parted, const Claimants& claimants,
-                  const ClusterRules& rules, UnionFind& clusters, const Join& join, std::vector<bool>& returned,
-                  ClusterCounts& counts) {
-  // By root: the number of which all members are disowned, or have no number; 0 if there is none, or several.
-  constexpr std::uint64_t kSeveral = ~std::uint64_t{0};
-  struct Waiting {
-    std::uint64_t number = 0;
-    bool pure = true;  // all are disowned
-    Weight other = kNoClaim;
-  };
-  std::vector<Waiting> waiting(nodes.size());
-  for (std::uint32_t node = 0; node < nodes.size(); ++node) {
-    Waiting& of = waiting[clusters.find(node)];
-    const std::uint64_t number = nodes[node].disowned_nhs;
-    if (standings[node].ambiguous || standings[node].nhs != 0) {
-      of.number = kSeveral;
-    } else if (number == 0) {
-      of.pure = false;
-    } else {
-      of.number = of.number == 0 || of.number == number ? number : kSeveral;
-    }
-    of.other = std::max(of.other, parted[node].other);
-  }
-  // The members of each cluster as a ring.
-  std::vector<std::uint32_t> next(nodes.size());
-  std::iota(next.begin(), next.end(), 0U);
-  for (std::uint32_t node = 0; node < nodes.size(); ++node) {
-    if (const std::uint32_t root = clusters.find(node); root != node) std::swap(next[root], next[node]);
-  }
-  for (const Edge& edge : returns) {
-    Link link{index_of(nodes, edge.a), index_of(nodes, edge.b), edge.weight, edge.kind};
-    if (nodes[link.a].disowned_nhs == 0) std::swap(link.a, link.b);
-    const std::uint64_t number = nodes[link.a].disowned_nhs;
-    if (!claimants.may_return(nodes[link.a])) continue;
-    const std::uint32_t from = clusters.find(link.a), to = clusters.find(link.b);
-    const bool is_owner = nodes[link.b].valid_nhs == number;
-    if (from == to || waiting[from].number != number || !(is_owner || waiting[to].number == number)) continue;
-    // In company it has found a person, though one without a number: it goes back only where nothing else would be
-    // believed.
-    const std::int64_t own = std::int64_t{link.weight} - rules.return_weight;
-    const Weight least = rules.threshold + (waiting[from].pure ? 0 : kInCompany);
-    if ((waiting[from].pure ? link.weight : own) < least) continue;
-    // What would not have linked by itself must lead the nearest other number by what a link needs.
-    const Weight lead = own < rules.threshold + kInCompany ? rules.threshold : 0;
-    if (own - waiting[from].other < lead) continue;
-    std::uint32_t member = from;
-    do {
-      returned[member] = true;
-      member = next[member];
-    } while (member != from);
-    std::swap(next[from], next[to]);
-    join(link);
-    waiting[clusters.find(link.a)] = {is_owner ? kSeveral : number, waiting[from].pure && waiting[to].pure,
-                                      std::max(waiting[from].other, waiting[to].other)};
-    ++counts.returned;
   }
 }
 
