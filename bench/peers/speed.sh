@@ -13,7 +13,8 @@
 # dataset besides.  Methods take turns, in one order and then in the other.  Before them, uncounted: one run of Splink that
 # picks its best threshold on the truth, and counts the pairs of its blocking rules; the runs that count are given that
 # threshold and need no truth.  No method is given local patient ids; ligature knows which provider
-# sent a row, as it would in use.  nhs and hesid (ladder.py) are exact joins in SQL; splink compares distinct identities, which our script makes for it, splink_rows every row, as its own examples do.
+# sent a row, as it would in use.  nhs and hesid (ladder.py) are exact joins in SQL; splink compares distinct identities,
+# which our script makes for it, splink_rows every row, as its own examples do.
 # ligature keeps no checkpoints, since no other method keeps anything to go on from.
 # watch.py sees time and memory from outside.  BUILD names a folder where ligature is built already.
 set -euo pipefail
