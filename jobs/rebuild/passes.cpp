@@ -189,7 +189,8 @@ class TileComparer {
       const std::uint64_t number = own == nullptr ? 0 : a.items[own->first].identity.nhs();
       const PassItem& first = b.items[run.first];
       const auto has_met = [&](std::uint64_t with) { return with != 0 && with == first.identity.nhs(); };
-      if (own != nullptr && own->first != query && !has_met(number) && !has_met(item.identity.nhs())) {
+      const bool is_own_run = &a == &b && own != nullptr && own->first == run.first;  // the path is by one of them only
+      if (own != nullptr && own->first != query && (is_own_run || !has_met(number)) && !has_met(item.identity.nhs())) {
         if (run.first >= run.begin && run.first < run.end && is_other(run.first)) edges.add(item, first, weight);
         if (number == 0) return;
         for (i = find_number(b, run, number); i < run.end && b.items[i].identity.nhs() == number; ++i) {
