@@ -7,6 +7,8 @@
 #include <cstring>
 #include <utility>
 
+#include "engine/sha256_constants.hpp"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/hmac_lanes.cpp"
 #include <hwy/foreach_target.h>
@@ -14,26 +16,13 @@
 
 #ifndef LIGATURE_SHA256_CONSTANTS
 #define LIGATURE_SHA256_CONSTANTS
-namespace ligature::sha256 {
-
-// FIPS 180-4, sections 4.2.2 and 5.3.3.
-constexpr std::array<std::uint32_t, 64> kRound{
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
-    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
-    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
-    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
-constexpr std::array<std::uint32_t, 8> kInitial{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                                                0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+namespace ligature::sha256_constants {
 
 // The second block of the outer hash is an inner digest: then come the padding and the length of pad and digest.
 constexpr std::uint32_t kPadding = 0x80000000;
 constexpr std::uint32_t kOuterBits = 8 * (64 + 32);
 
-}  // namespace ligature::sha256
+}  // namespace ligature::sha256_constants
 #endif
 
 HWY_BEFORE_NAMESPACE();
@@ -104,8 +93,8 @@ HWY_INLINE void next_words(Vector* HWY_RESTRICT w, std::index_sequence<I...>) {
 HWY_INLINE void compress(Vector* HWY_RESTRICT s, Vector* HWY_RESTRICT w) {
   Working v{s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]};
   for (std::size_t t = 0;; t += 16) {
-    v.eight_rounds(w, sha256::kRound.data() + t);
-    v.eight_rounds(w + 8, sha256::kRound.data() + t + 8);
+    v.eight_rounds(w, sha256_constants::kRound.data() + t);
+    v.eight_rounds(w + 8, sha256_constants::kRound.data() + t + 8);
     if (t == 48) break;
     next_words(w, std::make_index_sequence<16>());
   }
@@ -122,8 +111,8 @@ void hmac_of_lanes(const HmacKey& key, const HmacMessages& messages, HmacDigests
     compress(state, block);
     for (std::size_t i = 0; i < 8; ++i) block[i] = state[i];
     for (std::size_t i = 8; i < 16; ++i) block[i] = hn::Zero(lanes);
-    block[8] = set(sha256::kPadding);
-    block[15] = set(sha256::kOuterBits);
+    block[8] = set(sha256_constants::kPadding);
+    block[15] = set(sha256_constants::kOuterBits);
     for (std::size_t i = 0; i < 8; ++i) state[i] = set(key.outer()[i]);
     compress(state, block);
     for (std::size_t i = 0; i < 8; ++i) hn::Store(state[i], lanes, digests.words[i].data() + first);
@@ -169,8 +158,8 @@ void compress_plain(State& state, const Block& block) noexcept {
   }
   auto [a, b, c, d, e, f, g, h] = state;
   for (std::size_t t = 0; t < 64; ++t) {
-    const std::uint32_t first =
-        h + (std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25)) + ((e & f) ^ (~e & g)) + sha256::kRound[t] + w[t];
+    const std::uint32_t first = h + (std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25)) + ((e & f) ^ (~e & g)) +
+                                sha256_constants::kRound[t] + w[t];
     const std::uint32_t second =
         (std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
     h = std::exchange(g, std::exchange(f, std::exchange(e, d + first)));
@@ -206,7 +195,7 @@ State state_after_pad(const BlockBytes& key, unsigned char pad) noexcept {
   BlockBytes padded = key;
   for (unsigned char& byte : padded.bytes) byte = static_cast<unsigned char>(byte ^ pad);
   Block words = padded.words();
-  State state = sha256::kInitial;
+  State state = sha256_constants::kInitial;
   compress_plain(state, words);
   OPENSSL_cleanse(words.data(), sizeof words);
   return state;
@@ -280,8 +269,8 @@ void hmac_lanes_by_block(const HmacKey& key, const HmacMessages& messages, HmacD
     // The inner digest is the outer message.
     for (std::size_t w = 0; w < 8; ++w) block[w] = to_big_endian(context.h[w]);
     std::fill(block.begin() + 8, block.end(), 0);
-    block[8] = to_big_endian(sha256::kPadding);
-    block[15] = to_big_endian(sha256::kOuterBits);
+    block[8] = to_big_endian(sha256_constants::kPadding);
+    block[15] = to_big_endian(sha256_constants::kOuterBits);
   }
   for (std::size_t lane = 0; lane < kHmacLanes; ++lane) {
     compress(key.outer(), blocks[lane]);
@@ -298,8 +287,8 @@ void hmac_lanes_plain(const HmacKey& key, const HmacMessages& messages, HmacDige
     State inner = key.inner(), outer = key.outer();
     compress_plain(inner, block);
     block = {inner[0], inner[1], inner[2], inner[3], inner[4], inner[5], inner[6], inner[7]};
-    block[8] = sha256::kPadding;
-    block[15] = sha256::kOuterBits;
+    block[8] = sha256_constants::kPadding;
+    block[15] = sha256_constants::kOuterBits;
     compress_plain(outer, block);
     for (std::size_t w = 0; w < outer.size(); ++w) digests.words[w][lane] = outer[w];
   }

@@ -7,6 +7,7 @@
 
 #include "engine/error.hpp"
 #include "engine/sha256.hpp"
+#include "engine/sha256_constants.hpp"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -15,21 +16,11 @@
 
 namespace ligature {
 
-#if defined(__x86_64__)
-
 namespace {
 
 constexpr std::size_t kBlockBytes = 64;
 
-alignas(16) constexpr std::array<std::uint32_t, 64> kRoundConstants = {
-    0x428A2F98, 0x71374491, 0xB5C0FBCF, 0xE9B5DBA5, 0x3956C25B, 0x59F111F1, 0x923F82A4, 0xAB1C5ED5,
-    0xD807AA98, 0x12835B01, 0x243185BE, 0x550C7DC3, 0x72BE5D74, 0x80DEB1FE, 0x9BDC06A7, 0xC19BF174,
-    0xE49B69C1, 0xEFBE4786, 0x0FC19DC6, 0x240CA1CC, 0x2DE92C6F, 0x4A7484AA, 0x5CB0A9DC, 0x76F988DA,
-    0x983E5152, 0xA831C66D, 0xB00327C8, 0xBF597FC7, 0xC6E00BF3, 0xD5A79147, 0x06CA6351, 0x14292967,
-    0x27B70A85, 0x2E1B2138, 0x4D2C6DFC, 0x53380D13, 0x650A7354, 0x766A0ABB, 0x81C2C92E, 0x92722C85,
-    0xA2BFE8A1, 0xA81A664B, 0xC24B8B70, 0xC76C51A3, 0xD192E819, 0xD6990624, 0xF40E3585, 0x106AA070,
-    0x19A4C116, 0x1E376C08, 0x2748774C, 0x34B0BCB5, 0x391C0CB3, 0x4ED8AA4A, 0x5B9CCA4F, 0x682E6FF3,
-    0x748F82EE, 0x78A5636F, 0x84C87814, 0x8CC70208, 0x90BEFFFA, 0xA4506CEB, 0xBEF9A3F7, 0xC67178F2};
+#if defined(__x86_64__)
 
 bool has_sha_instructions() noexcept {
   unsigned a = 0, b = 0, c = 0, d = 0;
@@ -45,7 +36,7 @@ struct State {
 __attribute__((target("sha,sse4.1"))) void compress_two(std::array<State, 2>& states,
                                                         std::array<const std::byte*, 2> texts, std::size_t blocks) {
   const __m128i big_endian = _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3);
-  const auto* const constants = reinterpret_cast<const __m128i*>(kRoundConstants.data());
+  const auto* const constants = reinterpret_cast<const __m128i*>(sha256_constants::kRound.data());
   State first = states[0], second = states[1];
   for (; blocks > 0; --blocks) {
     const State first_before = first, second_before = second;
@@ -90,8 +81,9 @@ __attribute__((target("sha,sse4.1"))) void compress_two(std::array<State, 2>& st
 
 __attribute__((target("sha,sse4.1"))) std::array<Sha256, 2> digest_two(std::span<const std::byte> first,
                                                                        std::span<const std::byte> second) {
-  const State initial{_mm_set_epi32(0x6A09E667, static_cast<int>(0xBB67AE85), 0x510E527F, static_cast<int>(0x9B05688C)),
-                      _mm_set_epi32(0x3C6EF372, static_cast<int>(0xA54FF53A), 0x1F83D9AB, 0x5BE0CD19)};
+  const auto start = [](std::size_t word) { return static_cast<int>(sha256_constants::kInitial[word]); };
+  const State initial{_mm_set_epi32(start(0), start(1), start(4), start(5)),
+                      _mm_set_epi32(start(2), start(3), start(6), start(7))};
   std::array<State, 2> states{initial, initial};
   compress_two(states, {first.data(), second.data()}, first.size() / kBlockBytes);
   // The last block: the bit that ends the text, zeros, and the length in bits.
@@ -111,23 +103,19 @@ __attribute__((target("sha,sse4.1"))) std::array<Sha256, 2> digest_two(std::span
   return digests;
 }
 
+#endif
+
 }  // namespace
 
 std::array<Sha256, 2> sha256_of_two(std::span<const std::byte> first, std::span<const std::byte> second) {
   if (first.size() != second.size() || first.size() % kBlockBytes != 0) {
     throw Error("two texts are digested together only if both are as many whole blocks");
   }
+#if defined(__x86_64__)
   static const bool instructions = has_sha_instructions();
   if (instructions) return digest_two(first, second);
-  return {sha256(first), sha256(second)};
-}
-
-#else
-
-std::array<Sha256, 2> sha256_of_two(std::span<const std::byte> first, std::span<const std::byte> second) {
-  return {sha256(first), sha256(second)};
-}
-
 #endif
+  return {sha256(first), sha256(second)};
+}
 
 }  // namespace ligature
