@@ -42,7 +42,7 @@ std::vector<std::uint64_t> exchange_into(const Communicator& comm, std::span<con
 template <typename T>
 Received<T> exchange(const Communicator& comm, std::span<const T> items, std::span<const std::uint64_t> send_first);
 
-// Collective.  The same for items that lie in no vector; they are freed when they are sent.
+// Collective.  The same for items without initial values; they are freed when they are sent.
 template <typename T>
 RawVector<T> exchange_raw(const Communicator& comm, RawVector<T>&& items, std::span<const std::uint64_t> send_first);
 
