@@ -13,12 +13,6 @@ namespace {
 constexpr std::size_t kMaxDots = 16;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-// U+FB26 to U+FEFE begin at this byte.  REQUIRES: text is UTF-8.
-bool is_unreadable(std::string_view text, std::size_t i) {
-  const std::string_view character = text.substr(i, 3);
-  return character >= "\xEF\xAC\xA6" && character <= "\xEF\xBB\xBE";
-}
-
 // The offset just after the string that begins with the quote at i, or of the end of the line or text that ends it.
 std::size_t end_of_string(std::string_view text, std::size_t i) {
   const char quote = text[i];
@@ -34,23 +28,6 @@ std::size_t end_of_string(std::string_view text, std::size_t i) {
     if (text[i] == '\\' && quote == '"' && i + 1 < text.size() && (multi_line || text[i + 1] != '\n')) ++i;
   }
   return text.size();
-}
-
-// In a string from begin to end: a character that is not ASCII behind a backslash, or behind the line ends and blanks
-// that one takes away; npos if there is none.
-std::size_t not_ascii_after_backslash(std::string_view text, std::size_t begin, std::size_t end) {
-  for (std::size_t i = begin; i < end; ++i) {
-    if (text[i] != '\\') continue;
-    const std::size_t next = std::min(text.find_first_not_of(" \t\r\n", i + 1), end);
-    if (next < end && static_cast<unsigned char>(text[next]) >= 0x80) return next;
-    i = std::max(next, i + 2) - 1;
-  }
-  return std::string_view::npos;
-}
-
-// Whether a string may begin at i, by what stands before it.
-bool may_begin_string(std::string_view text, std::size_t i) {
-  return i == 0 || std::string_view(" \t\r\n=.[,{\xBF").find(text[i - 1]) != std::string_view::npos;
 }
 
 }  // namespace
@@ -75,11 +52,6 @@ std::optional<TomlProblem> precheck_toml(std::string_view text) {
   if (const std::size_t offset = first_not_utf8(text); offset != std::string_view::npos) {
     return TomlProblem{offset, "not UTF-8 text; save the file in that encoding"};
   }
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (is_unreadable(text, i)) {
-      return TomlProblem{i, "a character from U+FB26 to U+FEFE; within \"...\" write it as \\uXXXX"};
-    }
-  }
   std::size_t dots = 0;
   std::size_t i = text.substr(0, kByteOrderMark.size()) == kByteOrderMark ? kByteOrderMark.size() : 0;
   while (i < text.size()) {
@@ -87,12 +59,7 @@ std::optional<TomlProblem> precheck_toml(std::string_view text) {
     if (c == '#') {
       i = std::min(text.find('\n', i), text.size());
     } else if (c == '"' || c == '\'') {
-      if (!may_begin_string(text, i)) return TomlProblem{i, "a quote in the middle of a word"};
-      const std::size_t end = end_of_string(text, i), bad = not_ascii_after_backslash(text, i, end);
-      if (c == '"' && bad != std::string_view::npos) {
-        return TomlProblem{bad, "a character that is not ASCII behind a backslash; write it as \\uXXXX"};
-      }
-      i = end;
+      i = end_of_string(text, i);
     } else if (static_cast<unsigned char>(c) >= 0x80) {
       return TomlProblem{i,
                          "a character that is not ASCII outside quoted text; are these curly quotes or a long dash?"};

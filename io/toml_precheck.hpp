@@ -1,7 +1,7 @@
 // What a document must keep to before the TOML parser sees it.
 //
-// toml++ 3.3 is safe for well-meant documents only.  It stores "a.b.c" as nested tables that are destroyed recursively,
-// so that enough dots overflow the stack; and its test for Unicode blanks has undefined behaviour for U+FB26 to U+FEFE.
+// toml++ 3.3 is safe for well-meant documents only: it stores "a.b.c" as nested tables that are destroyed recursively,
+// so that enough dots overflow the stack.  And what a word processor made of quotes gets an answer that says so.
 #pragma once
 
 #include <cstddef>
@@ -23,9 +23,7 @@ struct TomlProblem {
 };
 
 // The first thing that keeps the document from the parser: bytes that are not UTF-8, characters outside quoted text and
-// comments that are not ASCII (which TOML 1.0 does not allow either), or inside it behind a backslash, with or without
-// line ends that it takes away; a quote in the middle of a word, U+FB26 to U+FEFE anywhere, more dots on a line than
-// any key needs.
+// comments that are not ASCII (which TOML 1.0 does not allow either), more dots on a line than any key needs.
 std::optional<TomlProblem> precheck_toml(std::string_view text);
 
 }  // namespace ligature

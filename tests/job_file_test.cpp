@@ -455,20 +455,24 @@ TEST(JobFile, dots_beyond_number_are_refused_before_they_exhaust_the_stack) {
 TEST(JobFile, what_the_parser_must_not_see_is_refused) {
   expect_mistake("\xEF\xBB\xBF" + kShortest + "a = \xE2\x80\x9Cx\xE2\x80\x9D",
                  "/jobs/england.toml:14:5: a character that is not ASCII outside quoted text");
-  expect_mistake("[job]\nname = \"\xC3\xA9\xEF\xB7\xBA\"",
-                 "/jobs/england.toml:2:10: a character from U+FB26 to U+FEFE");
   expect_mistake("[job]\nname = \"caf\xE9\"", "/jobs/england.toml:2:12: not UTF-8");
   expect_mistake("[\x01", "/jobs/england.toml:1:1: not TOML");
-  expect_mistake("[job]\nas_at = 2070-\"\xCD\xA6\"", "/jobs/england.toml:2:14: a quote in the middle of a word");
-  expect_mistake("[job]\nname = \"\"\"\\\n \xC3\xA9\"\"\"",
-                 "/jobs/england.toml:3:2: a character that is not ASCII behind a backslash");
-  expect_mistake("[job]\nname = \"\"\"x\n\\\xC3\xA9\"\"\"",
-                 "/jobs/england.toml:3:2: a character that is not ASCII behind a backslash");
   EXPECT_EQ(mistakes(replaced(kShortest, "\"gender\"", "\"\"\"\\\n g\\\\\xC3\xA9\"\"\"")), "");
   EXPECT_EQ(parse("\xEF\xBB\xBF" + replaced(kShortest, "gender\"", "g\xC3\xA9nero\" # \xE2\x80\x9C"))
                 .extracts[0]
                 .columns.gender,
             "g\xC3\xA9nero");
+}
+
+// Characters for which toml++ 3.3 has no answer of its own: not blanks, and not among the scripts that its tables name.
+TEST(JobFile, any_character_may_stand_where_a_blank_may) {
+  expect_mistake("[job]\nas_at = 2070-\"\xCD\xA6\"", "/jobs/england.toml:2:14: Error while parsing date");
+  expect_mistake("[job]\nname = \"\"\"x\n\\\xC3\xA9\"\"\"", "/jobs/england.toml:3:2: Error while parsing string");
+  for (const std::string character : {"\xC2\xA3", "\xC3\xA9", "\xE3\x80\x81", "\xEF\xB7\xBA", "\xEF\xBB\xBE"}) {
+    const std::string column = character + "name";
+    EXPECT_EQ(parse(replaced(kShortest, "\"gender\"", "\"\"\"\\\n " + column + "\"\"\"")).extracts[0].columns.gender,
+              column);
+  }
 }
 
 TEST(JobFile, the_deepest_document_that_the_parser_takes_is_refused) {
