@@ -15,40 +15,27 @@ namespace {
 using Counters = std::array<std::uint64_t, kRowCounters>;
 static_assert(sizeof(RowCounts) == sizeof(Counters));
 
-// Where a rank's share begins and ends, as the other ranks need to know it.
+// A rank's part of a file that other ranks read as well.
 struct Seam {
-  std::uint64_t first_record = 0, next_record = 0;
-  std::uint64_t last_file_lines = 0;  // of the last file, as far as it was read here
-  std::uint32_t first_file = 0, last_file = 0;
-  std::uint8_t has_rows = 0;     // the share is not empty
-  std::uint8_t inside_file = 0;  // it begins inside a file
-  std::array<std::uint8_t, 6> unused{};
+  std::uint32_t file = 0;
+  std::uint32_t rank = 0;
+  std::uint64_t first_record = 0, next_record = 0;  // as in SegmentReport
+  std::uint64_t lines = 0;
 };
 
-Seam seam_of(const ShareReader& reader) {
-  Seam seam;
-  if (reader.segments().empty()) return seam;
-  seam.has_rows = 1;
-  seam.inside_file = reader.segments().front().begin != 0 ? 1 : 0;
-  seam.first_file = reader.segments().front().file;
-  seam.last_file = reader.segments().back().file;
-  seam.first_record = reader.first_record();
-  seam.next_record = reader.next_record();
-  seam.last_file_lines = reader.reports().back().lines;
-  return seam;
-}
-
-// For each rank whose first record is not where the rank before ended: where it is.
-std::vector<std::optional<std::uint64_t>> wrong_starts(const std::vector<Seam>& seams) {
-  std::vector<std::optional<std::uint64_t>> wrong(seams.size());
-  const Seam* before = nullptr;
-  for (std::size_t rank = 0; rank < seams.size(); ++rank) {
-    const Seam& seam = seams[rank];
-    if (seam.has_rows == 0) continue;
-    if (seam.inside_file != 0 && seam.first_record != before->next_record) wrong[rank] = before->next_record;
-    before = &seam;
+// Collective.  The seams of all ranks, by file and rank.
+std::vector<Seam> gather_seams(const Communicator& comm, const Inputs& inputs, const ShareReader& reader) {
+  std::vector<Seam> mine;
+  for (std::size_t s = 0; s < reader.segments().size(); ++s) {
+    const Segment& segment = reader.segments()[s];
+    if (segment.begin == 0 && segment.end == inputs.files[segment.file].bytes) continue;
+    const SegmentReport& report = reader.reports()[s];
+    mine.push_back(
+        {segment.file, static_cast<std::uint32_t>(comm.rank()), report.first_record, report.next_record, report.lines});
   }
-  return wrong;
+  std::vector<Seam> seams = comm.all_gather(std::span<const Seam>(mine));
+  std::stable_sort(seams.begin(), seams.end(), [](const Seam& a, const Seam& b) { return a.file < b.file; });
+  return seams;
 }
 
 // A block's digest on its way to all ranks.
@@ -82,7 +69,7 @@ std::vector<FileReport> combine_reports(const Communicator& comm, const Inputs& 
   }
   comm.sum(counters);
   comm.sum(digests);
-  const std::vector<BlockDigest> all_split = comm.all_gather(std::span<const BlockDigest>(split));
+  std::vector<BlockDigest> all_split = comm.all_gather(std::span<const BlockDigest>(split));
 
   std::vector<FileReport> reports(files);
   for (std::size_t f = 0; f < files; ++f) {
@@ -91,7 +78,9 @@ std::vector<FileReport> combine_reports(const Communicator& comm, const Inputs& 
     reports[f].counts = std::bit_cast<RowCounts>(counts);
     reports[f].digest = {digests[f * 2], digests[f * 2 + 1]};
   }
-  // Rank order is file order and block order.
+  // Rank order is block order, file by file.
+  std::stable_sort(all_split.begin(), all_split.end(),
+                   [](const BlockDigest& a, const BlockDigest& b) { return a.file < b.file; });
   for (std::size_t begin = 0; begin < all_split.size();) {
     const std::uint64_t file = all_split[begin].file;
     std::vector<Digest> blocks;
@@ -192,28 +181,37 @@ IntakeReport read_extracts(const Communicator& comm, const JobFile& job, const I
                      share_of_inputs(inputs, comm.rank(), comm.size(), tuning.block_bytes,
                                      files.value_or(Range{0, inputs.files.size()})),
                      consume, progress);
-  const auto rank = static_cast<std::size_t>(comm.rank());
+  const auto rank = static_cast<std::uint32_t>(comm.rank());
   std::vector<Seam> seams;
-  // Rank 0 begins at a file's beginning and is right; each round makes at least the next wrong rank right.
-  std::optional<std::uint64_t> start;
+  // The part that begins a file is right; each round makes at least the next wrong one right.
+  ShareReader::Starts starts(reader.segments().size());
   for (bool read_again = true, settled = false; !settled;) {
     if (read_again) {
       restart();
-      reader.read(start);
+      reader.read(starts);
     }
-    const Seam mine = seam_of(reader);
-    seams = comm.all_gather(std::span<const Seam>(&mine, 1));
-    const std::vector<std::optional<std::uint64_t>> wrong = wrong_starts(seams);
-    start = wrong[rank];
-    read_again = start.has_value();
-    settled = std::none_of(wrong.begin(), wrong.end(), [](const auto& place) { return place.has_value(); });
+    seams = gather_seams(comm, inputs, reader);
+    read_again = false;
+    settled = true;
+    for (std::size_t i = 1; i < seams.size(); ++i) {
+      const Seam &before = seams[i - 1], &seam = seams[i];
+      if (seam.file != before.file || seam.first_record == before.next_record) continue;
+      settled = false;
+      if (seam.rank != rank) continue;
+      for (std::size_t s = 0; s < starts.size(); ++s) {
+        if (reader.segments()[s].file == seam.file) starts[s] = before.next_record;
+      }
+      read_again = true;
+    }
   }
 
   IntakeReport report;
   report.files = combine_reports(comm, inputs, reader);
-  for (std::size_t earlier = 0; earlier < rank; ++earlier) {
-    const bool same_file = seams[earlier].has_rows != 0 && seams[earlier].last_file == seams[rank].first_file;
-    if (same_file && seams[rank].has_rows != 0) report.lines_before_first_file += seams[earlier].last_file_lines;
+  std::uint64_t lines = 0;
+  for (std::size_t i = 0; i < seams.size(); ++i) {
+    if (i > 0 && seams[i].file != seams[i - 1].file) lines = 0;
+    if (seams[i].rank == rank && lines != 0) report.lines_before[seams[i].file] = lines;
+    lines += seams[i].lines;
   }
   for (const InputFile& file : inputs.files) report.bytes += file.bytes;
   return report;

@@ -1,15 +1,17 @@
 // Intake: every extract read once, in byte ranges over ranks and blocks over threads, into identities and payload.
 //
-// The order of blocks is the order of the input, whatever the number of ranks: rank 0 has the beginning.  A range that
-// begins inside a file begins at a guessed row start; the guess is checked against where the range before it ended, and
-// a range that guessed wrong is read again, so the rows are exactly those of a sequential reading (RFC 4180, with
-// recovery: docs/job-file.md, "Bad rows").
+// Every rank has a part of each dataset, so that none waits for others in a stage that goes through one dataset after
+// another.  The order of a rank's blocks is the order of the input, and so is, within a dataset's files that follow one
+// another, the order of ranks.  A range that begins inside a file begins at a guessed row start; the guess is checked
+// against where the range before it ended, and a range that guessed wrong is read again, so the rows are exactly those
+// of a sequential reading (RFC 4180, with recovery: docs/job-file.md, "Bad rows").
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -165,10 +167,13 @@ struct FileReport {
   RowCounts counts;
 };
 
+// By file: the lines that lie on earlier ranks, of files that this rank has a part of.  Absent where there are none.
+using LinesBefore = std::map<std::uint32_t, std::uint64_t>;
+
 struct IntakeReport {
-  std::vector<FileReport> files;              // one an input file, summed over ranks, the same on every rank
-  std::uint64_t lines_before_first_file = 0;  // lines of this rank's first file that lie on earlier ranks
-  std::uint64_t bytes = 0;                    // input bytes over all ranks
+  std::vector<FileReport> files;  // one an input file, summed over ranks, the same on every rank
+  LinesBefore lines_before;
+  std::uint64_t bytes = 0;  // input bytes over all ranks
 };
 
 // Collective.  Reads this rank's share.  consume(block) is called in input order, one block at a time, possibly from a

@@ -249,9 +249,9 @@ void RowStore::for_each_extracted(const std::function<void(const StoredBlock&, s
   }
 }
 
-void RowStore::for_each_coded(std::uint64_t lines_before_first_file,
+void RowStore::for_each_coded(const LinesBefore& lines_before,
                               const std::function<void(const ReadPreference&, const CodedPlace&)>& visit) {
-  const std::vector<std::uint64_t> first_line = first_lines(lines_before_first_file);
+  const std::vector<std::uint64_t> first_line = first_lines(lines_before);
   coded_.rewind();
   for (std::uint64_t done = 0; done < coded_.size(); done += sizeof(Coded)) {
     Coded record{};
@@ -325,24 +325,24 @@ void RowStore::uncount_categories(std::size_t dataset, std::span<const std::uint
   for (LocalDictionary& dictionary : dictionaries_[dataset]) dictionary.forget_unused();
 }
 
-std::vector<std::uint64_t> RowStore::first_lines(std::uint64_t lines_before_first_file) const {
+std::vector<std::uint64_t> RowStore::first_lines(const LinesBefore& lines_before) const {
   std::vector<std::uint64_t> lines;
   lines.reserve(blocks_.size());
-  std::uint64_t next = lines_before_first_file + 1;
-  for (std::size_t b = 0; b < blocks_.size(); ++b) {
-    if (b > 0 && blocks_[b].file != blocks_[b - 1].file) next = 1;
-    lines.push_back(next);
-    next += blocks_[b].lines;
+  LinesBefore done = lines_before;
+  for (const StoredBlock& block : blocks_) {
+    std::uint64_t& before = done[block.file];
+    lines.push_back(before + 1);
+    before += block.lines;
   }
   return lines;
 }
 
 void RowStore::for_each_row_id(
-    std::uint64_t lines_before_first_file,
+    const LinesBefore& lines_before,
     const std::function<void(std::uint64_t, std::uint32_t, std::span<const std::string_view>)>& visit,
     const std::function<bool(const StoredBlock&)>& is_wanted) {
   constexpr std::uint64_t kIdsAtOnce = 256;  // they lie in the first-level cache
-  const std::vector<std::uint64_t> first_line = first_lines(lines_before_first_file);
+  const std::vector<std::uint64_t> first_line = first_lines(lines_before);
   row_ids_.rewind();
   RowIdUnpacker unpacker;
   std::vector<std::byte> packed;
@@ -399,9 +399,9 @@ void RowStore::for_each_row_id(
   }
 }
 
-void RowStore::for_each_quarantined(std::uint64_t lines_before_first_file,
+void RowStore::for_each_quarantined(const LinesBefore& lines_before,
                                     const std::function<void(std::uint32_t, std::uint64_t, QuarantineReason)>& visit) {
-  const std::vector<std::uint64_t> first_line = first_lines(lines_before_first_file);
+  const std::vector<std::uint64_t> first_line = first_lines(lines_before);
   quarantined_.rewind();
   for (std::uint64_t done = 0; done < quarantined_.size(); done += sizeof(Quarantined)) {
     Quarantined record{};

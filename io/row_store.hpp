@@ -1,7 +1,7 @@
 // The rows of this rank between intake and publication: identities in memory, collapsed as they come or later, all else
 // (payload, local keys, row ids) in spools.
 //
-// Blocks are kept in input order, so everything is read back in the order in which it was read.
+// Blocks of a file are in its order, and everything is read back in the order in which it was read.
 #pragma once
 
 #include <cstdint>
@@ -99,7 +99,7 @@ class RowStore {
   void for_each_extracted(const std::function<void(const StoredBlock&, std::span<const DayNumber>)>& visit);
   void release_extracted() { extracted_.clear(); }
   // Calls visit(preference or problem, where it stands) for every coded preference, in input order.
-  void for_each_coded(std::uint64_t lines_before_first_file,
+  void for_each_coded(const LinesBefore& lines_before,
                       const std::function<void(const ReadPreference&, const CodedPlace&)>& visit);
   [[nodiscard]] const std::vector<std::string>& coded_providers() const noexcept { return coded_providers_.values(); }
 
@@ -126,11 +126,11 @@ class RowStore {
   // Calls visit(first row on this rank, dataset, row ids) for all rows, some hundred at a time, in input order.
   // is_wanted: asked of each block with rows, just before its own; those of others are passed over.
   void for_each_row_id(
-      std::uint64_t lines_before_first_file,
+      const LinesBefore& lines_before,
       const std::function<void(std::uint64_t, std::uint32_t, std::span<const std::string_view>)>& visit,
       const std::function<bool(const StoredBlock&)>& is_wanted = [](const StoredBlock&) { return true; });
   // Calls visit(file, line, reason) for every quarantined row, in input order; lines count from 1.
-  void for_each_quarantined(std::uint64_t lines_before_first_file,
+  void for_each_quarantined(const LinesBefore& lines_before,
                             const std::function<void(std::uint32_t, std::uint64_t, QuarantineReason)>& visit);
 
  private:
@@ -144,7 +144,7 @@ class RowStore {
     std::uint64_t reason : 8;
   };
   // The line number of each block's first line, from 1.
-  [[nodiscard]] std::vector<std::uint64_t> first_lines(std::uint64_t lines_before_first_file) const;
+  [[nodiscard]] std::vector<std::uint64_t> first_lines(const LinesBefore& lines_before) const;
   // What a spool holds for a block, an item a row that was stored, less those that were dropped.
   template <typename T>
   static void read_rows(Spool& spool, const StoredBlock& block, std::size_t items_a_row, std::span<T> items);

@@ -18,10 +18,58 @@ constexpr std::uint64_t kCompressedWeight = 4;
 constexpr std::size_t kWholeFilePieces = 2;  // of decompressed bytes that are parsed beside other files
 constexpr std::size_t kPastEndBytes = std::size_t{64} << 10;
 
-// numerator / denominator upwards; 0 for a numerator below 0.
-std::uint64_t blocks_before(std::uint64_t place, std::uint64_t file_begin, std::uint64_t block_bytes) {
-  return place <= file_begin ? 0 : (place - file_begin - 1) / block_bytes + 1;
+// What a file counts for when files are shared out.
+std::uint64_t weight_of(const InputFile& file) {
+  return file.compression == Compression::none ? file.bytes : file.bytes * kCompressedWeight;
 }
+
+// A run of files as one length of bytes, each file by its weight, and where it may be cut.
+class FileRun {
+ public:
+  FileRun(const Inputs& inputs, Range files, std::size_t block_bytes)
+      : inputs_(inputs), files_(files), block_bytes_(block_bytes) {
+    for (std::uint64_t f = files.begin; f < files.end; ++f) {
+      begin_.push_back(begin_.back() + weight_of(inputs.files[f]));
+    }
+  }
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return begin_.back(); }
+
+  // The nearest place to this one where it may be cut.
+  [[nodiscard]] std::uint64_t nearest_cut(std::uint64_t place) const {
+    if (place >= size()) return size();
+    const auto next = std::upper_bound(begin_.begin(), begin_.end(), place);
+    const std::uint64_t file_begin = *(next - 1), within = place - file_begin;
+    const InputFile& file = inputs_.files[files_.begin + static_cast<std::uint64_t>(next - begin_.begin()) - 1];
+    std::uint64_t before = 0, after = *next - file_begin;
+    if (file.compression == Compression::none) {
+      before = within / block_bytes_ * block_bytes_;
+      after = std::min(after, before + block_bytes_);
+    }
+    return file_begin + (within - before < after - within ? before : after);
+  }
+
+  // Appends what lies between two cuts.
+  void add_segments(std::uint64_t begin, std::uint64_t end, std::vector<Segment>& segments) const {
+    for (std::size_t i = 0; i + 1 < begin_.size(); ++i) {
+      const std::uint64_t from = std::max(begin, begin_[i]), to = std::min(end, begin_[i + 1]);
+      if (from >= to) continue;
+      const auto f = static_cast<std::uint32_t>(files_.begin + i);
+      const InputFile& file = inputs_.files[f];
+      if (file.compression == Compression::none) {
+        segments.push_back({f, from - begin_[i], to - begin_[i]});
+      } else {
+        segments.push_back({f, 0, file.bytes});
+      }
+    }
+  }
+
+ private:
+  const Inputs& inputs_;
+  Range files_;
+  std::uint64_t block_bytes_;
+  std::vector<std::uint64_t> begin_{0};  // of each file, then the end
+};
 
 [[noreturn]] void fail_changed(const std::string& path) {
   throw Error(path + ": the file changed while the job was running");
@@ -29,27 +77,34 @@ std::uint64_t blocks_before(std::uint64_t place, std::uint64_t file_begin, std::
 
 }  // namespace
 
-std::vector<Segment> share_of_inputs(const Inputs& inputs, int rank, int ranks, std::size_t block_bytes, Range files) {
-  const auto weight = [](const InputFile& file) {
-    return file.compression == Compression::none ? file.bytes : file.bytes * kCompressedWeight;
-  };
-  std::uint64_t total = 0;
-  for (std::uint64_t f = files.begin; f < files.end; ++f) total += weight(inputs.files[f]);
-  const Range share = share_of(total, rank, ranks);
+std::vector<Range> runs_of_one_dataset(const Inputs& inputs, Range files) {
+  std::vector<Range> runs;
+  for (std::uint64_t f = files.begin; f < files.end; ++f) {
+    if (f == files.begin || inputs.files[f].dataset != inputs.files[f - 1].dataset) runs.push_back({f, f});
+    runs.back().end = f + 1;
+  }
+  return runs;
+}
 
+std::vector<Segment> share_of_inputs(const Inputs& inputs, int rank, int ranks, std::size_t block_bytes, Range files) {
   std::vector<Segment> segments;
-  std::uint64_t file_begin = 0;
-  for (auto f = static_cast<std::uint32_t>(files.begin); f < files.end; ++f) {
-    const InputFile& file = inputs.files[f];
-    if (file.compression != Compression::none) {
-      if (file_begin >= share.begin && file_begin < share.end) segments.push_back({f, 0, file.bytes});
-    } else {
-      const std::uint64_t begin =
-          std::min(file.bytes, blocks_before(share.begin, file_begin, block_bytes) * block_bytes);
-      const std::uint64_t end = std::min(file.bytes, blocks_before(share.end, file_begin, block_bytes) * block_bytes);
-      if (begin < end) segments.push_back({f, begin, end});
+  std::vector<std::uint64_t> given(static_cast<std::size_t>(ranks), 0);  // to all ranks before one, of the runs so far
+  std::uint64_t total = 0;
+  for (const Range run : runs_of_one_dataset(inputs, files)) {
+    const FileRun bytes(inputs, run, block_bytes);
+    total += bytes.size();
+    std::uint64_t begin = 0, mine = 0;
+    for (int r = 0; r <= rank; ++r) {
+      std::uint64_t end = bytes.size();
+      if (r + 1 < ranks) {
+        std::uint64_t& before_next = given[static_cast<std::size_t>(r) + 1];
+        const std::uint64_t wanted = share_of(total, r + 1, ranks).begin;
+        end = std::max(begin, bytes.nearest_cut(wanted - std::min(wanted, before_next)));
+        before_next += end;
+      }
+      mine = std::exchange(begin, end);
     }
-    file_begin += weight(file);
+    bytes.add_segments(mine, begin, segments);
   }
   return segments;
 }
@@ -113,13 +168,15 @@ ShareReader::ShareReader(const JobFile& job, const Inputs& inputs, const RowRule
 
 ShareReader::~ShareReader() = default;
 
-void ShareReader::read(std::optional<std::uint64_t> start) {
+void ShareReader::read(const Starts& starts) {
   reports_.assign(segments_.size(), SegmentReport());
   segment_ = 0;
   ahead_ = read_ahead();
   stream_.reset();
   context_.reset();
-  start_ = start;
+  starts_ = starts;
+  starts_.resize(segments_.size());
+  start_.reset();
   closing_.reset();
   closing_context_.reset();
   state_ = ReadingState();
@@ -128,10 +185,10 @@ void ShareReader::read(std::optional<std::uint64_t> start) {
       in_flight, [this] { return produce(); }, [this](Block block) { return parse(std::move(block)); },
       [this](ParsedBlock parsed) {
         close_seam(parsed);
+        end_segment(parsed.block);
         if (parsed.block.bytes) buffers_.give_back(std::move(parsed.block.bytes));
       });
   ahead_.reset();
-  read_past_end();
 }
 
 bool ShareReader::is_whole_file(const Segment& segment) const {
@@ -188,6 +245,7 @@ void ShareReader::open_segment() {
   if (segment.begin == 0) {
     start_ = context_->header.data_offset;
   } else {
+    start_ = starts_[segment_];
     std::byte before{};
     file.read_exactly_at(segment.begin - 1, std::span(&before, 1));
     previous_ = static_cast<char>(before);
@@ -324,7 +382,7 @@ void ShareReader::close_seam(ParsedBlock& parsed) {
     closing_context_ = block.context;
     state_ = ReadingState();
     position_ = block.start.value_or(piece.offset + parsed.start);
-    if (block.segment == 0) first_record_ = position_;
+    reports_[block.segment].first_record = position_;
   }
   if (parsed.digest) {
     digests.push_back(*parsed.digest);
@@ -356,16 +414,24 @@ void ShareReader::close_seam(ParsedBlock& parsed) {
   emit(block.segment, std::move(parsed.rows));
 }
 
+// Called after each block was closed: where it was a plain file's last in the share, what is left of its last record.
+void ShareReader::end_segment(const Block& block) {
+  const Segment& segment = segments_[block.segment];
+  if (block.whole_file || block.context->input->compression != Compression::none) return;
+  if (block.piece.offset + block.piece.size != segment.end) return;
+  if (!state_.at_rest()) read_past_end(block.segment);
+  reports_[block.segment].next_record = position_;
+}
+
 // The record that begins in the share belongs to it, wherever it ends.
-void ShareReader::read_past_end() {
-  if (segments_.empty() || state_.at_rest()) return;
+void ShareReader::read_past_end(std::size_t segment) {
   const FileContext& context = *closing_context_;
   RecordTokenizer tokenizer(context.extract->delimiter, context.max_record_bytes);
   RowParser parser(context, 0);
   const std::size_t most = std::min(kPastEndBytes, piece_bytes_);
   const PieceBuffer buffer = make_piece_buffer(most);
   const File file = File::open_read(context.input->path);
-  for (std::uint64_t offset = segments_.back().end; !state_.at_rest();) {
+  for (std::uint64_t offset = segments_[segment].end; !state_.at_rest();) {
     const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(most, context.input->bytes - offset));
     file.read_exactly_at(offset, std::as_writable_bytes(std::span(buffer.get(), size)));
     std::memset(buffer.get() + size, 0, kReadAhead);
@@ -373,7 +439,7 @@ void ShareReader::read_past_end() {
     position_ = offset + read_records(tokenizer, state_, piece, 0, 0, parser);
     offset += size;
   }
-  emit(segments_.size() - 1, parser.take());
+  emit(segment, parser.take());
 }
 
 void ShareReader::emit(std::size_t segment, RowBlock&& rows) {

@@ -43,8 +43,12 @@ struct Segment {
   std::uint64_t end = 0;  // in bytes on disk
 };
 
-// What rank `rank` of `ranks` reads: a contiguous share of the concatenation of these files, cut at multiples of
-// block_bytes inside plain files and nowhere inside compressed ones, which count for more since they unfold.
+// These files, parted into those that follow one another and feed one dataset.
+std::vector<Range> runs_of_one_dataset(const Inputs& inputs, Range files);
+
+// What rank `rank` of `ranks` reads: of each run of files that feed one dataset a contiguous share, in rank order, cut
+// at multiples of block_bytes inside plain files and nowhere inside compressed ones, which count for more since they
+// unfold.  What a cut gives a rank too much or too little of one run is taken off or added in the next.
 std::vector<Segment> share_of_inputs(const Inputs& inputs, int rank, int ranks, std::size_t block_bytes, Range files);
 
 // What was read of one segment.
@@ -52,6 +56,9 @@ struct SegmentReport {
   RowCounts counts;
   std::uint64_t lines = 0;
   std::vector<Digest> block_digests;
+  // Of a plain file that is not read whole by one thread: where the segment's first record was taken to begin, and
+  // where the record after its last one begins.
+  std::uint64_t first_record = 0, next_record = 0;
 };
 
 class ShareReader {
@@ -64,15 +71,15 @@ class ShareReader {
               std::vector<Segment> segments, const Consume& consume, const Progress& progress);
   ~ShareReader();
 
-  // Reads all records that begin in the share.  start: where the first record of the first segment begins, if known;
-  // a segment that begins a file needs none.  Throws Error that names the file if it cannot be read.
-  void read(std::optional<std::uint64_t> start);
+  // By segment: where its first record begins, if known; a segment that begins a file needs none.
+  using Starts = std::vector<std::optional<std::uint64_t>>;
+
+  // Reads all records that begin in the share.  starts: empty if none is known.  Throws Error that names the file if it
+  // cannot be read.
+  void read(const Starts& starts);
 
   [[nodiscard]] const std::vector<Segment>& segments() const noexcept { return segments_; }
   [[nodiscard]] const std::vector<SegmentReport>& reports() const noexcept { return reports_; }
-  // Where the first record was taken to begin, and where the record after the last one begins.
-  [[nodiscard]] std::uint64_t first_record() const noexcept { return first_record_; }
-  [[nodiscard]] std::uint64_t next_record() const noexcept { return position_; }
 
  private:
   struct WholeFile;
@@ -87,7 +94,8 @@ class ShareReader {
   ParsedBlock parse_whole_file(Block&& block);
   RowBlock read_on(WholeFile& whole, std::size_t budget);
   void close_seam(ParsedBlock& parsed);
-  void read_past_end();
+  void end_segment(const Block& block);
+  void read_past_end(std::size_t segment);
   void emit(std::size_t segment, RowBlock&& rows);
   std::shared_ptr<const FileContext> context_of(std::uint32_t file, Header&& header) const;
   Header header_of(const InputFile& input) const;
@@ -111,6 +119,7 @@ class ShareReader {
   std::unique_ptr<class ByteStream> stream_;
   BlockDigests stream_digests_;
   std::shared_ptr<const FileContext> context_;
+  Starts starts_;
   std::optional<std::uint64_t> start_;  // known record start of the segment
   char previous_ = '\n';
 
@@ -120,7 +129,6 @@ class ShareReader {
   BlockDigests closing_digests_;
   ReadingState state_;
   std::uint64_t position_ = 0;  // where the next record begins, if state_ is at rest
-  std::uint64_t first_record_ = 0;
 };
 
 // Collective.  read_extracts (intake.hpp) with other sizes, and of some files alone: the reports of others stay empty.

@@ -122,7 +122,7 @@ Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& in
     tuning.piece_bytes = std::size_t{1} << 20;
     const RowRules rules;
     ShareReader reader(job, inputs, rules, tuning, {segment}, consume, progress);
-    reader.read(std::nullopt);
+    reader.read({});
     DatasetSample& dataset = datasets[inputs.files[segment.file].dataset];
     dataset.bytes += segment.end - segment.begin;
     for (const SegmentReport& report : reader.reports()) {

@@ -252,6 +252,15 @@ def checkpoint(point):
     point.resumed()
 
 
+def read_again(point):
+    """Rows of objectors are known by their place in the input: rows read again on other ranks lose the same ones."""
+    point.stop_at("persons")
+    rows = point.secure / "scratch" / "checkpoint" / "rows"
+    path = point.rng.choice(sorted(rows.glob("0*")))
+    point.what = f"killed at persons, then of rows: {damage(point, path)}"
+    point.resumed("checkpoint 'rows' cannot be used(.|\n)*resuming after 'clusters'")
+
+
 def shard(point):
     """Killed within intake, whose whole parts are taken up again; one that was damaged is read again."""
     place = f"checkpoint-rows-{point.rng.randrange(1, 4):02}"
@@ -392,6 +401,7 @@ KINDS = {
     "write": (write_error, 1, 12, "EIO when writing or syncing", None),
     "short": (short_calls, 1, 6, "reads and writes that move a part (the job goes on)", None),
     "checkpoint": (checkpoint, 2, 24, "a checkpoint flipped or cut between jobs", None),
+    "rows": (read_again, 1, 8, "the checkpoint of rows flipped or cut, that of clusters used", None),
     "shard": (shard, 1, 16, "SIGKILL between parts of intake, every other part damaged", None),
     "input": (changed_input, 1, 8, "an extract changed between jobs (refused until put back)", None),
     "archive": (broken_archive, 0, 6, "a compressed extract cut", None),

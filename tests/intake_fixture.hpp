@@ -181,10 +181,9 @@ inline IntakeTest::Outcome IntakeTest::read(const RowRules& rules, const IntakeT
       [&](RowBlock&& block) { blocks.push_back(std::move(block)); }, [](std::uint64_t) {}, tuning);
 
   std::vector<std::string> rows, quarantined;
-  std::uint64_t line = report.lines_before_first_file;
-  for (std::size_t b = 0; b < blocks.size(); ++b) {
-    const RowBlock& block = blocks[b];
-    if (b != 0 && block.file != blocks[b - 1].file) line = 0;
+  LinesBefore lines = report.lines_before;
+  for (const RowBlock& block : blocks) {
+    std::uint64_t& line = lines[block.file];
     const DatasetSchema& schema = inputs.datasets[inputs.files[block.file].dataset];
     EXPECT_EQ(block.payload.size(), block.identities.size() * schema.payload_bytes);
     EXPECT_EQ(block.extracted.size(), rules.bind_persons ? block.identities.size() : 0);

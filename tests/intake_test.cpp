@@ -2,7 +2,9 @@
 #include "io/intake.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <random>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -177,6 +179,80 @@ TEST_F(IntakeTest, QuotedTextThatLooksLikeRowsDoesNotDeceiveARankThatBeginsInIt)
     restarts += cut.restarts;
   }
   EXPECT_EQ(restarts > 0, comm_.size() > 1);
+}
+
+TEST_F(IntakeTest, EveryRankReadsAPartOfEachDatasetAndTheRowsAreThoseOfOneReading) {
+  // Of the second dataset ranks begin inside quotes where complete rows stand: only there they read again.
+  std::string quoted = kHeader;
+  job_.max_record_bytes = 100'000;
+  for (int i = 0; i < 6; ++i) {
+    quoted += "q" + std::to_string(i) + ",9434765919,1970-12-31,SW1A 1AA,1,2014-04-01,A81001,\"\n" + ordinary_rows(40) +
+              "\",1\n";
+  }
+  const std::string bad = "too,few\n";
+  write("a.csv", kHeader + ordinary_rows(100) + bad);
+  write("b.csv", kHeader + ordinary_rows(200));
+  write("c.csv", quoted + bad);
+  write("d.csv", kHeader + ordinary_rows(150) + bad);
+  job_.extracts = {extract("gp", {"a.csv", "b.csv"}), extract("ae", {"c.csv"}), extract("op", {"d.csv"})};
+  const auto by_file = [](std::vector<std::string> texts) {
+    std::stable_sort(texts.begin(), texts.end(), [](const auto& a, const auto& b) { return a[0] < b[0]; });
+    return texts;
+  };
+  const Outcome whole = read();
+  ASSERT_EQ(whole.rows.size(), 456U);
+  ASSERT_EQ(whole.quarantined.size(), 3U);
+  for (const std::size_t block : {64U, 1000U, 1371U}) {
+    const Outcome cut = read(tiny(block));
+    EXPECT_EQ(by_file(cut.rows), by_file(whole.rows)) << "blocks of " << block;
+    EXPECT_EQ(by_file(cut.quarantined), by_file(whole.quarantined)) << "blocks of " << block;
+    EXPECT_EQ(cut.counts.read, whole.counts.read);
+  }
+  const Inputs inputs = find_inputs(comm_, job_);
+  std::set<std::uint32_t> datasets;
+  for (const Segment& segment : share_of_inputs(inputs, comm_.rank(), comm_.size(), 1000, {0, inputs.files.size()})) {
+    datasets.insert(inputs.files[segment.file].dataset);
+  }
+  EXPECT_EQ(datasets.size(), 3U);
+}
+
+TEST(ShareOfInputs, CoversEveryFileOnceInOrderAndIsFairToABlock) {
+  constexpr std::uint64_t kBlock = 1000;
+  std::mt19937 random(7);
+  for (int trial = 0; trial < 200; ++trial) {
+    Inputs inputs;
+    std::uint64_t total = 0, largest_compressed = 0;
+    for (std::size_t f = 0, files = 1 + random() % 12; f < files; ++f) {
+      InputFile file;
+      file.dataset = static_cast<std::uint32_t>(random() % 3);
+      file.bytes = 1 + random() % (random() % 2 == 0 ? 700 : 20'000);
+      if (random() % 5 == 0) file.compression = Compression::zstd;
+      const std::uint64_t weight = file.bytes * (file.compression == Compression::none ? 1 : 4);
+      if (file.compression != Compression::none) largest_compressed = std::max(largest_compressed, weight);
+      total += weight;
+      inputs.files.push_back(file);
+    }
+    const int ranks = 1 + static_cast<int>(random() % 6);
+    std::vector<std::uint64_t> read(inputs.files.size(), 0);
+    for (int rank = 0; rank < ranks; ++rank) {
+      std::uint64_t mine = 0;
+      std::optional<std::uint32_t> before;
+      for (const Segment& segment : share_of_inputs(inputs, rank, ranks, kBlock, {0, inputs.files.size()})) {
+        const InputFile& file = inputs.files[segment.file];
+        ASSERT_TRUE(!before || *before < segment.file);
+        ASSERT_EQ(segment.begin, read[segment.file]);
+        ASSERT_LT(segment.begin, segment.end);
+        ASSERT_TRUE(segment.end == file.bytes || (segment.end % kBlock == 0 && file.compression == Compression::none));
+        read[segment.file] = segment.end;
+        before = segment.file;
+        mine += (segment.end - segment.begin) * (file.compression == Compression::none ? 1 : 4);
+      }
+      const std::uint64_t fair = share_of(total, rank, ranks).size();
+      EXPECT_LE(mine, fair + std::max(kBlock, largest_compressed) + 2) << trial;
+      EXPECT_GE(mine + std::max(kBlock, largest_compressed) + 2, fair) << trial;
+    }
+    for (std::size_t f = 0; f < read.size(); ++f) ASSERT_EQ(read[f], inputs.files[f].bytes);
+  }
 }
 
 TEST_F(IntakeTest, AnOrdinaryExtractIsReadOnceWhereverItIsCut) {

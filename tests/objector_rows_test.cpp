@@ -61,7 +61,7 @@ class StoredRows : public testing::Test {
   static std::string ids_of(RowStore& rows) {
     std::string ids;
     std::uint64_t expected = 0;
-    rows.for_each_row_id(0, [&](std::uint64_t first, std::uint32_t, std::span<const std::string_view> batch) {
+    rows.for_each_row_id({}, [&](std::uint64_t first, std::uint32_t, std::span<const std::string_view> batch) {
       EXPECT_EQ(first, expected);
       expected += batch.size();
       for (const std::string_view id : batch) ids += id;
@@ -160,7 +160,7 @@ TEST_F(StoredRows, have_their_ids_passed_over_where_nobody_asks) {
     rows.drop(std::vector<std::uint32_t>{0, 6});
     std::string ids;
     rows.for_each_row_id(
-        0,
+        {},
         [&](std::uint64_t first, std::uint32_t, std::span<const std::string_view> batch) {
           EXPECT_EQ(first, 5U);
           for (const std::string_view id : batch) ids += id;

@@ -32,8 +32,7 @@ CountedIdentity counted_alone(const Identity& identity, const Evidence& evidence
 }  // namespace
 
 std::vector<AmbiguousRows::Row> AmbiguousRows::rows_of(const Inputs& inputs, RowStore& rows,
-                                                       std::uint64_t lines_before_first_file,
-                                                       const Identities& identities,
+                                                       const LinesBefore& lines_before, const Identities& identities,
                                                        const ToldLocals<IdentityId>& ambiguous) {
   // By name: the order of extracts in the job file must not show.
   std::vector<std::uint64_t> dataset_key;
@@ -74,7 +73,7 @@ std::vector<AmbiguousRows::Row> AmbiguousRows::rows_of(const Inputs& inputs, Row
     return wanted != by_row_id.end() && found[*wanted].row < end;
   };
   rows.for_each_row_id(
-      lines_before_first_file,
+      lines_before,
       [&](std::uint64_t first, std::uint32_t dataset, std::span<const std::string_view> row_ids) {
         for (; is_wanted_before(first + row_ids.size()); ++wanted) {
           const std::string_view id = row_ids[found[*wanted].row - first];
@@ -86,7 +85,7 @@ std::vector<AmbiguousRows::Row> AmbiguousRows::rows_of(const Inputs& inputs, Row
 }
 
 AmbiguousRows::AmbiguousRows(const Communicator& comm, const Inputs& inputs, RowStore& rows,
-                             std::uint64_t lines_before_first_file, const Identities& identities,
+                             const LinesBefore& lines_before, const Identities& identities,
                              std::span<const Evidence> evidence, PersonDrafts& drafts) {
   std::vector<std::size_t> divided;  // drafts
   std::vector<IdentityId> ids;       // of each, its one identity
@@ -111,7 +110,7 @@ AmbiguousRows::AmbiguousRows(const Communicator& comm, const Inputs& inputs, Row
     sort_by_key(of_owned, [](const ReplyTo<IdentityId>& of) { return of.item; });
     const ToldLocals<IdentityId> told(identities,
                                       identities.tell_locals(comm, std::span<const ReplyTo<IdentityId>>(of_owned)));
-    rows_ = rows_of(inputs, rows, lines_before_first_file, identities, told);
+    rows_ = rows_of(inputs, rows, lines_before, identities, told);
   }
   rows.release_local_keys();
 

@@ -25,9 +25,9 @@ namespace ligature {
 class AmbiguousRows {
  public:
   // Collective.  Takes the rows of ambiguous identities apart: drafts of one such identity keep one row, and drafts
-  // without an identity are added for the others.  evidence: by owned identity; lines_before_first_file: as for
+  // without an identity are added for the others.  evidence: by owned identity; lines_before: as for
   // RowStore::for_each_row_id.  Releases the store's local keys.
-  AmbiguousRows(const Communicator& comm, const Inputs& inputs, RowStore& rows, std::uint64_t lines_before_first_file,
+  AmbiguousRows(const Communicator& comm, const Inputs& inputs, RowStore& rows, const LinesBefore& lines_before,
                 const Identities& identities, std::span<const Evidence> evidence, PersonDrafts& drafts);
 
   // Collective.  Leads the rows that were taken apart to their persons.  of_draft: where each draft's person is.
@@ -45,7 +45,7 @@ class AmbiguousRows {
     std::uint32_t row = 0;  // of the rank that read it
     std::uint32_t dataset = 0;
   };
-  static std::vector<Row> rows_of(const Inputs& inputs, RowStore& rows, std::uint64_t lines_before_first_file,
+  static std::vector<Row> rows_of(const Inputs& inputs, RowStore& rows, const LinesBefore& lines_before,
                                   const Identities& identities, const ToldLocals<IdentityId>& ambiguous);
 
   bool any_ = false;

@@ -37,7 +37,7 @@ void ConsentLedger::add_coded(RowStore& rows, const IntakeReport& intake, Consen
   const auto first = static_cast<std::uint32_t>(entries_.practice_names.size());
   const std::vector<std::string>& providers = rows.coded_providers();
   entries_.practice_names.insert(entries_.practice_names.end(), providers.begin(), providers.end());
-  rows.for_each_coded(intake.lines_before_first_file, [&](const ReadPreference& read, const CodedPlace& at) {
+  rows.for_each_coded(intake.lines_before, [&](const ReadPreference& read, const CodedPlace& at) {
     ++entries_.counts.rows;
     ++report.coded_rows;
     const LedgerPlace place{static_cast<std::uint32_t>(files_.size()) + at.file, at.line};
@@ -56,18 +56,19 @@ void ConsentLedger::write_unused(const Communicator& comm, const JobFile& job, c
   std::sort(problems_.begin(), problems_.end(), [](const Problem& a, const Problem& b) {
     return std::tie(a.place.file, a.place.line) < std::tie(b.place.file, b.place.line);
   });
-  write_lines(comm, job.secure / "objections-unused.csv", "file,line,reason\n", [&](const auto& visit) {
+  const auto lines = [&](const auto& visit) {
     for (const Problem& problem : problems_) {
       const std::uint32_t file = problem.place.file;
       const std::string& path = file < files_.size() ? files_[file] : inputs.files[file - files_.size()].path;
       visit(csv_field(path) + "," + std::to_string(problem.place.line) + "," +
             std::string(entry_problem_name(problem.problem)) + "\n");
     }
-  });
+  };
+  write_lines(comm, job.secure / "objections-unused.csv", "file,line,reason\n", {lines});
 }
 
 void ConsentLedger::write_ledger(const Communicator& comm, const JobFile& job) const {
-  write_lines(comm, job.secure / "objections.csv", "nhs_number,kind,date\n", [&](const auto& visit) {
+  const auto lines = [&](const auto& visit) {
     if (!comm.is_root()) return;
     std::string line;
     for (const Preference& preference : ledger_.preferences()) {
@@ -77,7 +78,8 @@ void ConsentLedger::write_ledger(const Communicator& comm, const JobFile& job) c
       line += iso_date(preference.date) + '\n';
       visit(line);
     }
-  });
+  };
+  write_lines(comm, job.secure / "objections.csv", "nhs_number,kind,date\n", {lines});
 }
 
 void ConsentLedger::complete(const Communicator& comm, const JobFile& job, const Inputs& inputs, RowStore& rows,

@@ -256,7 +256,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     manifest.component_rounds = clusters.rounds;
     manifest.clusters = clusters.counts;
     note_objectors(search.report(), manifest.consent);
-    save_clusters(comm, checkpoints, identities, search, drafts, manifest);
+    save_clusters(comm, checkpoints, rows, identities, search, drafts, manifest);
   }
   note_objectors(search.report(), manifest.consent);
   links = {};
@@ -266,7 +266,7 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
 
   // Clusters to persons.
   begin("persons");
-  const AmbiguousRows apart(comm, inputs, rows, intake.lines_before_first_file, identities, evidence, drafts);
+  const AmbiguousRows apart(comm, inputs, rows, intake.lines_before, identities, evidence, drafts);
   manifest.rows_apart = apart.persons();
   const auto persons_scratch = memory.scratch_for(comm, identities, kBytesToName);
   Persons persons = name_persons(comm, identities, evidence, std::move(drafts), apart, key, persons_scratch);

@@ -7,6 +7,7 @@
 
 #include "engine/error.hpp"
 #include "io/packing.hpp"
+#include "jobs/rebuild/row_numbers.hpp"
 #include "partition/shuffle.hpp"
 
 namespace ligature {
@@ -26,6 +27,20 @@ struct StoredDraft {
   std::uint16_t unused = 0;
 };
 static_assert(sizeof(StoredDraft) == 64);
+
+// The rows of each block as they were before some were dropped.  dropped: their places among all of then; ascending.
+std::vector<FileRows> rows_before(const RowStore& rows, std::span<const std::uint32_t> dropped) {
+  std::vector<FileRows> blocks;
+  auto next = dropped.begin();
+  std::uint64_t end = 0;
+  for (const StoredBlock& block : rows.blocks()) {
+    std::uint64_t count = block.rows;
+    end += count;
+    for (; next != dropped.end() && *next < end; ++next, ++count) ++end;
+    blocks.push_back({block.file, count});
+  }
+  return blocks;
+}
 
 // What is left of an identity once the rows of objectors are dropped.
 struct RowsLeft {
@@ -196,10 +211,9 @@ bool restore_pairs(Checkpoints& checkpoints, std::string_view stage, const Ident
   return true;
 }
 
-void save_clusters(const Communicator& comm, const Checkpoints& checkpoints, const Identities& identities,
-                   const ObjectorSearch& search, const PersonDrafts& drafts, const Manifest& manifest) {
-  const std::uint64_t rows_then = identities.local_of_row.size() + search.dropped_rows().size();
-  const std::uint64_t first_row = comm.exclusive_sum(rows_then);
+void save_clusters(const Communicator& comm, const Checkpoints& checkpoints, const RowStore& rows,
+                   const Identities& identities, const ObjectorSearch& search, const PersonDrafts& drafts,
+                   const Manifest& manifest) {
   const auto writer = checkpoints.begin("clusters");
   if (writer) {
     save_drafts(drafts, writer->file());
@@ -210,8 +224,10 @@ void save_clusters(const Communicator& comm, const Checkpoints& checkpoints, con
       std::vector<RowsLeft> left;
       for (const CountedIdentity& counted : identities.owned) left.push_back({counted.rows, counted.datasets});
       writer->add_items(kRowsLeft, std::span(left));
+      // By what they are called before any of them is dropped.
+      const RowNumbers numbers(comm, rows_before(rows, search.dropped_rows()));
       std::vector<std::uint64_t> dropped;
-      for (const std::uint32_t row : search.dropped_rows()) dropped.push_back(first_row + row);
+      for (const std::uint32_t row : search.dropped_rows()) dropped.push_back(numbers.number_of(row));
       writer->add_items(kDroppedRows, std::span(dropped));
     }
   }
@@ -244,18 +260,10 @@ bool restore_clusters(const Communicator& comm, Checkpoints& checkpoints, const 
     identities.owned[i].rows = left[i].rows;
     identities.owned[i].datasets = left[i].datasets;
   }
-  // Rows are in the order of the input, on whatever ranks.
-  std::vector<std::uint64_t> first_row{0};
-  for (const std::uint64_t count : comm.all_gather(rows.rows())) first_row.push_back(first_row.back() + count);
-  const auto rank_of = [&](std::uint64_t row) {
-    const auto next = std::upper_bound(first_row.begin(), first_row.end() - 1, row);
-    return static_cast<int>(next - first_row.begin()) - 1;
-  };
-  dropped = shuffle(comm, std::move(dropped), rank_of).items;
+  const RowNumbers numbers(comm, rows_before(rows, {}));
+  dropped = shuffle(comm, std::move(dropped), [&](std::uint64_t row) { return numbers.rank_of(row); }).items;
   std::vector<std::uint32_t> here;
-  for (const std::uint64_t row : dropped) {
-    here.push_back(static_cast<std::uint32_t>(row - first_row[static_cast<std::size_t>(comm.rank())]));
-  }
+  for (const std::uint64_t row : dropped) here.push_back(static_cast<std::uint32_t>(numbers.row_of(row)));
   std::sort(here.begin(), here.end());
   search.drop_again(comm, identities, std::move(here),
                     {account.consent.rows_by_linkage, account.consent.identities_dropped,

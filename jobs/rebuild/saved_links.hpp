@@ -37,8 +37,9 @@ void save_pairs(const Checkpoints& checkpoints, std::string_view stage, const Li
 bool restore_pairs(Checkpoints& checkpoints, std::string_view stage, const Identities& identities, Links& links,
                    Manifest& manifest);
 
-void save_clusters(const Communicator& comm, const Checkpoints& checkpoints, const Identities& identities,
-                   const ObjectorSearch& search, const PersonDrafts& drafts, const Manifest& manifest);
+void save_clusters(const Communicator& comm, const Checkpoints& checkpoints, const RowStore& rows,
+                   const Identities& identities, const ObjectorSearch& search, const PersonDrafts& drafts,
+                   const Manifest& manifest);
 // The rows of objectors are dropped from the store behind search, and from identities.
 bool restore_clusters(const Communicator& comm, Checkpoints& checkpoints, const RowStore& rows, Identities& identities,
                       ObjectorSearch& search, PersonDrafts& drafts, Manifest& manifest);

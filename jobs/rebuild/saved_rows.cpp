@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,30 +24,25 @@ constexpr const char* kStage = "rows";
 enum Kind : std::uint64_t { kBlock, kReports };
 constexpr std::uint64_t kMostShards = 16;
 
-// What the ranks after one need to know of its last file.
-struct FileEnd {
-  std::uint64_t lines = 0;  // of the last file, as far as it is here
-  std::uint32_t first_file = 0, last_file = 0;
-  std::uint64_t any = 0;
+// A rank's lines of a file.
+struct FileLines {
+  std::uint32_t file = 0;
+  std::uint32_t rank = 0;
+  std::uint64_t lines = 0;
 };
 
-// Collective.  Lines of this rank's first file that lie on earlier ranks.
-std::uint64_t lines_before_first_file(const Communicator& comm, const RowStore& rows) {
-  FileEnd mine;
-  for (const StoredBlock& block : rows.blocks()) {
-    if (mine.any == 0) mine.first_file = block.file;
-    if (block.file != mine.last_file) mine.lines = 0;
-    mine.any = 1;
-    mine.last_file = block.file;
-    mine.lines += block.lines;
+// Collective.
+LinesBefore lines_before(const Communicator& comm, const RowStore& rows) {
+  const auto rank = static_cast<std::uint32_t>(comm.rank());
+  std::map<std::uint32_t, std::uint64_t> lines_here;  // by file
+  for (const StoredBlock& block : rows.blocks()) lines_here[block.file] += block.lines;
+  std::vector<FileLines> mine;
+  for (const auto& [file, lines] : lines_here) mine.push_back({file, rank, lines});
+  LinesBefore before;
+  for (const FileLines& part : comm.all_gather(std::span<const FileLines>(mine))) {
+    if (part.rank < rank && lines_here.contains(part.file)) before[part.file] += part.lines;
   }
-  const std::vector<FileEnd> ends = comm.all_gather(std::span<const FileEnd>(&mine, 1));
-  std::uint64_t lines = 0;
-  for (int rank = 0; rank < comm.rank(); ++rank) {
-    const FileEnd& end = ends[static_cast<std::size_t>(rank)];
-    if (mine.any != 0 && end.any != 0 && end.last_file == mine.first_file) lines += end.lines;
-  }
-  return lines;
+  return before;
 }
 
 std::string shard_name(std::size_t shard) {
@@ -95,7 +91,7 @@ bool restore_rows(const Communicator& comm, Checkpoints& checkpoints, const Inpu
   if (!restored) return false;
   intake.files = std::move(account.file_reports);
   for (const InputFile& file : inputs.files) intake.bytes += file.bytes;
-  intake.lines_before_first_file = lines_before_first_file(comm, rows);
+  intake.lines_before = lines_before(comm, rows);
   return true;
 }
 
@@ -196,7 +192,7 @@ IntakeReport read_row_shards(const Communicator& comm, const Checkpoints& checkp
     made_again[*damaged] = true;
     make(*damaged);
   }
-  intake.lines_before_first_file = lines_before_first_file(comm, rows);
+  intake.lines_before = lines_before(comm, rows);
   return intake;
 }
 

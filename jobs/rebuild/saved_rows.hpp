@@ -1,6 +1,6 @@
 // The checkpoint 'rows': the blocks of rows as intake read them, written while it reads.
 //
-// Blocks are in the order of the input over all ranks, so that any number of ranks can take them up again in it.  With
+// Blocks of a file are in its order over all ranks, so that any number of ranks can take them up again in it.  With
 // shards it is 'rows-00' and on, each of some files that follow one another, written as soon as these are read: no rank
 // holds their rows until all are there, and then each takes its run of them.
 #pragma once

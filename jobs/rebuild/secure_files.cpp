@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "io/files.hpp"
+#include "io/share_reader.hpp"
 
 namespace ligature {
 
@@ -27,20 +28,20 @@ std::unique_ptr<SecureIndexWriter> write_row_index(const Communicator& comm, con
                                                    const Identities& identities, const Persons& persons) {
   auto index = std::make_unique<SecureIndexWriter>(job.secure, comm.rank());
   std::vector<IndexRow> batch;
-  rows.for_each_row_id(intake.lines_before_first_file, [&](std::uint64_t first, std::uint32_t dataset,
-                                                           std::span<const std::string_view> row_ids) {
-    // Where the rows of a batch lead to is fetched before the first is written: their cache misses overlap.
-    const std::span<const std::uint32_t> local = std::span(identities.local_of_row).subspan(first, row_ids.size());
-    for (const std::uint32_t place : local) {
-      __builtin_prefetch(&persons.of_local[place]);
-      __builtin_prefetch(&persons.id_of_local[place]);
-    }
-    batch.clear();
-    for (std::size_t i = 0; i < row_ids.size(); ++i) {
-      batch.push_back({dataset, row_ids[i], persons.of_local[local[i]], persons.id_of_local[local[i]]});
-    }
-    index->add(batch);
-  });
+  rows.for_each_row_id(
+      intake.lines_before, [&](std::uint64_t first, std::uint32_t dataset, std::span<const std::string_view> row_ids) {
+        // Where the rows of a batch lead to is fetched before the first is written: their cache misses overlap.
+        const std::span<const std::uint32_t> local = std::span(identities.local_of_row).subspan(first, row_ids.size());
+        for (const std::uint32_t place : local) {
+          __builtin_prefetch(&persons.of_local[place]);
+          __builtin_prefetch(&persons.id_of_local[place]);
+        }
+        batch.clear();
+        for (std::size_t i = 0; i < row_ids.size(); ++i) {
+          batch.push_back({dataset, row_ids[i], persons.of_local[local[i]], persons.id_of_local[local[i]]});
+        }
+        index->add(batch);
+      });
   index->close(comm);
   return index;
 }
@@ -80,21 +81,31 @@ std::unique_ptr<IdentityRecordWriter> write_identity_records(const Communicator&
 
 void write_quarantine(const Communicator& comm, const JobFile& job, const Inputs& inputs, const IntakeReport& intake,
                       RowStore& rows) {
-  write_lines(comm, job.secure / "quarantine.csv", "file,line,reason\n", [&](const auto& visit) {
-    rows.for_each_quarantined(intake.lines_before_first_file,
-                              [&](std::uint32_t file, std::uint64_t line, QuarantineReason reason) {
-                                visit(csv_field(inputs.files[file].path) + "," + std::to_string(line) + "," +
-                                      std::string(quarantine_reason_name(reason)) + "\n");
-                              });
-  });
+  std::vector<ForEachLine> parts;
+  for (const Range run : runs_of_one_dataset(inputs, {0, inputs.files.size()})) {
+    parts.emplace_back([&, run](const auto& visit) {
+      rows.for_each_quarantined(intake.lines_before,
+                                [&](std::uint32_t file, std::uint64_t line, QuarantineReason reason) {
+                                  if (file < run.begin || file >= run.end) return;
+                                  visit(csv_field(inputs.files[file].path) + "," + std::to_string(line) + "," +
+                                        std::string(quarantine_reason_name(reason)) + "\n");
+                                });
+    });
+  }
+  write_lines(comm, job.secure / "quarantine.csv", "file,line,reason\n", parts);
 }
 
 void write_lines(const Communicator& comm, const std::filesystem::path& path, std::string_view header,
-                 const std::function<void(const std::function<void(const std::string&)>&)>& for_each_line) {
+                 const std::vector<ForEachLine>& parts) {
   // Every rank needs to know where its lines begin before it writes them.
-  std::uint64_t bytes = 0;
-  for_each_line([&](const std::string& line) { bytes += line.size(); });
-  std::uint64_t offset = header.size() + comm.exclusive_sum(bytes);
+  std::vector<std::uint64_t> begins;
+  std::uint64_t end = header.size();
+  for (const ForEachLine& for_each_line : parts) {
+    std::uint64_t bytes = 0;
+    for_each_line([&](const std::string& line) { bytes += line.size(); });
+    begins.push_back(end + comm.exclusive_sum(bytes));
+    end += comm.sum(bytes);
+  }
 
   const std::filesystem::path partial = path.string() + ".partial";
   if (comm.is_root()) File::create(partial, 0600).write_at(0, std::as_bytes(std::span(header)));
@@ -102,17 +113,19 @@ void write_lines(const Communicator& comm, const std::filesystem::path& path, st
   {
     constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
     const File file = File::open_update(partial);
-    std::string piece;
-    const auto write_piece = [&] {
-      file.write_at(offset, std::as_bytes(std::span(piece)));
-      offset += piece.size();
-      piece.clear();
-    };
-    for_each_line([&](const std::string& line) {
-      piece += line;
-      if (piece.size() >= kPieceBytes) write_piece();
-    });
-    write_piece();
+    for (std::size_t p = 0; p < parts.size(); ++p) {
+      std::string piece;
+      const auto write_piece = [&] {
+        file.write_at(begins[p], std::as_bytes(std::span(piece)));
+        begins[p] += piece.size();
+        piece.clear();
+      };
+      parts[p]([&](const std::string& line) {
+        piece += line;
+        if (piece.size() >= kPieceBytes) write_piece();
+      });
+      write_piece();
+    }
     file.sync();
   }
   comm.barrier();

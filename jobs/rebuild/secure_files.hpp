@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/evidence.hpp"
 #include "io/identity_records.hpp"
@@ -32,10 +33,13 @@ std::unique_ptr<IdentityRecordWriter> write_identity_records(const Communicator&
                                                              std::span<const Evidence> evidence,
                                                              const Persons& persons);
 
-// Collective.  Writes a text file of all ranks' lines, in rank order, with mode 0600.  for_each_line(visit) calls
-// visit(line) for each line of this rank, the same lines each time: it is called twice, so that none is held.
+// Calls visit(line) for each line of this rank, the same lines each time.
+using ForEachLine = std::function<void(const std::function<void(const std::string&)>& visit)>;
+
+// Collective.  Writes a text file with mode 0600: part by part all ranks' lines, in rank order.  parts: as many on
+// every rank.  Each is called twice, so that no line is held.
 void write_lines(const Communicator& comm, const std::filesystem::path& path, std::string_view header,
-                 const std::function<void(const std::function<void(const std::string&)>&)>& for_each_line);
+                 const std::vector<ForEachLine>& parts);
 
 // A field as RFC 4180 has it: quoted where the text has a quote, a comma or a line end.
 std::string csv_field(std::string_view text);
