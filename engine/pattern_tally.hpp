@@ -27,6 +27,15 @@ class PatternTally {
     for (; i < count; ++i) tables_[0][patterns[i]] += factor * weights[i];
   }
 
+  // Counts each of patterns[0, count) once.
+  void add(const Pattern* patterns, std::size_t count) noexcept {
+    std::size_t i = 0;
+    for (; i + kTables <= count; i += kTables) {
+      for (std::size_t t = 0; t < kTables; ++t) ++tables_[t][patterns[i + t]];
+    }
+    for (; i < count; ++i) ++tables_[0][patterns[i]];
+  }
+
   [[nodiscard]] PatternCounts counts() const noexcept {
     PatternCounts sums{};
     for (const PatternCounts& table : tables_) {

@@ -23,8 +23,18 @@ constexpr double kSmoothing = 2;
 // Postcodes by their number of residents in quarters of a bit; most is 2^32 of them.
 constexpr std::size_t kCrowds = 4 * 32;
 
-std::size_t crowd_of(std::uint64_t residents) noexcept {
+std::size_t crowd_by_logarithm(std::uint64_t residents) noexcept {
   return std::min<std::size_t>(kCrowds - 1, static_cast<std::size_t>(std::lround(4 * std::log2(residents))));
+}
+
+// REQUIRES: residents > 0.  Most postcodes have few, for which it is looked up.
+std::size_t crowd_of(std::uint64_t residents) noexcept {
+  static const std::array<std::uint8_t, 256> few = [] {
+    std::array<std::uint8_t, 256> crowds{};
+    for (std::size_t n = 1; n < crowds.size(); ++n) crowds[n] = static_cast<std::uint8_t>(crowd_by_logarithm(n));
+    return crowds;
+  }();
+  return residents < few.size() ? few[residents] : crowd_by_logarithm(residents);
 }
 
 // An identity at its postcode.
@@ -71,12 +81,17 @@ bool is_known(const Resident& resident) noexcept {
          resident.gender() == static_cast<std::size_t>(Gender::female);
 }
 
+// Whether it is a person with a number in use and a gender.
+bool is_in_use(const Resident& person) noexcept {
+  return !person.is_thin() && is_known(person);
+}
+
 // Persons of one postcode and one date of birth.  Returns how many have a number in use and a gender.
 std::uint64_t count_alike(std::span<const Resident> persons, std::size_t crowd, CrowdCounts& counts) {
   std::uint64_t females = 0, males = 0, thin = 0;
   for (const Resident& person : persons) {
     thin += person.is_thin();
-    if (person.is_thin() || !is_known(person)) continue;
+    if (!is_in_use(person)) continue;
     ++(person.gender() == static_cast<std::size_t>(Gender::female) ? females : males);
   }
   counts.same_birth_same_gender[crowd] += pairs_of(females) + pairs_of(males);
@@ -121,10 +136,16 @@ void find_twins(std::span<const Resident> residents, std::vector<TwinPair>& twin
   }
 }
 
+// Working memory of count_residents.
+struct BirthRuns {
+  std::vector<std::uint64_t> order;  // date of birth, then place among the residents
+  std::vector<Resident> alike;
+};
+
 // The residents of one postcode.
-PostcodeCount count_residents(std::span<const Resident> residents, CrowdCounts& counts, std::vector<Resident>& known) {
+PostcodeCount count_residents(std::span<const Resident> residents, CrowdCounts& counts, BirthRuns& runs) {
   std::uint64_t numbers = 0, without = 0;
-  known.clear();
+  runs.order.clear();
   for (std::size_t i = 0; i < residents.size(); ++i) {
     const Resident& resident = residents[i];
     if (resident.number == 0) {
@@ -138,20 +159,24 @@ PostcodeCount count_residents(std::span<const Resident> residents, CrowdCounts& 
       counts.neighbours[1] += residents[i - 1].birth() == resident.birth();
     }
     ++numbers;
-    if (resident.birth() != kMissingDay) known.push_back(resident);
+    if (resident.birth() != kMissingDay) runs.order.push_back(std::uint64_t{resident.birth()} << 48 | i);
   }
   const std::size_t crowd = crowd_of(numbers + without);
   counts.numbers[crowd] += numbers;
   counts.pairs[crowd] += pairs_of(numbers);
-  std::sort(known.begin(), known.end(), [](const Resident& a, const Resident& b) {
-    return a.birth() != b.birth() ? a.birth() < b.birth() : a.number < b.number;
-  });
+  std::sort(runs.order.begin(), runs.order.end());  // of one date they stay in the order of numbers
+  const auto at = [&](std::uint64_t of) -> const Resident& { return residents[of & 0xFFFFFFFFFFFF]; };
   std::uint64_t in_use = 0;
-  for (auto run = known.begin(); run != known.end();) {
+  for (auto run = runs.order.begin(); run != runs.order.end();) {
     const auto end =
-        std::find_if(run, known.end(), [&](const Resident& other) { return other.birth() != run->birth(); });
-    const std::uint64_t in_use_here = count_alike(std::span(run, end), crowd, counts);
-    in_use += in_use_here;
+        std::find_if(run + 1, runs.order.end(), [&](std::uint64_t other) { return other >> 48 != *run >> 48; });
+    if (end - run == 1) {
+      in_use += std::uint64_t{is_in_use(at(*run))};
+    } else {
+      runs.alike.clear();
+      for (auto of = run; of != end; ++of) runs.alike.push_back(at(*of));
+      in_use += count_alike(runs.alike, crowd, counts);
+    }
     run = end;
   }
   counts.pairs_known[crowd] += pairs_of(in_use);
@@ -189,10 +214,10 @@ std::vector<PostcodeCount> count_postcodes(const Communicator& comm, const Ident
     postcodes.resize(before + groups.size());
     PerThread<CrowdCounts> counts;
     for_blocks(groups.size(), 256, [&](std::size_t begin, std::size_t end) {
-      std::vector<Resident> known;
+      BirthRuns runs;
       for (std::size_t g = begin; g < end; ++g) {
         const auto here = std::span(residents).subspan(groups[g].begin, groups[g].size());
-        postcodes[before + g] = count_residents(here, counts.local(), known);
+        postcodes[before + g] = count_residents(here, counts.local(), runs);
         find_twins(here, counts.local().twins);
       }
     });

@@ -6,6 +6,7 @@
 
 #include "engine/pair_kernel.hpp"
 #include "engine/parallel.hpp"
+#include "engine/pattern_tally.hpp"
 #include "partition/shuffle.hpp"
 
 namespace ligature {
@@ -16,11 +17,6 @@ namespace {
 struct Sent {
   Identity identity;
   std::uint64_t rank = 0;
-};
-
-struct LevelCounts {
-  std::array<std::uint64_t, kBirthLevels> birth{};
-  std::array<std::uint64_t, kPostcodeLevels> postcode{};
 };
 
 // In order of content, on every rank.
@@ -59,24 +55,24 @@ void NumberSample::add(const NumberRound& round) {
 void NumberSample::count_different_persons(const Communicator& comm, FileFrequencies& file) const {
   IdentityColumns columns;
   columns.assign(of_all_ranks(comm, sampled_));
-  PerThread<LevelCounts> counts;
+  PerThread<PatternTally> counts;
   const auto ranks = static_cast<std::size_t>(comm.size()), rank = static_cast<std::size_t>(comm.rank());
   for_blocks(columns.size(), 64, [&](std::size_t begin, std::size_t end) {
-    LevelCounts& mine = counts.local();
+    PatternTally& mine = counts.local();
     std::vector<Pattern> patterns((columns.size() + 31) / 16 * 16);
     for (std::size_t query = begin; query < end; ++query) {
       if (query % ranks != rank || query + 1 == columns.size()) continue;
       compare_one_to_many(columns, query, columns, query + 1, columns.size(), patterns.data());
-      for (std::size_t i = 0; i + query + 1 < columns.size(); ++i) {
-        const Levels levels = levels_of(patterns[i]);
-        ++mine.birth[static_cast<std::size_t>(levels.birth)];
-        ++mine.postcode[static_cast<std::size_t>(levels.postcode)];
-      }
+      mine.add(patterns.data(), columns.size() - query - 1);
     }
   });
-  counts.for_each([&](const LevelCounts& mine) {
-    for (std::size_t l = 0; l < kBirthLevels; ++l) file.sampled_birth[l] += mine.birth[l];
-    for (std::size_t l = 0; l < kPostcodeLevels; ++l) file.sampled_postcode[l] += mine.postcode[l];
+  counts.for_each([&](const PatternTally& mine) {
+    const PatternCounts found = mine.counts();
+    for (std::size_t pattern = 0; pattern < kPatterns; ++pattern) {
+      const Levels levels = levels_of(static_cast<Pattern>(pattern));
+      file.sampled_birth[static_cast<std::size_t>(levels.birth)] += found[pattern];
+      file.sampled_postcode[static_cast<std::size_t>(levels.postcode)] += found[pattern];
+    }
   });
   comm.sum(file.sampled_birth);
   comm.sum(file.sampled_postcode);

@@ -145,7 +145,9 @@ void count_records(std::span<const NumberItem> members, const Survey& survey,
     return rows > 1;
   };
   for (std::size_t i = 0; i < members.size(); ++i) {
-    counts.patterns[compare(identities[i], identities[i])] += pairs_of(records(i));
+    if (const std::uint64_t alike = pairs_of(records(i)); alike != 0) {
+      counts.patterns[compare(identities[i], identities[i])] += alike;
+    }
     for (std::size_t j = i + 1; j < members.size(); ++j) {
       const Pattern pattern = compare(identities[i], identities[j]);
       const std::uint64_t pairs = records(i) * records(j);
