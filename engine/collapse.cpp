@@ -80,54 +80,85 @@ class EntryPool {
 class Bucket {
  public:
   [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
-  [[nodiscard]] CountedIdentity& operator[](std::uint32_t i) const noexcept {
-    return pieces_[i / EntryPool::kPieceEntries][i % EntryPool::kPieceEntries];
+  // Copies them out.
+  void take_out(CountedIdentity* to) const {
+    for_each_piece(size_, [&](std::size_t piece, std::size_t count) { to = std::copy_n(pieces_[piece], count, to); });
   }
-  void push_back(const CountedIdentity& entry, EntryPool& pool) {
-    if (size_ == pieces_.size() * EntryPool::kPieceEntries) pieces_.push_back(pool.take_piece());
-    ++size_;
-    (*this)[size_ - 1] = entry;
+  // Copies them back, and those that came after them.
+  void put_back(std::span<const CountedIdentity> entries, EntryPool& pool) {
+    size_ = static_cast<std::uint32_t>(entries.size());
+    const std::size_t pieces = (entries.size() + EntryPool::kPieceEntries - 1) / EntryPool::kPieceEntries;
+    while (pieces_.size() < pieces) pieces_.push_back(pool.take_piece());
+    const CountedIdentity* from = entries.data();
+    for_each_piece(size_, [&](std::size_t piece, std::size_t count) {
+      std::copy_n(from, count, pieces_[piece]);
+      from += count;
+    });
   }
 
  private:
+  template <typename Visit>
+  static void for_each_piece(std::size_t entries, const Visit& visit) {
+    for (std::size_t piece = 0; entries != 0; ++piece) {
+      const std::size_t count = std::min(entries, EntryPool::kPieceEntries);
+      visit(piece, count);
+      entries -= count;
+    }
+  }
   std::vector<CountedIdentity*> pieces_;
   std::uint32_t size_ = 0;
 };
 
-// Finds identities in a bucket, by open addressing.
+// Finds identities in a bucket, by open addressing.  While rows are added its entries lie in one piece, and what leads
+// to them in registers.
 class BucketTable {
  public:
-  // rows: of those that will be added, about.
+  // rows: of those that will be added, at most.
   void start(const Bucket& bucket, std::size_t rows) {
-    const std::size_t slots = std::bit_ceil((bucket.size() + rows) * 2);
+    const std::size_t most = bucket.size() + rows, slots = std::bit_ceil(most + most / 4 + 1);  // one stays empty
+    if (entries_.size() < most) entries_.resize(most);
+    size_ = bucket.size();
+    bucket.take_out(entries_.data());
     slots_.assign(slots, kEmpty);
-    shift_ = slots <= 1 ? 63 : 64 - static_cast<unsigned>(std::bit_width(slots - 1));
-    for (std::uint32_t i = 0; i < bucket.size(); ++i) {
-      std::size_t slot = slot_of(bucket[i].identity);
+    shift_ = 64 - static_cast<unsigned>(std::bit_width(slots - 1));
+    for (std::uint32_t i = 0; i < size_; ++i) {
+      std::size_t slot = slot_of(entries_[i].identity);
       while (slots_[slot] != kEmpty) slot = (slot + 1) & (slots - 1);
       slots_[slot] = i;
     }
   }
 
   // rows: with the places of their providers.  index: of each row's identity among the bucket's.
-  void add(std::span<const Identity> rows, std::uint32_t dataset, Bucket& bucket, EntryPool& pool,
-           std::uint32_t* index) {
+  void add(std::span<const Identity> rows, std::uint32_t dataset, std::uint32_t* index) {
     const std::size_t mask = slots_.size() - 1;
+    std::uint32_t* const slots = slots_.data();
+    CountedIdentity* const entries = entries_.data();
+    const std::uint32_t datasets = 1U << dataset;
+    std::uint32_t size = size_;
     for (const Identity& with_place : rows) {
       const Identity row{with_place.first, with_place.second & ~kPlaceBits};
-      std::size_t slot = slot_of(row);
-      while (slots_[slot] != kEmpty && bucket[slots_[slot]].identity != row) slot = (slot + 1) & mask;
-      if (slots_[slot] == kEmpty) {
-        slots_[slot] = bucket.size();
-        bucket.push_back({row, 0, 0, 0}, pool);
+      const ProviderSet providers = provider_set(with_place.second & kPlaceBits);
+      for (std::size_t slot = slot_of(row);; slot = (slot + 1) & mask) {
+        const std::uint32_t i = slots[slot];
+        if (i == kEmpty) {
+          entries[size] = {row, 1, datasets, providers};
+          *index++ = slots[slot] = size++;
+          break;
+        }
+        CountedIdentity& entry = entries[i];
+        if (((entry.identity.first ^ row.first) | (entry.identity.second ^ row.second)) == 0) {
+          ++entry.rows;
+          entry.datasets |= datasets;
+          entry.providers |= providers;
+          *index++ = i;
+          break;
+        }
       }
-      CountedIdentity& entry = bucket[slots_[slot]];
-      ++entry.rows;
-      entry.datasets |= 1U << dataset;
-      entry.providers |= provider_set(with_place.second & kPlaceBits);
-      *index++ = slots_[slot];
     }
+    size_ = size;
   }
+
+  [[nodiscard]] std::span<const CountedIdentity> entries() const noexcept { return {entries_.data(), size_}; }
 
  private:
   // Cheaper than the linkage key, whose top bits are the same in all of the bucket anyway (Fibonacci hashing; Knuth,
@@ -139,6 +170,8 @@ class BucketTable {
 
   static constexpr std::uint32_t kEmpty = std::numeric_limits<std::uint32_t>::max();
   std::vector<std::uint32_t> slots_;
+  std::vector<CountedIdentity> entries_;  // may be longer than what is in use
+  std::uint32_t size_ = 0;
   unsigned shift_ = 63;
 };
 
@@ -229,8 +262,9 @@ void Collapser::add(std::span<const IdentityRun> runs, std::span<std::uint32_t> 
     table.start(bucket, start[k + 1] - start[k]);
     for (std::size_t t = 0; t < tasks.size(); ++t) {
       const std::uint64_t begin = start[k] + places[t][k], end = start[k] + places[t + 1][k];
-      table.add({sorted.get() + begin, end - begin}, tasks[t].dataset, bucket, state.pool, index.get() + begin);
+      table.add({sorted.get() + begin, end - begin}, tasks[t].dataset, index.get() + begin);
     }
+    bucket.put_back(table.entries(), state.pool);
     if (bucket.size() > std::uint32_t{1} << state.place_bits()) full = true;
   });
   if (full) throw Error("one rank has read about 2^32 different identities: run the job on more ranks");
@@ -260,7 +294,7 @@ std::vector<CountedIdentity> Collapser::finish(std::span<const CountedIdentity> 
   state.first.assign(start.begin(), start.end() - 1);
   for_blocks(state.buckets.size(), 64, [&](std::size_t begin, std::size_t end) {
     for (std::size_t k = begin; k < end; ++k) {
-      for (std::uint32_t i = 0; i < state.buckets[k].size(); ++i) different[start[k] + i] = state.buckets[k][i];
+      state.buckets[k].take_out(different.data() + start[k]);
     }
   });
   std::vector<std::uint32_t> next(state.buckets.size());
