@@ -123,6 +123,13 @@ TEST_F(Moves, record_without_a_number_follows_its_household) {
   EXPECT_FALSE(without.together("gp7-9", "ip7-9"));
 }
 
+TEST_F(Moves, record_with_the_number_of_somebody_else_follows_its_household) {
+  rows_["ip"] += "wrong," + number(10 * 50) + "," + birthday(7, 9) + "," + new_home(7) + ",2,P\n";
+  const Outcome outcome = rebuilt(world_);
+  EXPECT_TRUE(outcome.together("gp7-9", "wrong"));
+  EXPECT_FALSE(outcome.together("gp50-0", "wrong"));
+}
+
 TEST_F(Moves, nobody_follows_a_household_that_is_not_his) {
   add("ip", 7, 9, false, new_home(11));
   const Outcome outcome = rebuilt(world_);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -12,8 +13,10 @@
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
+#include "jobs/rebuild/companions.hpp"
 #include "jobs/rebuild/rounds.hpp"
 #include "jobs/rebuild/survey.hpp"
+#include "partition/key_filter.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
 #include "partition/tiles.hpp"
@@ -24,52 +27,6 @@ namespace {
 
 // Among more people of one birthday at one postcode nobody leads.
 constexpr std::size_t kMostAlike = 16;
-
-// A postcode that a number has been seen at, as it travels: 24 bytes.
-struct Address {
-  std::uint64_t key = 0;   // linkage key of the number
-  std::uint64_t seen = 0;  // the postcode (34 bits), the records (16), the postcode's rarity (8)
-  ProviderSet providers = 0;
-  Address() = default;
-  Address(std::uint64_t number_key, std::uint64_t postcode, std::uint64_t records, Rarity rarity,
-          ProviderSet by) noexcept
-      : key(number_key), seen(postcode << 24 | records << 8 | rarity), providers(by) {}
-  [[nodiscard]] std::uint64_t postcode() const noexcept { return seen >> 24; }
-  [[nodiscard]] std::uint32_t records() const noexcept { return seen >> 8 & 0xFFFF; }
-  [[nodiscard]] Rarity rarity() const noexcept { return seen & 0xFF; }
-};
-
-// All records of a number at one postcode.
-struct Stay {
-  std::uint64_t postcode = 0;
-  std::uint64_t records = 0;
-  ProviderSet providers = 0;
-  Rarity rarity = 0;
-};
-
-// One number's move between two postcodes, as it is told to the first.
-struct Move {
-  std::uint64_t from = 0, to = 0;
-  std::uint64_t number_key = 0;
-  ProviderSet providers = 0;  // of the number at from
-  std::uint8_t others = 0;    // postcodes of the number but from
-  std::uint8_t alone = 0;     // the number has one record at from
-  std::uint8_t rarity = 0;    // of to
-};
-
-// A companion of a postcode.
-struct Companion {
-  std::uint64_t postcode = 0, to = 0;
-  ProviderSet providers = 0;  // that have recorded one of these at the postcode
-  std::uint32_t numbers = 0;  // that have been at both
-  std::uint32_t rarity = 0;   // of to
-};
-
-// A number with several postcodes.
-struct Mover {
-  std::uint64_t number_key = 0;
-  std::uint64_t postcodes = 0;
-};
 
 // A record without a number asks at a companion of its postcode.
 struct Question {
@@ -96,118 +53,6 @@ struct Answer {
 
 std::uint64_t home_key(DayNumber birth, std::uint64_t postcode) noexcept {
   return linkage_key(std::uint64_t{birth} << 34 | postcode);
-}
-
-struct Addresses {
-  std::vector<Move> moves;
-  std::vector<Mover> movers;
-};
-
-// The addresses of one number: how many it has counts for the file, and each move is told to both its ends.
-void tell_moves(std::span<const Address> addresses, std::vector<Stay>& stays, MoveCounts& counts, Addresses& result) {
-  stays.clear();
-  std::uint64_t records = 0, with_provider = 0;
-  for (const Address& address : addresses) {
-    records += address.records();
-    with_provider += address.providers == 0 ? 0 : address.records();
-    if (!stays.empty() && stays.back().postcode == address.postcode()) {
-      stays.back().records += address.records();
-      stays.back().providers |= address.providers;
-    } else {
-      stays.push_back({address.postcode(), address.records(), address.providers, address.rarity()});
-    }
-  }
-  const std::uint64_t postcodes = stays.size();
-  ++counts.persons[address_class(postcodes)];
-  if (records > 1) {
-    counts.held_out[0].records += records - with_provider;
-    counts.held_out[1].records += with_provider;
-  }
-  if (postcodes < 2) return;
-  const std::uint64_t key = addresses.front().key;
-  result.movers.push_back({key, postcodes});
-  if (postcodes > kMostAddresses) return;
-  for (const Stay& from : stays) {
-    for (const Stay& to : stays) {
-      if (from.postcode == to.postcode) continue;
-      result.moves.push_back({from.postcode, to.postcode, key, from.providers, static_cast<std::uint8_t>(postcodes - 1),
-                              static_cast<std::uint8_t>(from.records == 1), to.rarity});
-    }
-  }
-}
-
-// Collective.  The moves of the numbers that this rank has met, and the numbers, in the order of their keys.
-Addresses find_moves(const Communicator& comm, const Identities& identities, std::span<const Evidence> evidence,
-                     bool with_providers, MoveCounts& counts) {
-  Addresses result;
-  const bool one_dataset = is_one_dataset(comm, identities);
-  const std::uint64_t rounds = rounds_for<Address>(comm, identities);
-  RoundSieve sieve;
-  for (std::uint64_t round = 0; round < rounds; ++round) {
-    const RawVector<Address> addresses = bring_together<Address>(
-        comm, identities, round, rounds, sieve,
-        [&](std::uint64_t i, const auto& add) {
-          const CountedIdentity& counted = identities.owned[i];
-          if (counted.identity.nhs_status() == NhsStatus::one_time || is_suppressed(counted)) return;
-          const Identity identity = weighed(counted.identity, evidence[i]);
-          if (!identity.has_valid_nhs() || identity.postcode() == 0) return;
-          const std::uint64_t key = linkage_key(identity.nhs());
-          add(key, [&] {
-            return Address(key, identity.postcode(), records_of(counted, one_dataset), postcode_rarity(identity),
-                           with_providers ? counted.providers : 0);
-          });
-        },
-        [](const Address& a, const Address& b) { return a.seen < b.seen; });
-    std::vector<Stay> stays;
-    for (std::size_t begin = 0, end = 0; begin < addresses.size(); begin = end) {
-      for (end = begin + 1; end < addresses.size() && addresses[end].key == addresses[begin].key;) ++end;
-      tell_moves(std::span(addresses).subspan(begin, end - begin), stays, counts, result);
-    }
-  }
-  // Each round has its numbers in order.
-  if (rounds > 1) {
-    sort_by_key(result.movers, [](const Mover& mover) { return mover.number_key; });
-  }
-  return result;
-}
-
-// Collective.  The companions of the postcodes that this rank owns, in order; counts the records held out.
-std::vector<Companion> find_companions(const Communicator& comm, std::vector<Move>&& told, MoveCounts& counts) {
-  const ShardMap shard_map(comm.size());
-  std::vector<Move> moves = shuffle(comm, std::move(told), [&](const Move& move) {
-                              return shard_map.owner(shard_of(linkage_key(move.from)));
-                            }).items;
-  sort_by_key(
-      moves, [](const Move& move) { return move.from; },
-      [](const Move& a, const Move& b) { return std::tie(a.to, a.number_key) < std::tie(b.to, b.number_key); });
-  std::vector<Companion> companions;
-  for (std::size_t begin = 0, end = 0; begin < moves.size(); begin = end) {
-    for (end = begin; end < moves.size() && moves[end].from == moves[begin].from;) ++end;
-    const std::span<Move> here = std::span(moves).subspan(begin, end - begin);
-    for (std::size_t of_pair = 0, next = 0; of_pair < here.size(); of_pair = next) {
-      for (next = of_pair; next < here.size() && here[next].to == here[of_pair].to;) ++next;
-      const auto numbers = static_cast<std::uint32_t>(next - of_pair);
-      ProviderSet by_one = 0, by_two = 0;  // that know one of them at the postcode, and two
-      for (const Move& move : here.subspan(of_pair, numbers)) {
-        by_two |= by_one & move.providers;
-        by_one |= move.providers;
-      }
-      companions.push_back({here[of_pair].from, here[of_pair].to, by_one, numbers, here[of_pair].rarity});
-      for (Move& move : here.subspan(of_pair, numbers)) {
-        move.to = company_class(numbers - 1, (move.providers & by_two) != 0);
-      }
-    }
-    // Each number's best company, itself left out.
-    std::sort(here.begin(), here.end(),
-              [](const Move& a, const Move& b) { return std::tie(a.number_key, b.to) < std::tie(b.number_key, a.to); });
-    for (std::size_t m = 0; m < here.size(); ++m) {
-      const bool is_first = m == 0 || here[m - 1].number_key != here[m].number_key;
-      if (!is_first || here[m].alone == 0) continue;
-      HeldOutCounts& of = counts.held_out[here[m].providers == 0 ? 0 : 1];
-      ++of.alone[address_class(here[m].others)][here[m].to];
-    }
-  }
-  return companions;
 }
 
 std::size_t company_of(const Companion& companion, ProviderSet providers) noexcept {
@@ -252,50 +97,82 @@ void ask_companions(std::span<const Seeker> seekers, std::span<const Companion> 
   }
 }
 
-// Collective.  One round of the people, and of the records without a number, by date of birth and postcode.
+// The home of a record as it counts: its linkage key; nullopt where its date of birth or postcode is not known.
+std::optional<std::uint64_t> home_of(const Identity& identity) noexcept {
+  if (identity.date_of_birth() == kMissingDay || identity.postcode() == 0) return std::nullopt;
+  return home_key(identity.date_of_birth(), identity.postcode());
+}
+
+// Collective.  The homes at which a record without a number looks for its person.
+KeyFilter homes_of_seekers(const Communicator& comm, const Identities& identities, std::span<const Evidence> evidence) {
+  constexpr std::size_t kIdentitiesPerTask = std::size_t{1} << 14;
+  PerThread<std::vector<std::uint64_t>> homes;
+  for_blocks(identities.owned.size(), kIdentitiesPerTask, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      const Identity& plain = identities.owned[i].identity;
+      if (plain.nhs_status() == NhsStatus::one_time) continue;
+      const Identity identity = weighed(plain, evidence[i]);
+      if (identity.has_valid_nhs()) continue;
+      if (const auto home = home_of(identity)) homes.local().push_back(*home);
+    }
+  });
+  std::uint64_t count = 0;
+  homes.for_each([&](const std::vector<std::uint64_t>& some) { count += some.size(); });
+  return {comm, count, [&](const auto& add) {
+            homes.for_each([&](const std::vector<std::uint64_t>& some) {
+              for (const std::uint64_t home : some) add(home);
+            });
+          }};
+}
+
+// Collective.  One round of the people, and of the records without a number if they shall be, by date of birth and
+// postcode: of those whose home somebody asks for.
 RawVector<PassItem> bring_home(const Communicator& comm, const Identities& identities,
-                               std::span<const Evidence> evidence, std::uint64_t round, std::uint64_t rounds,
-                               RoundSieve& sieve, bool with_seekers) {
+                               std::span<const Evidence> evidence, const KeyFilter& asked, std::uint64_t round,
+                               std::uint64_t rounds, RoundSieve& sieve, bool with_seekers) {
   return bring_together<PassItem>(comm, identities, round, rounds, sieve, [&](std::uint64_t i, const auto& add) {
     const Identity& plain = identities.owned[i].identity;
     if (plain.nhs_status() == NhsStatus::one_time) return;
     const Identity identity = weighed(plain, evidence[i]);
-    if (identity.date_of_birth() == kMissingDay || identity.postcode() == 0) return;
     if (!identity.has_valid_nhs() && !with_seekers) return;
-    const std::uint64_t key = home_key(identity.date_of_birth(), identity.postcode());
-    add(key, [&] { return PassItem{identity, identities.first_id + i, key}; });
+    const std::optional<std::uint64_t> home = home_of(identity);
+    if (!home || !asked.may_have(*home)) return;
+    add(*home, [&] { return PassItem{identity, identities.first_id + i, *home}; });
   });
 }
 
-// Leaves the people of a round; those who found nobody of their birthday at their own postcode, and so look elsewhere,
-// are added to homeless.  Returns how many looked.
-std::uint64_t part_homeless(RawVector<PassItem>& items, const LinkageModel& model, std::vector<PassItem>& homeless) {
-  std::uint64_t seekers = 0;
-  std::vector<PassItem> looking;
-  std::size_t kept = 0;
-  for (std::size_t begin = 0, end = 0; begin < items.size(); begin = end) {
-    const std::uint64_t key = items[begin].key;
-    const std::size_t first = kept;
-    looking.clear();
-    for (end = begin; end < items.size() && items[end].key == key; ++end) {
-      if (items[end].identity.has_valid_nhs()) {
-        items[kept++] = items[end];
-      } else {
-        looking.push_back(items[end]);
-      }
-    }
-    seekers += looking.size();
-    const auto people = std::span<const PassItem>(items).subspan(first, kept - first);
-    for (const PassItem& seeker : looking) {
-      const bool is_home = std::any_of(people.begin(), people.end(), [&](const PassItem& person) {
-        const Pattern pattern = compare(seeker.identity, person.identity);
-        return model.weight(pattern, seeker.identity, person.identity) >= model.threshold();
-      });
-      if (!is_home) homeless.push_back({seeker.identity, seeker.id, seeker.identity.postcode()});
+// Those of one home who found nobody of their birthday there, and so look elsewhere, are added to homeless.  Returns
+// how many looked.  people, looking: working memory.
+std::uint64_t part_homeless(std::span<const PassItem> home, const LinkageModel& model, std::vector<PassItem>& people,
+                            std::vector<PassItem>& looking, std::vector<PassItem>& homeless) {
+  people.clear();
+  looking.clear();
+  for (const PassItem& item : home) (item.identity.has_valid_nhs() ? people : looking).push_back(item);
+  for (const PassItem& seeker : looking) {
+    const bool is_home = std::any_of(people.begin(), people.end(), [&](const PassItem& person) {
+      const Pattern pattern = compare(seeker.identity, person.identity);
+      return model.weight(pattern, seeker.identity, person.identity) >= model.threshold();
+    });
+    if (!is_home) homeless.push_back({seeker.identity, seeker.id, seeker.identity.postcode()});
+  }
+  return looking.size();
+}
+
+// Collective.  The records without a number who are not at home.  looking: how many looked.
+std::vector<PassItem> find_homeless(const Communicator& comm, const Identities& identities,
+                                    std::span<const Evidence> evidence, const LinkageModel& model,
+                                    std::uint64_t& looking) {
+  const KeyFilter asked = homes_of_seekers(comm, identities, evidence);
+  std::vector<PassItem> homeless, people, seekers;
+  RoundSieve sieve;
+  const std::uint64_t rounds = rounds_for<PassItem>(comm, identities);
+  for (std::uint64_t round = 0; round < rounds; ++round) {
+    const RawVector<PassItem> items = bring_home(comm, identities, evidence, asked, round, rounds, sieve, true);
+    for (const Range& home : groups_of(std::span<const PassItem>(items), 1)) {
+      looking += part_homeless(std::span(items).subspan(home.begin, home.size()), model, people, seekers, homeless);
     }
   }
-  items.resize(kept);
-  return seekers;
+  return homeless;
 }
 
 // The people of one birthday at one postcode, to those who ask for them.
@@ -382,8 +259,8 @@ PassResult link_moves(const Communicator& comm, const Identities& identities, st
                       const LinkageModel& model, bool with_providers, MoveCounts& counts, ModelParameters& parameters) {
   PassResult result;
   result.report.name = "moves";
-  Addresses addresses = find_moves(comm, identities, evidence, with_providers, counts);
-  const std::vector<Companion> companions = find_companions(comm, std::move(addresses.moves), counts);
+  const Company company = find_company(comm, identities, evidence, with_providers, counts);
+  const std::vector<Companion>& companions = company.companions;
   for (HeldOutCounts& of : counts.held_out) {
     of.records = comm.sum(of.records);
     for (auto& of_class : of.alone) comm.sum(of_class);
@@ -394,51 +271,49 @@ PassResult link_moves(const Communicator& comm, const Identities& identities, st
   if (!moves.is_learnt()) return result;
 
   // Who is at home does not ask: of twenty, one is not.
-  RawVector<PassItem> people;
-  std::vector<PassItem> homeless;
   std::uint64_t looking = 0;
-  const std::uint64_t home_rounds = rounds_for<PassItem>(comm, identities);
-  RoundSieve sieve;
-  for (std::uint64_t round = 0; round < home_rounds; ++round) {
-    people = bring_home(comm, identities, evidence, round, home_rounds, sieve, true);
-    looking += part_homeless(people, model, homeless);
-  }
+  std::vector<PassItem> homeless = find_homeless(comm, identities, evidence, model, looking);
   const std::vector<Seeker> seekers =
       bring_seekers(comm, identities, with_providers && moves.providers_tell(), std::move(homeless));
   const double average = model.parameters().postcode.back().u;
   std::uint64_t questions = 0;
   ask_companions(seekers, companions, moves, average, [&](const Question&) { ++questions; });
-  const std::uint64_t rounds = std::max(home_rounds, rounds_for<Question>(comm, identities, comm.sum(questions)));
+  const KeyFilter asked(comm, questions, [&](const auto& add) {
+    ask_companions(seekers, companions, moves, average, [&](const Question& question) { add(question.key); });
+  });
+  const std::uint64_t rounds =
+      std::max(rounds_for<PassItem>(comm, identities), rounds_for<Question>(comm, identities, comm.sum(questions)));
   const ShardMap shard_map(comm.size());
+  RoundSieve sieve;
   std::vector<Answer> answers;
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    if (rounds > 1) people = bring_home(comm, identities, evidence, round, rounds, sieve, false);
-    std::vector<Question> asked;
+    const RawVector<PassItem> people = bring_home(comm, identities, evidence, asked, round, rounds, sieve, false);
+    std::vector<Question> sent;
     ask_companions(seekers, companions, moves, average, [&](const Question& question) {
-      if (is_of_round(question.key, round, rounds)) asked.push_back(question);
+      if (is_of_round(question.key, round, rounds)) sent.push_back(question);
     });
-    std::vector<Question> here = shuffle(comm, std::move(asked), [&](const Question& question) {
+    std::vector<Question> here = shuffle(comm, std::move(sent), [&](const Question& question) {
                                    return shard_map.owner(shard_of(question.key));
                                  }).items;
     sort_by_key(
         here, [](const Question& question) { return question.key; },
         [](const Question& a, const Question& b) { return a.id < b.id; });
-    std::uint64_t homes = 0, largest = 0;
+    std::uint64_t homes = 0, largest = 0;  // of those asked for
     auto question = here.begin();
-    for (std::size_t begin = 0, end = 0; begin < people.size(); begin = end) {
-      const std::uint64_t key = people[begin].key;
-      for (end = begin; end < people.size() && people[end].key == key;) ++end;
-      ++homes;
-      largest = std::max<std::uint64_t>(largest, end - begin);
+    for (const Range& home : groups_of(std::span<const PassItem>(people), 1)) {
+      const std::uint64_t key = people[home.begin].key;
       while (question != here.end() && question->key < key) ++question;
       const auto first = question;
       while (question != here.end() && question->key == key) ++question;
-      answer(std::span(people).subspan(begin, end - begin), std::span(first, question), answers);
+      if (question == first) continue;
+      ++homes;
+      largest = std::max(largest, home.size());
+      answer(std::span(people).subspan(home.begin, home.size()), std::span(first, question), answers);
     }
     result.report.groups += comm.sum(homes);
     result.report.largest_group = std::max(result.report.largest_group, comm.max(largest));
   }
-  const std::vector<std::uint64_t> postcodes = postcodes_of(comm, answers, addresses.movers);
+  const std::vector<std::uint64_t> postcodes = postcodes_of(comm, answers, company.movers);
   Findings findings;
   for (std::size_t a = 0; a < answers.size(); ++a) weigh(answers[a], postcodes[a], model, moves, findings);
   for (const bool known : {false, true}) {

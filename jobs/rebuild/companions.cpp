@@ -1,0 +1,171 @@
+#include "jobs/rebuild/companions.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "engine/comparison.hpp"
+#include "engine/linkage_key.hpp"
+#include "engine/radix_sort.hpp"
+#include "jobs/rebuild/rounds.hpp"
+#include "jobs/rebuild/survey.hpp"
+#include "partition/shard_map.hpp"
+#include "partition/shuffle.hpp"
+
+namespace ligature {
+
+namespace {
+
+// A postcode that a number has been seen at, as it travels: 24 bytes.
+struct Address {
+  std::uint64_t key = 0;   // linkage key of the number
+  std::uint64_t seen = 0;  // the postcode (34 bits), the records (16), the postcode's rarity (8)
+  ProviderSet providers = 0;
+  Address() = default;
+  Address(std::uint64_t number_key, std::uint64_t postcode, std::uint64_t records, Rarity rarity,
+          ProviderSet by) noexcept
+      : key(number_key), seen(postcode << 24 | records << 8 | rarity), providers(by) {}
+  [[nodiscard]] std::uint64_t postcode() const noexcept { return seen >> 24; }
+  [[nodiscard]] std::uint32_t records() const noexcept { return seen >> 8 & 0xFFFF; }
+  [[nodiscard]] Rarity rarity() const noexcept { return seen & 0xFF; }
+};
+
+// All records of a number at one postcode.
+struct Stay {
+  std::uint64_t postcode = 0;
+  std::uint64_t records = 0;
+  ProviderSet providers = 0;
+  Rarity rarity = 0;
+};
+
+// One number's move between two postcodes, as it is told to the first.
+struct Move {
+  std::uint64_t from = 0, to = 0;
+  std::uint64_t number_key = 0;
+  ProviderSet providers = 0;  // of the number at from
+  std::uint8_t others = 0;    // postcodes of the number but from
+  std::uint8_t alone = 0;     // the number has one record at from
+  std::uint8_t rarity = 0;    // of to
+};
+
+struct Addresses {
+  std::vector<Move> moves;
+  std::vector<Mover> movers;
+};
+
+// The addresses of one number: how many it has counts for the file, and each move is told to both its ends.
+void tell_moves(std::span<const Address> addresses, std::vector<Stay>& stays, MoveCounts& counts, Addresses& result) {
+  stays.clear();
+  std::uint64_t records = 0, with_provider = 0;
+  for (const Address& address : addresses) {
+    records += address.records();
+    with_provider += address.providers == 0 ? 0 : address.records();
+    if (!stays.empty() && stays.back().postcode == address.postcode()) {
+      stays.back().records += address.records();
+      stays.back().providers |= address.providers;
+    } else {
+      stays.push_back({address.postcode(), address.records(), address.providers, address.rarity()});
+    }
+  }
+  const std::uint64_t postcodes = stays.size();
+  ++counts.persons[address_class(postcodes)];
+  if (records > 1) {
+    counts.held_out[0].records += records - with_provider;
+    counts.held_out[1].records += with_provider;
+  }
+  if (postcodes < 2) return;
+  const std::uint64_t key = addresses.front().key;
+  result.movers.push_back({key, postcodes});
+  if (postcodes > kMostAddresses) return;
+  for (const Stay& from : stays) {
+    for (const Stay& to : stays) {
+      if (from.postcode == to.postcode) continue;
+      result.moves.push_back({from.postcode, to.postcode, key, from.providers, static_cast<std::uint8_t>(postcodes - 1),
+                              static_cast<std::uint8_t>(from.records == 1), to.rarity});
+    }
+  }
+}
+
+// Collective.  The moves of the numbers that this rank has met, and the numbers, in the order of their keys.
+Addresses find_moves(const Communicator& comm, const Identities& identities, std::span<const Evidence> evidence,
+                     bool with_providers, MoveCounts& counts) {
+  Addresses result;
+  const bool one_dataset = is_one_dataset(comm, identities);
+  const std::uint64_t rounds = rounds_for<Address>(comm, identities);
+  RoundSieve sieve;
+  for (std::uint64_t round = 0; round < rounds; ++round) {
+    const RawVector<Address> addresses = bring_together<Address>(
+        comm, identities, round, rounds, sieve,
+        [&](std::uint64_t i, const auto& add) {
+          const CountedIdentity& counted = identities.owned[i];
+          if (counted.identity.nhs_status() == NhsStatus::one_time || is_suppressed(counted)) return;
+          const Identity identity = weighed(counted.identity, evidence[i]);
+          if (!identity.has_valid_nhs() || identity.postcode() == 0) return;
+          const std::uint64_t key = linkage_key(identity.nhs());
+          add(key, [&] {
+            return Address(key, identity.postcode(), records_of(counted, one_dataset), postcode_rarity(identity),
+                           with_providers ? counted.providers : 0);
+          });
+        },
+        [](const Address& a, const Address& b) { return a.seen < b.seen; });
+    std::vector<Stay> stays;
+    for (std::size_t begin = 0, end = 0; begin < addresses.size(); begin = end) {
+      for (end = begin + 1; end < addresses.size() && addresses[end].key == addresses[begin].key;) ++end;
+      tell_moves(std::span(addresses).subspan(begin, end - begin), stays, counts, result);
+    }
+  }
+  // Each round has its numbers in order.
+  if (rounds > 1) {
+    sort_by_key(result.movers, [](const Mover& mover) { return mover.number_key; });
+  }
+  return result;
+}
+
+// Collective.  The companions of the postcodes that this rank owns, in order; counts the records held out.
+std::vector<Companion> find_companions(const Communicator& comm, std::vector<Move>&& told, MoveCounts& counts) {
+  const ShardMap shard_map(comm.size());
+  std::vector<Move> moves = shuffle(comm, std::move(told), [&](const Move& move) {
+                              return shard_map.owner(shard_of(linkage_key(move.from)));
+                            }).items;
+  sort_by_key(
+      moves, [](const Move& move) { return move.from; },
+      [](const Move& a, const Move& b) { return std::tie(a.to, a.number_key) < std::tie(b.to, b.number_key); });
+  std::vector<Companion> companions;
+  for (std::size_t begin = 0, end = 0; begin < moves.size(); begin = end) {
+    for (end = begin; end < moves.size() && moves[end].from == moves[begin].from;) ++end;
+    const std::span<Move> here = std::span(moves).subspan(begin, end - begin);
+    for (std::size_t of_pair = 0, next = 0; of_pair < here.size(); of_pair = next) {
+      for (next = of_pair; next < here.size() && here[next].to == here[of_pair].to;) ++next;
+      const auto numbers = static_cast<std::uint32_t>(next - of_pair);
+      ProviderSet by_one = 0, by_two = 0;  // that know one of them at the postcode, and two
+      for (const Move& move : here.subspan(of_pair, numbers)) {
+        by_two |= by_one & move.providers;
+        by_one |= move.providers;
+      }
+      companions.push_back({here[of_pair].from, here[of_pair].to, by_one, numbers, here[of_pair].rarity});
+      for (Move& move : here.subspan(of_pair, numbers)) {
+        move.to = company_class(numbers - 1, (move.providers & by_two) != 0);
+      }
+    }
+    // Each number's best company, itself left out.
+    std::sort(here.begin(), here.end(),
+              [](const Move& a, const Move& b) { return std::tie(a.number_key, b.to) < std::tie(b.number_key, a.to); });
+    for (std::size_t m = 0; m < here.size(); ++m) {
+      const bool is_first = m == 0 || here[m - 1].number_key != here[m].number_key;
+      if (!is_first || here[m].alone == 0) continue;
+      HeldOutCounts& of = counts.held_out[here[m].providers == 0 ? 0 : 1];
+      ++of.alone[address_class(here[m].others)][here[m].to];
+    }
+  }
+  return companions;
+}
+
+}  // namespace
+
+Company find_company(const Communicator& comm, const Identities& identities, std::span<const Evidence> evidence,
+                     bool with_providers, MoveCounts& counts) {
+  Addresses addresses = find_moves(comm, identities, evidence, with_providers, counts);
+  return {find_companions(comm, std::move(addresses.moves), counts), std::move(addresses.movers)};
+}
+
+}  // namespace ligature
