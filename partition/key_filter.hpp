@@ -18,7 +18,6 @@ class KeyFilter {
   // Collective.  keys: how many this rank has.  for_each(add): calls add(key) for each of them, a linkage key.
   template <typename ForEach>
   KeyFilter(const Communicator& comm, std::uint64_t keys, const ForEach& for_each) {
-    constexpr std::uint64_t kBitsPerKey = 16, kLeastBits = 1U << 10, kMostBits = std::uint64_t{1} << 28;  // 32 MiB
     const std::uint64_t wanted = std::min(comm.sum(keys), kMostBits) * kBitsPerKey;
     const std::uint64_t bits = std::bit_ceil(std::clamp(wanted, kLeastBits, kMostBits));
     shift_ = 64 - static_cast<unsigned>(std::bit_width(bits - 1));
@@ -31,6 +30,9 @@ class KeyFilter {
   [[nodiscard]] bool may_have(std::uint64_t key) const noexcept { return (words_[word_of(key)] & bit_of(key)) != 0; }
 
  private:
+  static constexpr std::uint64_t kLeastBits = 1U << 10;
+  static constexpr std::uint64_t kBitsPerKey = 16;
+  static constexpr std::uint64_t kMostBits = std::uint64_t{1} << 28;
   [[nodiscard]] std::size_t word_of(std::uint64_t key) const noexcept { return key >> shift_ >> 6; }
   [[nodiscard]] std::uint64_t bit_of(std::uint64_t key) const noexcept {
     return std::uint64_t{1} << (key >> shift_ & 63);
