@@ -22,6 +22,7 @@ constexpr std::uint64_t kRowsPerBucket = 1U << 13;
 constexpr unsigned kLeastBucketBits = 12;  // so that buckets are in the order of shards
 constexpr unsigned kMostBucketBits = 14;   // more open buckets than this and their ends no longer lie in cache
 constexpr std::uint64_t kRowsPerTask = std::uint64_t{1} << 18;
+constexpr std::size_t kBucketsPerTask = 16;
 constexpr std::size_t kKeysAtOnce = 256;
 constexpr std::size_t kLineBytes = 64;  // of the cache: a bucket's next one is fetched while this one is used
 
@@ -255,17 +256,19 @@ void Collapser::add(std::span<const IdentityRun> runs, std::span<std::uint32_t> 
   });
   PerThread<BucketTable> tables;
   std::atomic<bool> full{false};
-  for_each_item(buckets, [&](std::size_t k) {
-    if (start[k] == start[k + 1]) return;
+  for_blocks(buckets, kBucketsPerTask, [&](std::size_t first_bucket, std::size_t last_bucket) {
     BucketTable& table = tables.local();
-    Bucket& bucket = state.buckets[k];
-    table.start(bucket, start[k + 1] - start[k]);
-    for (std::size_t t = 0; t < tasks.size(); ++t) {
-      const std::uint64_t begin = start[k] + places[t][k], end = start[k] + places[t + 1][k];
-      table.add({sorted.get() + begin, end - begin}, tasks[t].dataset, index.get() + begin);
+    for (std::size_t k = first_bucket; k < last_bucket; ++k) {
+      if (start[k] == start[k + 1]) continue;
+      Bucket& bucket = state.buckets[k];
+      table.start(bucket, start[k + 1] - start[k]);
+      for (std::size_t t = 0; t < tasks.size(); ++t) {
+        const std::uint64_t begin = start[k] + places[t][k], end = start[k] + places[t + 1][k];
+        table.add({sorted.get() + begin, end - begin}, tasks[t].dataset, index.get() + begin);
+      }
+      bucket.put_back(table.entries(), state.pool);
+      if (bucket.size() > std::uint32_t{1} << state.place_bits()) full = true;
     }
-    bucket.put_back(table.entries(), state.pool);
-    if (bucket.size() > std::uint32_t{1} << state.place_bits()) full = true;
   });
   if (full) throw Error("one rank has read about 2^32 different identities: run the job on more ranks");
   for_each_item(tasks.size(), [&](std::size_t t) {
