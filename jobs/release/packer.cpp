@@ -1,6 +1,7 @@
 #include "jobs/release/packer.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <limits>
 #include <utility>
@@ -65,46 +66,47 @@ Packer::Packer(const Release& release, std::uint64_t slots, std::uint64_t round,
   }
 }
 
-void Packer::name_persons(const Slice& slice, LeavingSlice& leaving) const {
-  std::vector<Pseudonym> persons;
-  std::vector<std::uint32_t> at;
-  for (std::size_t p = 0; p < slice.persons.size(); ++p) {
-    if (!release_.selection.has(slice.persons.begin + p)) continue;
-    persons.push_back(slice.pseudonyms[p]);
-    at.push_back(static_cast<std::uint32_t>(p));
+void Packer::name_persons(const Slice& slice, LeavingSlice& leaving) {
+  Names& names = names_.local();
+  const std::size_t most = slice.persons.size();
+  names.before.resize(std::max(names.before.size(), most));
+  names.persons.resize(std::max(names.persons.size(), most));
+  std::size_t count = 0;
+  for (std::size_t p = 0; p < most; ++p) {
+    names.before[count] = slice.pseudonyms[p];
+    names.persons[count] = static_cast<std::uint32_t>(p);
+    count += release_.selection.has(slice.persons.begin + p) ? 1U : 0U;
   }
-  std::vector<Pseudonym> names(persons.size());
-  std::vector<Pseudonym, WipingAllocator<Pseudonym>> seeds(persons.size());
-  Pseudonymiser(release_.key).name(std::span<const Pseudonym>(persons), std::span(names), std::span(seeds));
-  const ReleasedColumns& columns = release_.columns;
-  const std::size_t words = Arrivals::size_words(columns);
-  leaving.persons.clear();
-  leaving.sizes.assign(slots_ * words, 0);
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const std::uint64_t range = range_of(names[i], rounds_ * slots_);
-    if (range / slots_ != round_) continue;
-    const std::uint64_t slot = range % slots_;
-    std::uint64_t* const sizes = &leaving.sizes[slot * words];
-    sizes[0] += columns.head_bytes;
-    ++sizes[1];
-    for (std::size_t d = 0; d < columns.events.size(); ++d) {
-      const std::uint64_t events = events_of(slice.events[d], at[i]).size();
-      sizes[0] += events * columns.events[d].event_bytes;
-      sizes[2 + d] += events;
-    }
-    leaving.persons.push_back({names[i], seeds[i], at[i], static_cast<std::uint32_t>(slot)});
+  names.now.resize(count);
+  names.seeds.resize(count);
+  Pseudonymiser(release_.key)
+      .name(std::span<const Pseudonym>(names.before).first(count), std::span(names.now), std::span(names.seeds));
+  const std::size_t numbers = release_.columns.numbers();
+  leaving.persons.resize(count);
+  leaving.counted.assign(slots_ * numbers, 0);
+  std::size_t left = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint64_t slot = range_of(names.now[i], rounds_ * slots_) - round_ * slots_;
+    if (slot >= slots_) continue;  // of another round
+    leaving.persons[left++] = {names.now[i], names.seeds[i], names.persons[i], static_cast<std::uint32_t>(slot)};
+    std::uint64_t* const counted = &leaving.counted[slot * numbers];
+    ++counted[0];
+    for (std::size_t n = 1; n < numbers; ++n) counted[n] += events_of(slice.events[n - 1], names.persons[i]).size();
   }
+  leaving.persons.resize(left);
 }
 
-void Packer::lay_out(std::span<LeavingSlice> slices, std::vector<std::uint64_t>& sizes) const {
-  const std::size_t words = Arrivals::size_words(release_.columns);
-  sizes.assign(slots_ * words, 0);
-  for (LeavingSlice& leaving : slices) leaving.at.resize(slots_);
+void Packer::lay_out(std::span<LeavingSlice> slices, std::vector<std::uint64_t>& counted) const {
+  const ReleasedColumns& columns = release_.columns;
+  const std::size_t numbers = columns.numbers();
+  counted.assign(slots_ * numbers, 0);
+  for (LeavingSlice& leaving : slices) leaving.at.resize(counted.size());
   std::uint64_t next = 0;
-  for (std::size_t slot = 0; slot < slots_; ++slot) {
+  for (std::size_t i = 0; i < counted.size(); ++i) {
+    const std::size_t bytes_each = columns.bytes_each(i % numbers);
     for (LeavingSlice& leaving : slices) {
-      leaving.at[slot] = std::exchange(next, next + leaving.sizes[slot * words]);
-      for (std::size_t w = 0; w < words; ++w) sizes[slot * words + w] += leaving.sizes[slot * words + w];
+      leaving.at[i] = std::exchange(next, next + leaving.counted[i] * bytes_each);
+      counted[i] += leaving.counted[i];
     }
   }
 }
@@ -114,25 +116,56 @@ void Packer::pack(const Slice& slice, LeavingSlice& leaving, std::byte* bytes) {
   const ReleasedColumns& columns = release_.columns;
   Rows& rows = rows_.local();
   put_heads(slice, leaving.persons, rows);
+  copy_heads(leaving, rows, bytes);
   rows.events.resize(columns.events.size());
   for (std::size_t d = 0; d < columns.events.size(); ++d) {
     put_events(slice, d, rows);
     if (columns.events[d].row_ids) put_row_names(slice, leaving.persons, d, rows);
+    copy_events(slice, leaving, d, rows, bytes);
   }
+}
+
+void Packer::copy_heads(LeavingSlice& leaving, const Rows& rows, std::byte* bytes) const {
+  const std::size_t head_bytes = release_.columns.head_bytes, numbers = release_.columns.numbers();
   const std::byte* head = rows.heads.data();
   for (const Leaving& person : leaving.persons) {
-    std::uint64_t& at = leaving.at[person.slot];
-    copy_short(bytes + at, head, columns.head_bytes);
-    head += columns.head_bytes;
-    at += columns.head_bytes;
-    for (std::size_t d = 0; d < columns.events.size(); ++d) {
-      const Range range = events_of(slice.events[d], person.person);
-      if (range.size() == 0) continue;
-      const std::size_t event_bytes = columns.events[d].event_bytes;
-      const std::byte* const from = rows.events[d].data() + (range.begin - slice.events[d].rows.begin) * event_bytes;
-      copy_shuffled(bytes + at, from, range.size(), event_bytes, {person.seed, columns.events[d].key});
-      at += range.size() * event_bytes;
-    }
+    std::uint64_t& at = leaving.at[person.slot * numbers];
+    copy_short(bytes + at, head, head_bytes);
+    head += head_bytes;
+    at += head_bytes;
+  }
+}
+
+// Where each person's events go is settled first, in the order of heads; then those with equally many are copied one
+// after the other, so that the processor knows how often it will go round.
+void Packer::copy_events(const Slice& slice, LeavingSlice& leaving, std::size_t dataset, Rows& rows,
+                         std::byte* bytes) const {
+  const ReleasedEvents& released = release_.columns.events[dataset];
+  const Slice::Events& events = slice.events[dataset];
+  const std::size_t numbers = release_.columns.numbers(), event_bytes = released.event_bytes;
+  const std::vector<Leaving, WipingAllocator<Leaving>>& persons = leaving.persons;
+  ByCount& by_count = rows.by_count;
+  const auto class_of = [&](std::uint32_t person) {
+    return std::min<std::uint64_t>(events_of(events, person).size(), ByCount::kMost);
+  };
+  std::array<std::uint32_t, ByCount::kMost + 2> first{};
+  by_count.to.resize(persons.size());
+  for (std::size_t i = 0; i < persons.size(); ++i) {
+    std::uint64_t& at = leaving.at[persons[i].slot * numbers + 1 + dataset];
+    by_count.to[i] = bytes + at;
+    at += events_of(events, persons[i].person).size() * event_bytes;
+    ++first[class_of(persons[i].person) + 1];
+  }
+  for (std::size_t c = 1; c < first.size(); ++c) first[c] += first[c - 1];
+  const std::uint32_t without = first[1];
+  by_count.persons.resize(persons.size());
+  for (std::size_t i = 0; i < persons.size(); ++i) {
+    by_count.persons[first[class_of(persons[i].person)]++] = static_cast<std::uint32_t>(i);
+  }
+  for (const std::uint32_t i : std::span(by_count.persons).subspan(without)) {
+    const Range range = events_of(events, persons[i].person);
+    const std::byte* const from = rows.events[dataset].data() + (range.begin - events.rows.begin) * event_bytes;
+    copy_shuffled(by_count.to[i], from, range.size(), event_bytes, {persons[i].seed, released.key});
   }
 }
 
