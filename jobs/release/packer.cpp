@@ -13,10 +13,17 @@ namespace ligature {
 namespace {
 
 constexpr std::size_t kPersonsAtOnce = 1024;         // whose rows are named together
+constexpr std::size_t kLineBytes = 64;               // of the cache
 constexpr std::size_t kDays = std::size_t{1} << 16;  // day numbers that there are
 
 Range events_of(const Slice::Events& events, std::size_t person) noexcept {
   return {events.offsets[person], events.offsets[person + 1]};
+}
+
+// A place where somebody writes soon, some hundred persons later: without it, each write waits for the one before it to
+// have its line from memory.
+void fetch_to_write(const std::byte* place) noexcept {
+  __builtin_prefetch(place, 1);
 }
 
 // Random numbers from a secret: SplitMix64 with a step of its own (Steele, Lea and Flood, "Fast splittable pseudorandom
@@ -79,8 +86,9 @@ void Packer::name_persons(const Slice& slice, LeavingSlice& leaving) {
   }
   names.now.resize(count);
   names.seeds.resize(count);
-  Pseudonymiser(release_.key)
-      .name(std::span<const Pseudonym>(names.before).first(count), std::span(names.now), std::span(names.seeds));
+  if (!names.pseudonymiser) names.pseudonymiser = std::make_unique<Pseudonymiser>(release_.key);
+  names.pseudonymiser->name(std::span<const Pseudonym>(names.before).first(count), std::span(names.now),
+                            std::span(names.seeds));
   const std::size_t numbers = release_.columns.numbers();
   leaving.persons.resize(count);
   leaving.counted.assign(slots_ * numbers, 0);
@@ -131,6 +139,7 @@ void Packer::copy_heads(LeavingSlice& leaving, const Rows& rows, std::byte* byte
   for (const Leaving& person : leaving.persons) {
     std::uint64_t& at = leaving.at[person.slot * numbers];
     copy_short(bytes + at, head, head_bytes);
+    fetch_to_write(bytes + at + kLineBytes);
     head += head_bytes;
     at += head_bytes;
   }
@@ -166,6 +175,7 @@ void Packer::copy_events(const Slice& slice, LeavingSlice& leaving, std::size_t 
     const Range range = events_of(events, persons[i].person);
     const std::byte* const from = rows.events[dataset].data() + (range.begin - events.rows.begin) * event_bytes;
     copy_shuffled(by_count.to[i], from, range.size(), event_bytes, {persons[i].seed, released.key});
+    fetch_to_write(by_count.to[i] + kLineBytes);
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -47,6 +48,7 @@ class Packer {
 
  private:
   struct Names {
+    std::unique_ptr<Pseudonymiser> pseudonymiser;
     std::vector<Pseudonym> before, now;
     std::vector<Pseudonym, WipingAllocator<Pseudonym>> seeds;
     std::vector<std::uint32_t> persons;
