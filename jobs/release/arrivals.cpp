@@ -53,6 +53,7 @@ void Bucket::open(const Arrivals& arrivals, std::size_t bucket) {
 // One copy of everything, in whole runs, which the processor fetches ahead: what follows goes here and there.
 void Bucket::bring_together(const Arrivals& arrivals, std::size_t bucket) {
   const std::size_t numbers = columns_->numbers(), persons = arrivals.persons(bucket);
+  persons_ = persons;
   together_.resize(numbers);
   std::vector<std::byte*> next;
   for (std::size_t n = 0; n < numbers; ++n) {
@@ -74,10 +75,6 @@ void Bucket::bring_together(const Arrivals& arrivals, std::size_t bucket) {
     }
   });
   const std::size_t head_bytes = columns_->head_bytes;
-  order_.resize(persons);
-  for (std::size_t p = 0; p < persons; ++p) {
-    order_[p] = {name_at(together_[0].data() + p * head_bytes).high, p};
-  }
   first_event_.resize(numbers - 1);
   for (std::size_t d = 0; d < first_event_.size(); ++d) {
     first_event_[d].resize(persons + 1);
@@ -94,35 +91,45 @@ void Bucket::bring_together(const Arrivals& arrivals, std::size_t bucket) {
   }
 }
 
+// By 32 bits of their names and as which they came; the few that those do not tell apart by comparing.
 void Bucket::sort() {
-  if (order_.empty()) return;
-  const auto high = [](const Place& place) { return place.high; };
-  const auto [least, most] =
-      std::minmax_element(order_.begin(), order_.end(), [](const Place& a, const Place& b) { return a.high < b.high; });
-  const std::uint64_t range = most->high - least->high;
-  const radix_sort_detail::Stretch stretch{least->high,
-                                           range == 0 ? 0U : static_cast<unsigned>(std::countl_zero(range))};
-  other_.resize(order_.size());
-  radix_sort_detail::sort_bucket(std::span<const Place>(order_), std::span(other_), high, stretch, 0, places_,
-                                 other_places_);
-  order_.swap(other_);
-  radix_sort_detail::for_each_run(std::span(order_), high, [&](Place* first, Place* last) {
+  const std::size_t head_bytes = columns_->head_bytes;
+  const std::byte* const heads = together_[0].data();
+  const auto name_of = [&](std::size_t person) { return name_at(heads + person * head_bytes); };
+  std::uint64_t least = std::numeric_limits<std::uint64_t>::max(), most = 0;
+  for (std::size_t p = 0; p < persons_; ++p) {
+    const std::uint64_t high = name_of(p).high;
+    least = std::min(least, high);
+    most = std::max(most, high);
+  }
+  const int shift = persons_ == 0 || most == least ? 0 : std::countl_zero(most - least);
+  places_.resize(persons_);
+  for (std::size_t p = 0; p < persons_; ++p) places_[p] = (name_of(p).high - least) << shift >> 32 << 32 | p;
+  radix_sort_detail::sort_places(places_, other_places_);
+  const auto bits = [](std::uint64_t place) { return place >> 32; };
+  radix_sort_detail::for_each_run(std::span(places_), bits, [&](std::uint64_t* first, std::uint64_t* last) {
     if (last - first == 1) return;
-    const auto name_of = [&](const Place& place) {
-      return name_at(together_[0].data() + place.came * columns_->head_bytes);
-    };
-    std::sort(first, last, [&](const Place& a, const Place& b) { return name_of(a) < name_of(b); });
-    const auto same = [&](const Place& a, const Place& b) { return name_of(a) == name_of(b); };
+    const auto name = [&](std::uint64_t place) { return name_of(came(place)); };
+    std::sort(first, last, [&](std::uint64_t a, std::uint64_t b) { return name(a) < name(b); });
+    const auto same = [&](std::uint64_t a, std::uint64_t b) { return name(a) == name(b); };
     if (std::adjacent_find(first, last, same) != last) throw Error("two persons have one pseudonym");
+  });
+  heads_.resize(std::max(heads_.size(), persons_ * head_bytes));
+  with_copy(head_bytes, [&](const auto& copy) {
+    std::byte* to = heads_.data();
+    for (const std::uint64_t place : places_) {
+      copy(to, heads + came(place) * head_bytes);
+      to += head_bytes;
+    }
   });
 }
 
 void Bucket::number_events(std::size_t dataset, std::uint64_t first, std::byte* offsets) const {
   const std::vector<std::uint32_t>& before = first_event_[dataset];
-  for (const Place& place : order_) {
+  for (const std::uint64_t place : places_) {
     std::memcpy(offsets, &first, sizeof first);
     offsets += sizeof first;
-    first += before[place.came + 1] - before[place.came];
+    first += before[came(place) + 1] - before[came(place)];
   }
 }
 
@@ -134,9 +141,9 @@ Bucket::Events Bucket::events(std::size_t dataset) {
   person_.resize(at_.size());
   std::uint32_t* at = at_.data();
   std::uint32_t* person = person_.data();
-  for (std::uint32_t p = 0; p < order_.size(); ++p) {
-    const std::uint32_t first = first_event[order_[p].came];
-    const std::uint32_t count = first_event[order_[p].came + 1] - first;
+  for (std::uint32_t p = 0; p < persons_; ++p) {
+    const std::uint32_t first = first_event[came(places_[p])];
+    const std::uint32_t count = first_event[came(places_[p]) + 1] - first;
     for (std::uint32_t e = 0; e < kEventsAtOnce; ++e) {
       at[e] = first + e;
       person[e] = p;
@@ -217,9 +224,9 @@ std::unique_ptr<const Arrivals> bring(const Communicator& comm, const Release& r
         Packed& packed = per_thread.local();
         packed.leaving.resize(slices.size());
         for (std::size_t s = 0; s < slices.size(); ++s) load_and_name(slices[s], packed.leaving[s]);
-        packer.lay_out(packed.leaving, packed.counted);
-        auto records = std::make_unique_for_overwrite<std::byte[]>(bytes_of(packed.counted));
-        for (std::size_t s = 0; s < slices.size(); ++s) packer.pack(slices[s], packed.leaving[s], records.get());
+        auto records = std::make_unique_for_overwrite<std::byte[]>(packer.count(packed.leaving, packed.counted));
+        packer.lay_out(packed.leaving, records.get());
+        for (std::size_t s = 0; s < slices.size(); ++s) packer.pack(slices[s], packed.leaving[s]);
         arrivals->take_over(std::move(records), packed.counted);
       });
     });
@@ -235,9 +242,9 @@ std::unique_ptr<const Arrivals> bring(const Communicator& comm, const Release& r
       const std::span<Slice> slices = reader.read_next(next, end, batch);
       packed.leaving.resize(slices.size());
       for_each_item(slices.size(), [&](std::size_t s) { load_and_name(slices[s], packed.leaving[s]); });
-      packer.lay_out(packed.leaving, packed.counted);
-      bytes.resize(std::max<std::size_t>(bytes.size(), bytes_of(packed.counted)));
-      for_each_item(slices.size(), [&](std::size_t s) { packer.pack(slices[s], packed.leaving[s], bytes.data()); });
+      bytes.resize(std::max<std::size_t>(bytes.size(), packer.count(packed.leaving, packed.counted)));
+      packer.lay_out(packed.leaving, bytes.data());
+      for_each_item(slices.size(), [&](std::size_t s) { packer.pack(slices[s], packed.leaving[s]); });
     });
     std::vector<std::uint64_t> first(ranks + 1), first_counted(ranks + 1);
     const std::size_t of_rank = buckets * numbers;

@@ -71,18 +71,18 @@ class Bucket {
   // In the order of their names.  Throws Error if two persons have one pseudonym.
   void open(const Arrivals& arrivals, std::size_t bucket);
 
-  [[nodiscard]] std::size_t persons() const noexcept { return order_.size(); }
+  [[nodiscard]] std::size_t persons() const noexcept { return persons_; }
   [[nodiscard]] Pseudonym name(std::size_t person) const noexcept { return name_at(head(person)); }
   // Where the head of a person is.
   [[nodiscard]] const std::byte* head(std::size_t person) const noexcept {
-    return together_[0].data() + order_[person].came * columns_->head_bytes;
+    return heads_.data() + person * columns_->head_bytes;
   }
   // How many events there are before those of a person, and of all of them.
   void number_events(std::size_t dataset, std::uint64_t first, std::byte* offsets) const;
 
   // The events of a dataset, of one person after the other.
   struct Events {
-    const std::byte* rows = nullptr;  // event_bytes each, in the order in which they came
+    const std::byte* rows = nullptr;        // event_bytes each, in the order in which they came
     std::span<const std::uint32_t> at;      // of each event its number among them
     std::span<const std::uint32_t> person;  // whose it is
   };
@@ -90,10 +90,8 @@ class Bucket {
   [[nodiscard]] Events events(std::size_t dataset);
 
  private:
-  struct Place {
-    std::uint64_t high = 0;  // of the name
-    std::uint64_t came = 0;  // as which of the bucket
-  };
+  // As which of the bucket the person of a place came.
+  static std::uint32_t came(std::uint64_t place) noexcept { return static_cast<std::uint32_t>(place); }
   static Pseudonym name_at(const std::byte* head) noexcept {
     Pseudonym name;
     std::memcpy(&name, head, sizeof name);
@@ -103,10 +101,13 @@ class Bucket {
   void sort();
 
   const ReleasedColumns* columns_ = nullptr;
-  std::vector<RawVector<std::byte>> together_;         // heads, then the events of each dataset
-  std::vector<std::vector<std::uint32_t>> first_event_;  // of each dataset and each person as they came, and of all
-  std::vector<Place> order_, other_;
-  std::vector<std::uint64_t> places_, other_places_;
+  std::size_t persons_ = 0;
+  // As they came: heads, then the events of each dataset; and of each dataset where each person's begin and all end.
+  std::vector<RawVector<std::byte>> together_;
+  std::vector<std::vector<std::uint32_t>> first_event_;
+  // In the order of names.
+  std::vector<std::uint64_t> places_, other_places_;  // bits of the name, and as which the person came
+  RawVector<std::byte> heads_;
   RawVector<std::uint32_t> at_, person_;
 };
 

@@ -87,28 +87,26 @@ inline std::uint64_t code_at(const std::byte* bytes, std::size_t width) noexcept
   return code;
 }
 
-// memcpy of what is mostly short: two copies of one size, which may overlap, are faster than a call.
-inline void copy_short(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
+// Calls work(copy), where copy(to, from) copies so many bytes: two copies of one size, which may overlap, are faster
+// than a call.
+template <typename Work>
+void with_copy(std::size_t bytes, const Work& work) {
   const auto ends = [&](auto word) {
-    auto last = word;
-    std::memcpy(&word, from, sizeof word);
-    std::memcpy(&last, from + bytes - sizeof last, sizeof last);
-    std::memcpy(to, &word, sizeof word);
-    std::memcpy(to + bytes - sizeof last, &last, sizeof last);
+    work([bytes](std::byte* to, const std::byte* from) {
+      auto first = decltype(word){}, last = decltype(word){};
+      std::memcpy(&first, from, sizeof first);
+      std::memcpy(&last, from + bytes - sizeof last, sizeof last);
+      std::memcpy(to, &first, sizeof first);
+      std::memcpy(to + bytes - sizeof last, &last, sizeof last);
+    });
   };
-  if (bytes > 32) {
-    std::memcpy(to, from, bytes);
-  } else if (bytes >= 16) {
-    ends(std::array<std::uint64_t, 2>{});
-  } else if (bytes >= 8) {
-    ends(std::uint64_t{});
-  } else if (bytes >= 4) {
-    ends(std::uint32_t{});
-  } else if (bytes >= 2) {
-    ends(std::uint16_t{});
-  } else if (bytes == 1) {
-    *to = *from;
-  }
+  if (bytes > 32) return work([bytes](std::byte* to, const std::byte* from) { std::memcpy(to, from, bytes); });
+  if (bytes >= 16) return ends(std::array<std::uint64_t, 2>{});
+  if (bytes >= 8) return ends(std::uint64_t{});
+  if (bytes >= 4) return ends(std::uint32_t{});
+  if (bytes >= 2) return ends(std::uint16_t{});
+  if (bytes == 1) return work([](std::byte* to, const std::byte* from) { *to = *from; });
+  work([](std::byte*, const std::byte*) {});
 }
 
 }  // namespace ligature

@@ -28,8 +28,8 @@ constexpr std::size_t kDays = std::size_t{1} << 16;  // day numbers that there a
 
 using NameDigits = std::array<char, 32>;
 
-// A comma and a text, as values stand in a line.  Nearly all fit in a cell: a copy of fixed size, some of which the next
-// text overwrites, is faster than one of just their own.
+// A comma and a text, as values stand in a line.  Nearly all fit in a cell: a copy of fixed size, some of which the
+// next text overwrites, is faster than one of just their own.
 struct Cell {
   static constexpr std::size_t kMost = 15;
   std::array<char, kMost> text{};
@@ -236,8 +236,7 @@ class Lines {
         const ReleasedColumn& column = released.columns[c];
         const std::byte* at = records + column.at;
         if (column.kind != ReleasedColumn::Kind::as_it_is) {
-          bytes[1 + d] +=
-              measured(at, events, released.event_bytes, column.width, words_.event(d, c, column.kind));
+          bytes[1 + d] += measured(at, events, released.event_bytes, column.width, words_.event(d, c, column.kind));
           continue;
         }
         for (std::uint64_t e = 0; e < events; ++e, at += released.event_bytes) {

@@ -45,15 +45,17 @@ class SecretDraws {
 };
 
 // Copies the rows of a person in a random order: Fisher and Yates's shuffle from the inside out.
-void copy_shuffled(std::byte* to, const std::byte* from, std::uint64_t count, std::size_t bytes, SecretDraws draws) {
+template <typename Copy>
+void copy_shuffled(std::byte* to, const std::byte* from, std::uint64_t count, std::size_t bytes, SecretDraws draws,
+                   const Copy& copy) {
   if (count > std::numeric_limits<std::uint32_t>::max()) {
     throw Error("one person has more events than a release can shuffle");
   }
-  copy_short(to, from, bytes);
+  copy(to, from);
   for (std::uint64_t i = 1; i < count; ++i) {
     std::byte* const other = to + draws.below(i + 1) * bytes;
-    copy_short(to + i * bytes, other, bytes);  // of itself, where the draw was i
-    copy_short(other, from + i * bytes, bytes);
+    copy(to + i * bytes, other);  // of itself, where the draw was i
+    copy(other, from + i * bytes);
   }
 }
 
@@ -104,51 +106,61 @@ void Packer::name_persons(const Slice& slice, LeavingSlice& leaving) {
   leaving.persons.resize(left);
 }
 
-void Packer::lay_out(std::span<LeavingSlice> slices, std::vector<std::uint64_t>& counted) const {
-  const ReleasedColumns& columns = release_.columns;
-  const std::size_t numbers = columns.numbers();
+std::uint64_t Packer::count(std::span<const LeavingSlice> slices, std::vector<std::uint64_t>& counted) const {
+  const std::size_t numbers = release_.columns.numbers();
   counted.assign(slots_ * numbers, 0);
-  for (LeavingSlice& leaving : slices) leaving.at.resize(counted.size());
-  std::uint64_t next = 0;
-  for (std::size_t i = 0; i < counted.size(); ++i) {
-    const std::size_t bytes_each = columns.bytes_each(i % numbers);
+  for (const LeavingSlice& leaving : slices) {
+    for (std::size_t i = 0; i < counted.size(); ++i) counted[i] += leaving.counted[i];
+  }
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < counted.size(); ++i) bytes += counted[i] * release_.columns.bytes_each(i % numbers);
+  return bytes;
+}
+
+void Packer::lay_out(std::span<LeavingSlice> slices, std::byte* records) const {
+  const std::size_t numbers = release_.columns.numbers();
+  for (LeavingSlice& leaving : slices) leaving.next.resize(leaving.counted.size());
+  for (std::size_t i = 0; i < slots_ * numbers; ++i) {
+    const std::size_t bytes_each = release_.columns.bytes_each(i % numbers);
     for (LeavingSlice& leaving : slices) {
-      leaving.at[i] = std::exchange(next, next + leaving.counted[i] * bytes_each);
-      counted[i] += leaving.counted[i];
+      leaving.next[i] = std::exchange(records, records + leaving.counted[i] * bytes_each);
     }
   }
 }
 
-void Packer::pack(const Slice& slice, LeavingSlice& leaving, std::byte* bytes) {
+void Packer::pack(const Slice& slice, LeavingSlice& leaving) {
   if (leaving.persons.empty()) return;
   const ReleasedColumns& columns = release_.columns;
   Rows& rows = rows_.local();
-  put_heads(slice, leaving.persons, rows);
-  copy_heads(leaving, rows, bytes);
+  put_tails(slice, leaving.persons, rows);
+  copy_heads(leaving, rows);
   rows.events.resize(columns.events.size());
   for (std::size_t d = 0; d < columns.events.size(); ++d) {
     put_events(slice, d, rows);
     if (columns.events[d].row_ids) put_row_names(slice, leaving.persons, d, rows);
-    copy_events(slice, leaving, d, rows, bytes);
+    copy_events(slice, leaving, d, rows);
   }
 }
 
-void Packer::copy_heads(LeavingSlice& leaving, const Rows& rows, std::byte* bytes) const {
-  const std::size_t head_bytes = release_.columns.head_bytes, numbers = release_.columns.numbers();
-  const std::byte* head = rows.heads.data();
-  for (const Leaving& person : leaving.persons) {
-    std::uint64_t& at = leaving.at[person.slot * numbers];
-    copy_short(bytes + at, head, head_bytes);
-    fetch_to_write(bytes + at + kLineBytes);
-    head += head_bytes;
-    at += head_bytes;
-  }
+void Packer::copy_heads(LeavingSlice& leaving, const Rows& rows) const {
+  const std::size_t tail_bytes = release_.columns.head_bytes - sizeof(Pseudonym), numbers = release_.columns.numbers();
+  with_copy(tail_bytes, [&](const auto& copy) {
+    const std::byte* tail = rows.tails.data();
+    for (const Leaving& person : leaving.persons) {
+      std::byte*& next = leaving.next[person.slot * numbers];
+      std::memcpy(next, &person.name, sizeof person.name);
+      next += sizeof person.name;
+      copy(next, tail);
+      next += tail_bytes;
+      tail += tail_bytes;
+      fetch_to_write(next + kLineBytes);
+    }
+  });
 }
 
 // Where each person's events go is settled first, in the order of heads; then those with equally many are copied one
 // after the other, so that the processor knows how often it will go round.
-void Packer::copy_events(const Slice& slice, LeavingSlice& leaving, std::size_t dataset, Rows& rows,
-                         std::byte* bytes) const {
+void Packer::copy_events(const Slice& slice, LeavingSlice& leaving, std::size_t dataset, Rows& rows) const {
   const ReleasedEvents& released = release_.columns.events[dataset];
   const Slice::Events& events = slice.events[dataset];
   const std::size_t numbers = release_.columns.numbers(), event_bytes = released.event_bytes;
@@ -160,9 +172,10 @@ void Packer::copy_events(const Slice& slice, LeavingSlice& leaving, std::size_t 
   std::array<std::uint32_t, ByCount::kMost + 2> first{};
   by_count.to.resize(persons.size());
   for (std::size_t i = 0; i < persons.size(); ++i) {
-    std::uint64_t& at = leaving.at[persons[i].slot * numbers + 1 + dataset];
-    by_count.to[i] = bytes + at;
-    at += events_of(events, persons[i].person).size() * event_bytes;
+    std::byte*& next = leaving.next[persons[i].slot * numbers + 1 + dataset];
+    by_count.to[i] = next;
+    next += events_of(events, persons[i].person).size() * event_bytes;
+    fetch_to_write(next);
     ++first[class_of(persons[i].person) + 1];
   }
   for (std::size_t c = 1; c < first.size(); ++c) first[c] += first[c - 1];
@@ -171,24 +184,22 @@ void Packer::copy_events(const Slice& slice, LeavingSlice& leaving, std::size_t 
   for (std::size_t i = 0; i < persons.size(); ++i) {
     by_count.persons[first[class_of(persons[i].person)]++] = static_cast<std::uint32_t>(i);
   }
-  for (const std::uint32_t i : std::span(by_count.persons).subspan(without)) {
-    const Range range = events_of(events, persons[i].person);
-    const std::byte* const from = rows.events[dataset].data() + (range.begin - events.rows.begin) * event_bytes;
-    copy_shuffled(by_count.to[i], from, range.size(), event_bytes, {persons[i].seed, released.key});
-    fetch_to_write(by_count.to[i] + kLineBytes);
-  }
+  with_copy(event_bytes, [&](const auto& copy) {
+    for (const std::uint32_t i : std::span(by_count.persons).subspan(without)) {
+      const Range range = events_of(events, persons[i].person);
+      const std::byte* const from = rows.events[dataset].data() + (range.begin - events.rows.begin) * event_bytes;
+      copy_shuffled(by_count.to[i], from, range.size(), event_bytes, {persons[i].seed, released.key}, copy);
+    }
+  });
 }
 
-void Packer::put_heads(const Slice& slice, std::span<const Leaving> persons, Rows& rows) const {
+void Packer::put_tails(const Slice& slice, std::span<const Leaving> persons, Rows& rows) const {
   const ReleasedColumns& columns = release_.columns;
-  const std::size_t stride = columns.head_bytes;
-  rows.heads.resize(persons.size() * stride);
-  for (std::size_t i = 0; i < persons.size(); ++i) {
-    std::memcpy(&rows.heads[i * stride], &persons[i].name, sizeof(Pseudonym));
-  }
+  const std::size_t stride = columns.head_bytes - sizeof(Pseudonym);
+  rows.tails.resize(persons.size() * stride);
   const auto put = [&](const NumberPlace& place, const auto& value_of) {
     with_width(place.width, [&](auto narrow) {
-      std::byte* to = rows.heads.data() + place.at;
+      std::byte* to = rows.tails.data() + (place.at - sizeof(Pseudonym));
       for (const Leaving& person : persons) {
         narrow = static_cast<decltype(narrow)>(value_of(person.person));
         std::memcpy(to, &narrow, sizeof narrow);

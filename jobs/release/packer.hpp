@@ -30,7 +30,8 @@ struct Leaving {
 // goes.
 struct LeavingSlice {
   std::vector<Leaving, WipingAllocator<Leaving>> persons;
-  std::vector<std::uint64_t> counted, at;
+  std::vector<std::uint64_t> counted;
+  std::vector<std::byte*> next;
 };
 
 // Packs the persons of slices that belong to a round.  Its functions may be called from several threads for different
@@ -42,9 +43,11 @@ class Packer {
 
   // Who of a slice is in the round, under which name.
   void name_persons(const Slice& slice, LeavingSlice& leaving);
-  // Says where each record goes: by slot, then by slice.  counted: of each slot, over all slices.
-  void lay_out(std::span<LeavingSlice> slices, std::vector<std::uint64_t>& counted) const;
-  void pack(const Slice& slice, LeavingSlice& leaving, std::byte* bytes);
+  // Of each slot, over some slices; returns the bytes of their records.
+  std::uint64_t count(std::span<const LeavingSlice> slices, std::vector<std::uint64_t>& counted) const;
+  // Says where each record goes: by slot, then by slice.
+  void lay_out(std::span<LeavingSlice> slices, std::byte* records) const;
+  void pack(const Slice& slice, LeavingSlice& leaving);
 
  private:
   struct Names {
@@ -61,17 +64,17 @@ class Packer {
   };
   // What is known of the persons of a slice, as rows of one width.
   struct Rows {
-    std::vector<std::byte> heads;
+    std::vector<std::byte> tails;                // heads without names
     std::vector<std::vector<std::byte>> events;  // of each dataset: those that are loaded
     std::vector<std::uint64_t> room;
     std::vector<DatasetRow> named;
     std::vector<Pseudonym> names;
     ByCount by_count;
   };
-  void put_heads(const Slice& slice, std::span<const Leaving> persons, Rows& rows) const;
+  void put_tails(const Slice& slice, std::span<const Leaving> persons, Rows& rows) const;
   void put_events(const Slice& slice, std::size_t dataset, Rows& rows) const;
-  void copy_heads(LeavingSlice& leaving, const Rows& rows, std::byte* bytes) const;
-  void copy_events(const Slice& slice, LeavingSlice& leaving, std::size_t dataset, Rows& rows, std::byte* bytes) const;
+  void copy_heads(LeavingSlice& leaving, const Rows& rows) const;
+  void copy_events(const Slice& slice, LeavingSlice& leaving, std::size_t dataset, Rows& rows) const;
   void put_row_names(const Slice& slice, std::span<const Leaving> persons, std::size_t dataset, Rows& rows) const;
 
   const Release& release_;

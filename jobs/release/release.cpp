@@ -314,9 +314,9 @@ std::uint64_t memory_of_rank(const JobFile& job, const Placement& placement) {
 
 // Collective.  k-anonymity is measured for every extract, entered in the log, and below the agreement's k it ends here.
 void require_k_anonymity(const Communicator& comm, const ReleaseSource& source, const Terms& terms,
-                         const Selection& selection, AuditFields& fields) {
+                         const SelectionCounts& counts, AuditFields& fields) {
   const Agreement& agreement = terms.agreement;
-  const KAnonymity measured = measure_k_anonymity(comm, source, agreement, terms.areas, selection);
+  const KAnonymity measured = measure_k_anonymity(comm, agreement.k, counts.classes);
   fields.emplace_back("k", agreement.k);
   fields.emplace_back("classes", measured.classes);
   fields.emplace_back("smallest_class", measured.smallest);
@@ -402,7 +402,7 @@ int release(const Communicator& comm, const JobFile& job, const fs::path& agreem
     throw UsageError(agreement_path.string() + ": refused: no person fits the agreement's cohort");
   if (names_areas(agreement)) keep_released_areas(comm, source, selection, terms.areas);
   AuditFields fields = describe(source, terms, objections, counts);
-  if (agreement.form == ReleaseForm::extract) require_k_anonymity(comm, source, terms, selection, fields);
+  if (agreement.form == ReleaseForm::extract) require_k_anonymity(comm, source, terms, counts, fields);
 
   // What it is.
   const fs::path base =
