@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t kBucketBytes = std::size_t{1} << 19;  // of records: half of a second-level cache
 constexpr std::size_t kMostBuckets = 1U << 12;              // that are filled at once
 constexpr std::uint64_t kRanges = std::uint64_t{1} << 32;   // that range_of can tell apart
-constexpr std::uint32_t kEventsAtOnce = 8;                  // most persons have fewer
+constexpr std::uint32_t kEventsAtOnce = 4;                  // most persons have fewer
 
 }  // namespace
 
