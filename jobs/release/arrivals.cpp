@@ -198,10 +198,10 @@ std::unique_ptr<const Arrivals> bring(const Communicator& comm, const Release& r
   const auto load_and_name = [&](Slice& slice, LeavingSlice& leaving) {
     reader.load_persons(slice);
     packer.name_persons(slice, leaving);
-    const std::span<const Leaving> those = leaving.persons;
+    const std::vector<std::uint32_t>& those = leaving.persons;
     if (those.empty()) return;
     const std::uint64_t row = slice.persons.begin;
-    reader.load_events(slice, row + those.front().person, row + those.back().person);
+    reader.load_events(slice, row + those.front(), row + those.back());
   };
   // Of some slots.
   const auto bytes_of = [&](std::span<const std::uint64_t> counted) {

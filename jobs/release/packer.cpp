@@ -76,34 +76,44 @@ Packer::Packer(const Release& release, std::uint64_t slots, std::uint64_t round,
 }
 
 void Packer::name_persons(const Slice& slice, LeavingSlice& leaving) {
-  Names& names = names_.local();
+  Naming& naming = naming_.local();
   const std::size_t most = slice.persons.size();
-  names.before.resize(std::max(names.before.size(), most));
-  names.persons.resize(std::max(names.persons.size(), most));
+  naming.before.resize(std::max(naming.before.size(), most));
+  leaving.persons.resize(most);
   std::size_t count = 0;
   for (std::size_t p = 0; p < most; ++p) {
-    names.before[count] = slice.pseudonyms[p];
-    names.persons[count] = static_cast<std::uint32_t>(p);
+    naming.before[count] = slice.pseudonyms[p];
+    leaving.persons[count] = static_cast<std::uint32_t>(p);
     count += release_.selection.has(slice.persons.begin + p) ? 1U : 0U;
   }
-  names.now.resize(count);
-  names.seeds.resize(count);
-  if (!names.pseudonymiser) names.pseudonymiser = std::make_unique<Pseudonymiser>(release_.key);
-  names.pseudonymiser->name(std::span<const Pseudonym>(names.before).first(count), std::span(names.now),
-                            std::span(names.seeds));
+  leaving.names.resize(count);
+  leaving.seeds.resize(count);
+  leaving.slots.resize(count);
+  if (!naming.pseudonymiser) naming.pseudonymiser = std::make_unique<Pseudonymiser>(release_.key);
+  naming.pseudonymiser->name(std::span<const Pseudonym>(naming.before).first(count), std::span(leaving.names),
+                             std::span(leaving.seeds));
   const std::size_t numbers = release_.columns.numbers();
-  leaving.persons.resize(count);
   leaving.counted.assign(slots_ * numbers, 0);
   std::size_t left = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    const std::uint64_t slot = range_of(names.now[i], rounds_ * slots_) - round_ * slots_;
+    const std::uint64_t slot = range_of(leaving.names[i], rounds_ * slots_) - round_ * slots_;
     if (slot >= slots_) continue;  // of another round
-    leaving.persons[left++] = {names.now[i], names.seeds[i], names.persons[i], static_cast<std::uint32_t>(slot)};
+    if (left != i) {
+      leaving.names[left] = leaving.names[i];
+      leaving.seeds[left] = leaving.seeds[i];
+      leaving.persons[left] = leaving.persons[i];
+    }
+    leaving.slots[left] = static_cast<std::uint32_t>(slot);
     std::uint64_t* const counted = &leaving.counted[slot * numbers];
     ++counted[0];
-    for (std::size_t n = 1; n < numbers; ++n) counted[n] += events_of(slice.events[n - 1], names.persons[i]).size();
+    for (std::size_t n = 1; n < numbers; ++n)
+      counted[n] += events_of(slice.events[n - 1], leaving.persons[left]).size();
+    ++left;
   }
+  leaving.names.resize(left);
+  leaving.seeds.resize(left);
   leaving.persons.resize(left);
+  leaving.slots.resize(left);
 }
 
 std::uint64_t Packer::count(std::span<const LeavingSlice> slices, std::vector<std::uint64_t>& counted) const {
@@ -132,12 +142,12 @@ void Packer::pack(const Slice& slice, LeavingSlice& leaving) {
   if (leaving.persons.empty()) return;
   const ReleasedColumns& columns = release_.columns;
   Rows& rows = rows_.local();
-  put_tails(slice, leaving.persons, rows);
+  put_tails(slice, leaving, rows);
   copy_heads(leaving, rows);
   rows.events.resize(columns.events.size());
   for (std::size_t d = 0; d < columns.events.size(); ++d) {
     put_events(slice, d, rows);
-    if (columns.events[d].row_ids) put_row_names(slice, leaving.persons, d, rows);
+    if (columns.events[d].row_ids) put_row_names(slice, leaving, d, rows);
     copy_events(slice, leaving, d, rows);
   }
 }
@@ -146,10 +156,10 @@ void Packer::copy_heads(LeavingSlice& leaving, const Rows& rows) const {
   const std::size_t tail_bytes = release_.columns.head_bytes - sizeof(Pseudonym), numbers = release_.columns.numbers();
   with_copy(tail_bytes, [&](const auto& copy) {
     const std::byte* tail = rows.tails.data();
-    for (const Leaving& person : leaving.persons) {
-      std::byte*& next = leaving.next[person.slot * numbers];
-      std::memcpy(next, &person.name, sizeof person.name);
-      next += sizeof person.name;
+    for (std::size_t i = 0; i < leaving.names.size(); ++i) {
+      std::byte*& next = leaving.next[leaving.slots[i] * numbers];
+      std::memcpy(next, &leaving.names[i], sizeof(Pseudonym));
+      next += sizeof(Pseudonym);
       copy(next, tail);
       next += tail_bytes;
       tail += tail_bytes;
@@ -164,7 +174,7 @@ void Packer::copy_events(const Slice& slice, LeavingSlice& leaving, std::size_t 
   const ReleasedEvents& released = release_.columns.events[dataset];
   const Slice::Events& events = slice.events[dataset];
   const std::size_t numbers = release_.columns.numbers(), event_bytes = released.event_bytes;
-  const std::vector<Leaving, WipingAllocator<Leaving>>& persons = leaving.persons;
+  const std::span<const std::uint32_t> persons = leaving.persons;
   ByCount& by_count = rows.by_count;
   const auto class_of = [&](std::uint32_t person) {
     return std::min<std::uint64_t>(events_of(events, person).size(), ByCount::kMost);
@@ -172,36 +182,36 @@ void Packer::copy_events(const Slice& slice, LeavingSlice& leaving, std::size_t 
   std::array<std::uint32_t, ByCount::kMost + 2> first{};
   by_count.to.resize(persons.size());
   for (std::size_t i = 0; i < persons.size(); ++i) {
-    std::byte*& next = leaving.next[persons[i].slot * numbers + 1 + dataset];
+    std::byte*& next = leaving.next[leaving.slots[i] * numbers + 1 + dataset];
     by_count.to[i] = next;
-    next += events_of(events, persons[i].person).size() * event_bytes;
+    next += events_of(events, persons[i]).size() * event_bytes;
     fetch_to_write(next);
-    ++first[class_of(persons[i].person) + 1];
+    ++first[class_of(persons[i]) + 1];
   }
   for (std::size_t c = 1; c < first.size(); ++c) first[c] += first[c - 1];
   const std::uint32_t without = first[1];
   by_count.persons.resize(persons.size());
   for (std::size_t i = 0; i < persons.size(); ++i) {
-    by_count.persons[first[class_of(persons[i].person)]++] = static_cast<std::uint32_t>(i);
+    by_count.persons[first[class_of(persons[i])]++] = static_cast<std::uint32_t>(i);
   }
   with_copy(event_bytes, [&](const auto& copy) {
     for (const std::uint32_t i : std::span(by_count.persons).subspan(without)) {
-      const Range range = events_of(events, persons[i].person);
+      const Range range = events_of(events, persons[i]);
       const std::byte* const from = rows.events[dataset].data() + (range.begin - events.rows.begin) * event_bytes;
-      copy_shuffled(by_count.to[i], from, range.size(), event_bytes, {persons[i].seed, released.key}, copy);
+      copy_shuffled(by_count.to[i], from, range.size(), event_bytes, {leaving.seeds[i], released.key}, copy);
     }
   });
 }
 
-void Packer::put_tails(const Slice& slice, std::span<const Leaving> persons, Rows& rows) const {
+void Packer::put_tails(const Slice& slice, const LeavingSlice& leaving, Rows& rows) const {
   const ReleasedColumns& columns = release_.columns;
   const std::size_t stride = columns.head_bytes - sizeof(Pseudonym);
-  rows.tails.resize(persons.size() * stride);
+  rows.tails.resize(leaving.persons.size() * stride);
   const auto put = [&](const NumberPlace& place, const auto& value_of) {
     with_width(place.width, [&](auto narrow) {
       std::byte* to = rows.tails.data() + (place.at - sizeof(Pseudonym));
-      for (const Leaving& person : persons) {
-        narrow = static_cast<decltype(narrow)>(value_of(person.person));
+      for (const std::uint32_t person : leaving.persons) {
+        narrow = static_cast<decltype(narrow)>(value_of(person));
         std::memcpy(to, &narrow, sizeof narrow);
         to += stride;
       }
@@ -241,23 +251,23 @@ void Packer::put_events(const Slice& slice, std::size_t dataset, Rows& rows) con
 }
 
 // Many names are asked for at once, which is several times as fast as one by one.
-void Packer::put_row_names(const Slice& slice, std::span<const Leaving> persons, std::size_t dataset,
-                           Rows& rows) const {
+void Packer::put_row_names(const Slice& slice, const LeavingSlice& leaving, std::size_t dataset, Rows& rows) const {
   const ReleasedEvents& released = release_.columns.events[dataset];
   const Slice::Events& events = slice.events[dataset];
+  const std::span<const std::uint32_t> persons = leaving.persons;
   for (std::size_t begin = 0; begin < persons.size(); begin += kPersonsAtOnce) {
-    const std::span<const Leaving> some = persons.subspan(begin, std::min(kPersonsAtOnce, persons.size() - begin));
+    const auto some = persons.subspan(begin, std::min(kPersonsAtOnce, persons.size() - begin));
     rows.named.clear();
-    for (const Leaving& person : some) {
-      for (std::uint64_t i = 0; i < events_of(events, person.person).size(); ++i) {
-        rows.named.push_back({slice.pseudonyms[person.person], released.key, i});
+    for (const std::uint32_t person : some) {
+      for (std::uint64_t i = 0; i < events_of(events, person).size(); ++i) {
+        rows.named.push_back({slice.pseudonyms[person], released.key, i});
       }
     }
     rows.names.resize(rows.named.size());
     Pseudonymiser(release_.key).name(std::span<const DatasetRow>(rows.named), std::span(rows.names));
     const Pseudonym* name = rows.names.data();
-    for (const Leaving& person : some) {
-      const Range range = events_of(events, person.person);
+    for (const std::uint32_t person : some) {
+      const Range range = events_of(events, person);
       for (std::uint64_t row = range.begin; row < range.end; ++row, ++name) {
         std::memcpy(&rows.events[dataset][(row - events.rows.begin) * released.event_bytes], name, sizeof *name);
       }

@@ -18,18 +18,14 @@
 
 namespace ligature {
 
-// A released person of a slice.
-struct Leaving {
-  Pseudonym name;
-  Pseudonym seed;            // a secret of the person under the agreement's key, which shuffles the events
-  std::uint32_t person = 0;  // of the slice
-  std::uint32_t slot = 0;    // the rank and the bucket that get it
-};
-
-// The released persons of a slice, and of each slot what is counted of them (ReleasedColumns::numbers), then where that
-// goes.
+// The released persons of a slice, by columns; of each slot what is counted of them (ReleasedColumns::numbers), and
+// then where that goes.
 struct LeavingSlice {
-  std::vector<Leaving, WipingAllocator<Leaving>> persons;
+  std::vector<Pseudonym> names;
+  // A secret of each person under the agreement's key, which shuffles the events.
+  std::vector<Pseudonym, WipingAllocator<Pseudonym>> seeds;
+  std::vector<std::uint32_t> persons;  // of the slice
+  std::vector<std::uint32_t> slots;    // the rank and the bucket that get each
   std::vector<std::uint64_t> counted;
   std::vector<std::byte*> next;
 };
@@ -50,11 +46,9 @@ class Packer {
   void pack(const Slice& slice, LeavingSlice& leaving);
 
  private:
-  struct Names {
+  struct Naming {
     std::unique_ptr<Pseudonymiser> pseudonymiser;
-    std::vector<Pseudonym> before, now;
-    std::vector<Pseudonym, WipingAllocator<Pseudonym>> seeds;
-    std::vector<std::uint32_t> persons;
+    std::vector<Pseudonym> before;  // the dataset's own names
   };
   // Persons of a slice by how many events they have in a dataset.
   struct ByCount {
@@ -71,17 +65,17 @@ class Packer {
     std::vector<Pseudonym> names;
     ByCount by_count;
   };
-  void put_tails(const Slice& slice, std::span<const Leaving> persons, Rows& rows) const;
+  void put_tails(const Slice& slice, const LeavingSlice& leaving, Rows& rows) const;
   void put_events(const Slice& slice, std::size_t dataset, Rows& rows) const;
   void copy_heads(LeavingSlice& leaving, const Rows& rows) const;
   void copy_events(const Slice& slice, LeavingSlice& leaving, std::size_t dataset, Rows& rows) const;
-  void put_row_names(const Slice& slice, std::span<const Leaving> persons, std::size_t dataset, Rows& rows) const;
+  void put_row_names(const Slice& slice, const LeavingSlice& leaving, std::size_t dataset, Rows& rows) const;
 
   const Release& release_;
   ReleasedValues values_;
   std::uint64_t slots_, round_, rounds_;
   std::vector<std::vector<DayNumber>> days_;  // of each dataset: every date as it is released
-  PerThread<Names> names_;
+  PerThread<Naming> naming_;
   PerThread<Rows> rows_;
 };
 
