@@ -133,8 +133,8 @@ std::vector<std::uint64_t> ObjectionLedger::numbers_standing(ObjectionKinds kind
   for (std::size_t begin = 0, end = 0; begin < preferences_.size(); begin = end) {
     const Preference& first = preferences_[begin];
     bool stands = false;
-    for (end = begin; end < preferences_.size() && preferences_[end].nhs == first.nhs &&
-                      preferences_[end].kind == first.kind;
+    for (end = begin;
+         end < preferences_.size() && preferences_[end].nhs == first.nhs && preferences_[end].kind == first.kind;
          ++end) {
       if (on == kMissingDay || preferences_[end].date <= on) stands = !preferences_[end].withdrawn;
     }

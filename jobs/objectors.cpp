@@ -27,7 +27,8 @@ std::vector<NumberClaim> read_carriers(const Communicator& comm, const std::file
                                        DayNumber on) {
   std::vector<NumberClaim> carriers;
   agreed_step(comm, [&] {
-    // Every claim of the run is asked about, and few of the ledger's entries stand: a directory of those alone is small.
+    // Every claim of the run is asked about, and few of the ledger's entries stand: a directory of those alone is
+    // small.
     const std::vector<std::uint64_t> numbers = ledger.numbers_standing(kinds, on);
     const auto itself = [](std::uint64_t number) { return number; };
     const NhsDirectory directory(numbers, itself);
