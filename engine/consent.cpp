@@ -128,6 +128,22 @@ bool ObjectionLedger::entries_stand(std::uint64_t valid_nhs, ObjectionKinds kind
   return false;
 }
 
+std::vector<std::uint64_t> ObjectionLedger::numbers_standing(ObjectionKinds kinds, DayNumber on) const {
+  std::vector<std::uint64_t> numbers;
+  for (std::size_t begin = 0, end = 0; begin < preferences_.size(); begin = end) {
+    const Preference& first = preferences_[begin];
+    bool stands = false;
+    for (end = begin;
+         end < preferences_.size() && preferences_[end].nhs == first.nhs && preferences_[end].kind == first.kind;
+         ++end) {
+      if (on == kMissingDay || preferences_[end].date <= on) stands = !preferences_[end].withdrawn;
+    }
+    if (!stands || (kinds & kinds_of(first.kind)) == 0) continue;
+    if (numbers.empty() || numbers.back() != first.nhs) numbers.push_back(first.nhs);
+  }
+  return numbers;
+}
+
 bool ObjectionLedger::entries_speak(std::uint64_t valid_nhs, ObjectionKind kind) const noexcept {
   bool found = false;
   directory_.for_each(preferences_, kNumberOf, valid_nhs, [&](const Preference& preference) {

@@ -78,6 +78,8 @@ class ObjectionLedger {
   [[nodiscard]] bool stands(std::uint64_t valid_nhs, ObjectionKinds kinds, DayNumber on) const noexcept {
     return directory_.may_have(valid_nhs) && entries_stand(valid_nhs, kinds, on);
   }
+  // The numbers for which stands() is true, ascending: to ask about very many.
+  [[nodiscard]] std::vector<std::uint64_t> numbers_standing(ObjectionKinds kinds, DayNumber on) const;
   // True if the ledger has an entry of the kind for this number, whatever it says.
   [[nodiscard]] bool speaks_of(std::uint64_t valid_nhs, ObjectionKind kind) const noexcept {
     return directory_.may_have(valid_nhs) && entries_speak(valid_nhs, kind);

@@ -57,9 +57,19 @@ HWY_INLINE Vector choose(Vector mask, Vector yes, Vector no) {
 #endif
 }
 
+// Bit by bit what two of three have.
+HWY_INLINE Vector majority_of(Vector a, Vector b, Vector c) {
+#if HWY_TARGET <= HWY_AVX3
+  constexpr int kTwoOfThree = 0xE8;  // which of the eight bits that three can be give 1
+  return Vector{_mm512_ternarylogic_epi32(a.raw, b.raw, c.raw, kTwoOfThree)};
+#else
+  return choose(hn::Xor(a, b), c, a);
+#endif
+}
+
 // One round; the caller renames a to h instead of moving them.
 HWY_INLINE void step(Vector a, Vector b, Vector c, Vector& d, Vector e, Vector f, Vector g, Vector& h, Vector input) {
-  const Vector majority = choose(hn::Xor(a, b), c, a);
+  const Vector majority = majority_of(a, b, c);
   const Vector first = hn::Add(hn::Add(h, input), hn::Add(rotations<6, 11, 25>(e), choose(e, f, g)));
   d = hn::Add(d, first);
   h = hn::Add(first, hn::Add(rotations<2, 13, 22>(a), majority));

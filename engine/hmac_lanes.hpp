@@ -34,6 +34,11 @@ class HmacKey {
   std::array<std::uint32_t, 8> inner_, outer_;
 };
 
+// Two numbers that stand in a message one after the other, big-endian.
+struct WordPair {
+  std::uint64_t first = 0, second = 0;
+};
+
 // Sixteen messages of one length: word w of the padded block of each lane, in the byte order of the machine.  Wiped
 // on destruction: they hold identifiers.
 class HmacMessages {
@@ -53,6 +58,22 @@ class HmacMessages {
         std::memcpy(&word, rows[lane].data() + 4 * w, sizeof word);
         words_[w][lane] = std::endian::native == std::endian::little ? __builtin_bswap32(word) : word;
       }
+    }
+  }
+  // A pair in each of the first lanes from a byte on, where it ends the message.
+  template <std::size_t From>
+  void set_pairs(std::span<const WordPair> pairs) noexcept {
+    constexpr std::size_t kFirst = From / 4;
+    constexpr unsigned kShift = 8 * (From % 4);
+    static_assert(From + sizeof(WordPair) <= kHmacLongestMessage);
+    for (std::size_t lane = 0; lane < pairs.size(); ++lane) {
+      const auto [first, second] = pairs[lane];
+      const std::uint32_t before = words_[kFirst][lane] & ~(0xFFFFFFFFU >> kShift);
+      words_[kFirst][lane] = before | static_cast<std::uint32_t>(first >> 32 >> kShift);
+      words_[kFirst + 1][lane] = static_cast<std::uint32_t>(first >> kShift);
+      words_[kFirst + 2][lane] = static_cast<std::uint32_t>(first << (32 - kShift) | second >> 32 >> kShift);
+      words_[kFirst + 3][lane] = static_cast<std::uint32_t>(second >> kShift);
+      words_[kFirst + 4][lane] = static_cast<std::uint32_t>(second << (32 - kShift)) | 0x80000000U >> kShift;
     }
   }
   ~HmacMessages();

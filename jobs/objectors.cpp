@@ -7,6 +7,7 @@
 
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
+#include "engine/nhs_directory.hpp"
 #include "engine/parallel.hpp"
 #include "io/manifest.hpp"
 #include "io/number_claims.hpp"
@@ -26,6 +27,16 @@ std::vector<NumberClaim> read_carriers(const Communicator& comm, const std::file
                                        DayNumber on) {
   std::vector<NumberClaim> carriers;
   agreed_step(comm, [&] {
+    // Every claim of the run is asked about, and few of the ledger's entries stand: a directory of those alone is
+    // small.
+    const std::vector<std::uint64_t> numbers = ledger.numbers_standing(kinds, on);
+    const auto itself = [](std::uint64_t number) { return number; };
+    const NhsDirectory directory(numbers, itself);
+    const auto objects = [&](std::uint64_t nhs) {
+      bool found = false;
+      directory.for_each(numbers, itself, nhs, [&](std::uint64_t) { return !(found = true); });
+      return found;
+    };
     // Threads read shares of their own, since the reading is most of the work; not many, since each opens all parts.
     const int shares = std::min(num_threads(), kMostReaders);
     PerThread<std::vector<NumberClaim>> found;
@@ -34,7 +45,7 @@ std::vector<NumberClaim> read_carriers(const Communicator& comm, const std::file
       NumberClaimReader reader(secure, run, comm.rank() * shares + static_cast<int>(share), comm.size() * shares);
       for (auto piece = reader.next_piece(); !piece.empty(); piece = reader.next_piece()) {
         for (const NumberClaim& claim : piece) {
-          if (ledger.stands(claim.nhs(), kinds, on)) mine.push_back(claim);
+          if (directory.may_have(claim.nhs()) && objects(claim.nhs())) mine.push_back(claim);
         }
       }
     });

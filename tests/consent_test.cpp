@@ -121,6 +121,24 @@ TEST(Objection, is_the_persons_own) {
   EXPECT_FALSE(ledger.bars(~0ULL, 200, kKeep));
 }
 
+TEST(Objection, stands_for_the_numbers_that_are_listed) {
+  constexpr ObjectionKind kType2 = ObjectionKind::type2, kNational = ObjectionKind::national;
+  const ObjectionLedger ledger({{40, 100, kType2, false},
+                                {10, 100, kNational, false},
+                                {10, 300, kType2, false},
+                                {20, 100, ObjectionKind::type1, false},
+                                {30, 100, kType2, false},
+                                {30, 200, kType2, true},
+                                {30, 200, kNational, true}});
+  const ObjectionKinds both = kinds_of(kType2) | kinds_of(kNational);
+  using Numbers = std::vector<std::uint64_t>;
+  EXPECT_EQ(ledger.numbers_standing(both, 100), (Numbers{10, 30, 40})) << "each once, ascending";
+  EXPECT_EQ(ledger.numbers_standing(both, 99), Numbers());
+  EXPECT_EQ(ledger.numbers_standing(both, kMissingDay), (Numbers{10, 40})) << "at the end of the ledger";
+  EXPECT_EQ(ledger.numbers_standing(kinds_of(kType2), 299), (Numbers{40}));
+  EXPECT_EQ(ObjectionLedger().numbers_standing(both, kMissingDay), Numbers());
+}
+
 TEST(Objection, of_each_kind_stands_by_its_own_dates) {
   const ObjectionLedger ledger(
       {objects(100), objects(100, ObjectionKind::type2), withdraws(200, ObjectionKind::type2)});

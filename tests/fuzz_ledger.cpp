@@ -67,6 +67,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const bool stands = stood(preferences, entry.nhs, entry.kind, entry.date);
     require(ledger.speaks_of(entry.nhs, entry.kind));
     require(ledger.stands(entry.nhs, kinds_of(entry.kind), entry.date) == stands);
+    const std::vector<std::uint64_t> standing = ledger.numbers_standing(kinds_of(entry.kind), entry.date);
+    require(std::binary_search(standing.begin(), standing.end(), entry.nhs) == stands);
     if (entry.kind != ObjectionKind::type1) continue;
     require(ledger.bars(entry.nhs, entry.date, AfterOptOut::keep_earlier) == stands);
     require(!entry.withdrawn || ledger.is_outranked(entry) == stands);

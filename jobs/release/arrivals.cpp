@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "engine/error.hpp"
@@ -20,62 +21,141 @@ namespace {
 constexpr std::size_t kBucketBytes = std::size_t{1} << 19;  // of records: half of a second-level cache
 constexpr std::size_t kMostBuckets = 1U << 12;              // that are filled at once
 constexpr std::uint64_t kRanges = std::uint64_t{1} << 32;   // that range_of can tell apart
+constexpr std::uint32_t kEventsAtOnce = 4;                  // most persons have fewer
 
 }  // namespace
 
-Arrivals::Arrivals(const ReleasedColumns& columns, std::size_t buckets)
-    : columns_(columns), words_(size_words(columns)), runs_(buckets), sizes_(buckets * words_) {}
+Arrivals::Arrivals(const ReleasedColumns& columns, std::size_t buckets) : columns_(columns), buckets_(buckets) {
+  for (Held& held : buckets_) held.total.resize(columns.numbers());
+}
 
-void Arrivals::take_over(std::unique_ptr<std::byte[]> records, std::span<const std::uint64_t> sizes) {
+void Arrivals::take_over(std::unique_ptr<std::byte[]> records, std::span<const std::uint64_t> counted) {
   const std::lock_guard lock(mutex_);
   const std::byte* at = records.get();
   records_.push_back(std::move(records));
-  for (std::size_t i = 0; i * words_ < sizes.size(); ++i) {
-    const std::span<const std::uint64_t> of = sizes.subspan(i * words_, words_);
+  const std::size_t numbers = columns_.numbers();
+  for (std::size_t i = 0; i * numbers < counted.size(); ++i) {
+    const std::span<const std::uint64_t> of = counted.subspan(i * numbers, numbers);
     if (of[0] == 0) continue;
-    const std::size_t bucket = i % runs_.size();
-    runs_[bucket].push_back({at, of[0]});
-    at += of[0];
-    for (std::size_t w = 0; w < words_; ++w) sizes_[bucket * words_ + w] += of[w];
+    Held& held = buckets_[i % buckets_.size()];
+    held.runs.push_back(std::exchange(at, at + columns_.bytes_of(of)));
+    held.counted.insert(held.counted.end(), of.begin(), of.end());
+    for (std::size_t n = 0; n < numbers; ++n) held.total[n] += of[n];
   }
 }
 
 void Bucket::open(const Arrivals& arrivals, std::size_t bucket) {
   columns_ = &arrivals.columns();
-  order_.clear();
-  arrivals.for_each_run(bucket, [&](const std::byte* record, std::size_t bytes) {
-    for (const std::byte* const end = record + bytes; record < end; record = end_of(record)) {
-      order_.push_back({name_at(record).high, record});
+  bring_together(arrivals, bucket);
+  sort();
+}
+
+// One copy of everything, in whole runs, which the processor fetches ahead: what follows goes here and there.
+void Bucket::bring_together(const Arrivals& arrivals, std::size_t bucket) {
+  const std::size_t numbers = columns_->numbers(), persons = arrivals.persons(bucket);
+  persons_ = persons;
+  together_.resize(numbers);
+  std::vector<std::byte*> next;
+  for (std::size_t n = 0; n < numbers; ++n) {
+    const std::uint64_t count = n == 0 ? persons : arrivals.events(bucket, n - 1);
+    if (count > std::numeric_limits<std::uint32_t>::max() - kEventsAtOnce) {
+      throw Error("a few persons have more events than a release can sort");
+    }
+    RawVector<std::byte>& room = together_[n];
+    room.resize(std::max(room.size(), count * columns_->bytes_each(n)));
+    next.push_back(room.data());
+  }
+  arrivals.for_each_run(bucket, [&](const std::byte* at, std::span<const std::uint64_t> counted) {
+    for (std::size_t n = 0; n < numbers; ++n) {
+      const std::size_t bytes = counted[n] * columns_->bytes_each(n);
+      if (bytes == 0) continue;
+      std::memcpy(next[n], at, bytes);
+      next[n] += bytes;
+      at += bytes;
+    }
+  });
+  const std::size_t head_bytes = columns_->head_bytes;
+  first_event_.resize(numbers - 1);
+  for (std::size_t d = 0; d < first_event_.size(); ++d) {
+    first_event_[d].resize(persons + 1);
+    with_width(columns_->counts[d].width, [&](auto count) {
+      const std::byte* from = together_[0].data() + columns_->counts[d].at;
+      std::uint64_t events = 0;
+      for (std::size_t p = 0; p < persons; ++p, from += head_bytes) {
+        first_event_[d][p] = static_cast<std::uint32_t>(events);
+        std::memcpy(&count, from, sizeof count);
+        events += count;
+      }
+      first_event_[d][persons] = static_cast<std::uint32_t>(events);
+    });
+  }
+}
+
+// By 32 bits of their names and as which they came; the few that those do not tell apart by comparing.
+void Bucket::sort() {
+  const std::size_t head_bytes = columns_->head_bytes;
+  const std::byte* const heads = together_[0].data();
+  const auto name_of = [&](std::size_t person) { return name_at(heads + person * head_bytes); };
+  std::uint64_t least = std::numeric_limits<std::uint64_t>::max(), most = 0;
+  for (std::size_t p = 0; p < persons_; ++p) {
+    const std::uint64_t high = name_of(p).high;
+    least = std::min(least, high);
+    most = std::max(most, high);
+  }
+  const int shift = persons_ == 0 || most == least ? 0 : std::countl_zero(most - least);
+  places_.resize(persons_);
+  for (std::size_t p = 0; p < persons_; ++p) places_[p] = (name_of(p).high - least) << shift >> 32 << 32 | p;
+  radix_sort_detail::sort_places(places_, other_places_);
+  const auto bits = [](std::uint64_t place) { return place >> 32; };
+  radix_sort_detail::for_each_run(std::span(places_), bits, [&](std::uint64_t* first, std::uint64_t* last) {
+    if (last - first == 1) return;
+    const auto name = [&](std::uint64_t place) { return name_of(came(place)); };
+    std::sort(first, last, [&](std::uint64_t a, std::uint64_t b) { return name(a) < name(b); });
+    const auto same = [&](std::uint64_t a, std::uint64_t b) { return name(a) == name(b); };
+    if (std::adjacent_find(first, last, same) != last) throw Error("two persons have one pseudonym");
+  });
+  heads_.resize(std::max(heads_.size(), persons_ * head_bytes));
+  with_copy(head_bytes, [&](const auto& copy) {
+    std::byte* to = heads_.data();
+    for (const std::uint64_t place : places_) {
+      copy(to, heads + came(place) * head_bytes);
+      to += head_bytes;
     }
   });
 }
 
-const std::byte* Bucket::end_of(const std::byte* record) const noexcept {
-  std::size_t bytes = columns_->head_bytes;
-  for (std::size_t d = 0; d < columns_->events.size(); ++d) {
-    bytes += number(record, columns_->counts[d]) * columns_->events[d].event_bytes;
+void Bucket::number_events(std::size_t dataset, std::uint64_t first, std::byte* offsets) const {
+  const std::vector<std::uint32_t>& before = first_event_[dataset];
+  for (const std::uint64_t place : places_) {
+    std::memcpy(offsets, &first, sizeof first);
+    offsets += sizeof first;
+    first += before[came(place) + 1] - before[came(place)];
   }
-  return record + bytes;
 }
 
-void Bucket::sort() {
-  if (order_.empty()) return;
-  const auto high = [](const Place& place) { return place.high; };
-  const auto [least, most] =
-      std::minmax_element(order_.begin(), order_.end(), [](const Place& a, const Place& b) { return a.high < b.high; });
-  const std::uint64_t range = most->high - least->high;
-  const radix_sort_detail::Stretch stretch{least->high,
-                                           range == 0 ? 0U : static_cast<unsigned>(std::countl_zero(range))};
-  other_.resize(order_.size());
-  radix_sort_detail::sort_bucket(std::span<const Place>(order_), std::span(other_), high, stretch, 0, places_,
-                                 other_places_);
-  order_.swap(other_);
-  radix_sort_detail::for_each_run(std::span(order_), high, [](Place* first, Place* last) {
-    if (last - first == 1) return;
-    std::sort(first, last, [](const Place& a, const Place& b) { return name_at(a.record) < name_at(b.record); });
-    const auto same = [](const Place& a, const Place& b) { return name_at(a.record) == name_at(b.record); };
-    if (std::adjacent_find(first, last, same) != last) throw Error("two persons have one pseudonym");
-  });
+// Some numbers are written for each person, and those that are too many written over by the next.
+Bucket::Events Bucket::events(std::size_t dataset) {
+  const std::vector<std::uint32_t>& first_event = first_event_[dataset];
+  const std::size_t events = first_event.back();
+  at_.resize(std::max(at_.size(), events + kEventsAtOnce));
+  person_.resize(at_.size());
+  std::uint32_t* at = at_.data();
+  std::uint32_t* person = person_.data();
+  for (std::uint32_t p = 0; p < persons_; ++p) {
+    const std::uint32_t first = first_event[came(places_[p])];
+    const std::uint32_t count = first_event[came(places_[p]) + 1] - first;
+    for (std::uint32_t e = 0; e < kEventsAtOnce; ++e) {
+      at[e] = first + e;
+      person[e] = p;
+    }
+    for (std::uint32_t e = kEventsAtOnce; e < count; ++e) {
+      at[e] = first + e;
+      person[e] = p;
+    }
+    at += count;
+    person += count;
+  }
+  return {together_[1 + dataset].data(), std::span(at_).first(events), std::span(person_).first(events)};
 }
 
 std::uint64_t range_of(const Pseudonym& name, std::uint64_t ranges) noexcept {
@@ -86,9 +166,9 @@ namespace {
 
 // Of all records of a release, over all ranks.
 std::uint64_t record_bytes(const ReleasedColumns& columns, std::uint64_t persons) {
-  std::uint64_t bytes = persons * columns.head_bytes;
-  for (const ReleasedEvents& events : columns.events) bytes += events.events * events.event_bytes;
-  return bytes;
+  std::vector<std::uint64_t> counted = {persons};
+  for (const ReleasedEvents& events : columns.events) counted.push_back(events.events);
+  return columns.bytes_of(counted);
 }
 
 }  // namespace
@@ -114,24 +194,27 @@ std::unique_ptr<const Arrivals> bring(const Communicator& comm, const Release& r
   wanted_persons.pseudonym = true;
   const SliceReader reader(release.source, release.columns.wanted, wanted_persons);
   Packer packer(release, ranks * buckets, round, rounds);
-  const std::size_t words = Arrivals::size_words(release.columns);
+  const std::size_t numbers = release.columns.numbers();
   const auto load_and_name = [&](Slice& slice, LeavingSlice& leaving) {
     reader.load_persons(slice);
     packer.name_persons(slice, leaving);
-    const std::span<const Leaving> those = leaving.persons;
+    const std::vector<std::uint32_t>& those = leaving.persons;
     if (those.empty()) return;
     const std::uint64_t row = slice.persons.begin;
-    reader.load_events(slice, row + those.front().person, row + those.back().person);
+    reader.load_events(slice, row + those.front(), row + those.back());
   };
-  const auto bytes_of = [words](std::span<const std::uint64_t> sizes) {
+  // Of some slots.
+  const auto bytes_of = [&](std::span<const std::uint64_t> counted) {
     std::uint64_t bytes = 0;
-    for (std::size_t i = 0; i < sizes.size(); i += words) bytes += sizes[i];
+    for (std::size_t i = 0; i < counted.size(); i += numbers) {
+      bytes += release.columns.bytes_of(counted.subspan(i, numbers));
+    }
     return bytes;
   };
   // What a thread, or for several ranks all of them, has of some slices.
   struct Packed {
     std::vector<LeavingSlice> leaving;
-    std::vector<std::uint64_t> sizes;
+    std::vector<std::uint64_t> counted;
   };
   if (ranks == 1) {
     // Alone, a rank packs its records where they stay, and no thread waits for another.
@@ -141,10 +224,10 @@ std::unique_ptr<const Arrivals> bring(const Communicator& comm, const Release& r
         Packed& packed = per_thread.local();
         packed.leaving.resize(slices.size());
         for (std::size_t s = 0; s < slices.size(); ++s) load_and_name(slices[s], packed.leaving[s]);
-        packer.lay_out(packed.leaving, packed.sizes);
-        auto records = std::make_unique_for_overwrite<std::byte[]>(bytes_of(packed.sizes));
-        for (std::size_t s = 0; s < slices.size(); ++s) packer.pack(slices[s], packed.leaving[s], records.get());
-        arrivals->take_over(std::move(records), packed.sizes);
+        auto records = std::make_unique_for_overwrite<std::byte[]>(packer.count(packed.leaving, packed.counted));
+        packer.lay_out(packed.leaving, records.get());
+        for (std::size_t s = 0; s < slices.size(); ++s) packer.pack(slices[s], packed.leaving[s]);
+        arrivals->take_over(std::move(records), packed.counted);
       });
     });
     return arrivals;
@@ -159,15 +242,15 @@ std::unique_ptr<const Arrivals> bring(const Communicator& comm, const Release& r
       const std::span<Slice> slices = reader.read_next(next, end, batch);
       packed.leaving.resize(slices.size());
       for_each_item(slices.size(), [&](std::size_t s) { load_and_name(slices[s], packed.leaving[s]); });
-      packer.lay_out(packed.leaving, packed.sizes);
-      bytes.resize(std::max<std::size_t>(bytes.size(), bytes_of(packed.sizes)));
-      for_each_item(slices.size(), [&](std::size_t s) { packer.pack(slices[s], packed.leaving[s], bytes.data()); });
+      bytes.resize(std::max<std::size_t>(bytes.size(), packer.count(packed.leaving, packed.counted)));
+      packer.lay_out(packed.leaving, bytes.data());
+      for_each_item(slices.size(), [&](std::size_t s) { packer.pack(slices[s], packed.leaving[s]); });
     });
-    std::vector<std::uint64_t> first(ranks + 1), first_size(ranks + 1);
+    std::vector<std::uint64_t> first(ranks + 1), first_counted(ranks + 1);
+    const std::size_t of_rank = buckets * numbers;
     for (std::size_t r = 0; r < ranks; ++r) {
-      first_size[r + 1] = (r + 1) * buckets * words;
-      first[r + 1] = first[r];
-      for (std::size_t i = first_size[r]; i < first_size[r + 1]; i += words) first[r + 1] += packed.sizes[i];
+      first_counted[r + 1] = (r + 1) * of_rank;
+      first[r + 1] = first[r] + bytes_of(std::span(packed.counted).subspan(r * of_rank, of_rank));
     }
     std::unique_ptr<std::byte[]> records;
     exchange_into(comm, bytes, first, [&](std::size_t size) {
@@ -175,7 +258,7 @@ std::unique_ptr<const Arrivals> bring(const Communicator& comm, const Release& r
       return records.get();
     });
     arrivals->take_over(std::move(records),
-                        exchange(comm, std::span<const std::uint64_t>(packed.sizes), first_size).items);
+                        exchange(comm, std::span<const std::uint64_t>(packed.counted), first_counted).items);
   }
   return arrivals;
 }

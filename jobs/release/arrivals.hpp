@@ -6,6 +6,9 @@
 //
 // Within its range a rank deals records to buckets, ranges again, while they are packed: a bucket fits in a core's
 // second-level cache, where it is sorted and gone through column by column when it is written.
+//
+// How many events a person has is nothing that a processor guesses right, and a wrong guess costs it as much as the
+// copy of a record.  So heads of one size lie apart from events, and loops over events are over those of many persons.
 #pragma once
 
 #include <atomic>
@@ -20,6 +23,7 @@
 
 #include "engine/parallel.hpp"
 #include "engine/pseudonym.hpp"
+#include "engine/raw_vector.hpp"
 #include "jobs/release/columns.hpp"
 
 namespace ligature {
@@ -29,84 +33,82 @@ class Arrivals {
  public:
   Arrivals(const ReleasedColumns& columns, std::size_t buckets);
 
-  // Takes over records that were packed together, by source and bucket.  sizes: of each source and bucket its bytes,
-  // persons, and events of each dataset (size_words numbers).  May be called from several threads.
-  void take_over(std::unique_ptr<std::byte[]> records, std::span<const std::uint64_t> sizes);
-  [[nodiscard]] static std::size_t size_words(const ReleasedColumns& columns) noexcept {
-    return 2 + columns.events.size();
-  }
+  // Takes over records that were packed together, by source and bucket.  counted: of each source and bucket
+  // (ReleasedColumns::numbers).  May be called from several threads.
+  void take_over(std::unique_ptr<std::byte[]> records, std::span<const std::uint64_t> counted);
 
   [[nodiscard]] const ReleasedColumns& columns() const noexcept { return columns_; }
-  [[nodiscard]] std::size_t buckets() const noexcept { return runs_.size(); }
-  [[nodiscard]] std::uint64_t persons(std::size_t bucket) const noexcept { return sizes_[bucket * words_ + 1]; }
+  [[nodiscard]] std::size_t buckets() const noexcept { return buckets_.size(); }
+  [[nodiscard]] std::uint64_t persons(std::size_t bucket) const noexcept { return buckets_[bucket].total[0]; }
   [[nodiscard]] std::uint64_t events(std::size_t bucket, std::size_t dataset) const noexcept {
-    return sizes_[bucket * words_ + 2 + dataset];
+    return buckets_[bucket].total[1 + dataset];
   }
-  // Visits each stretch of records of a bucket: visit(first byte, bytes).
+  // Visits what was packed together of a bucket: visit(first byte, counted).
   template <typename Visit>
   void for_each_run(std::size_t bucket, const Visit& visit) const {
-    for (const Run& run : runs_[bucket]) visit(run.at, run.bytes);
+    const Held& held = buckets_[bucket];
+    const std::size_t numbers = columns_.numbers();
+    for (std::size_t run = 0; run < held.runs.size(); ++run) {
+      visit(held.runs[run], std::span(held.counted).subspan(run * numbers, numbers));
+    }
   }
 
  private:
-  struct Run {
-    const std::byte* at = nullptr;
-    std::size_t bytes = 0;
+  struct Held {
+    std::vector<const std::byte*> runs;
+    std::vector<std::uint64_t> counted;  // of each run
+    std::vector<std::uint64_t> total;
   };
   const ReleasedColumns& columns_;
-  std::size_t words_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<std::byte[]>> records_;  // not vectors: those would write zeros first
-  std::vector<std::vector<Run>> runs_;
-  std::vector<std::uint64_t> sizes_;  // of each bucket, size_words
+  std::vector<Held> buckets_;
 };
 
 // The persons of one bucket.  One object a thread, opened for one bucket after another.
 class Bucket {
  public:
-  // In the order in which they came; arrivals must outlive this.
+  // In the order of their names.  Throws Error if two persons have one pseudonym.
   void open(const Arrivals& arrivals, std::size_t bucket);
-  // From here on in the order of their names.  Throws Error if two persons have one pseudonym.
-  void sort();
 
-  [[nodiscard]] std::size_t persons() const noexcept { return order_.size(); }
-  [[nodiscard]] Pseudonym name(std::size_t person) const noexcept { return name_at(order_[person].record); }
-  // The value of a column of persons, as released_value gives it.
-  [[nodiscard]] std::uint64_t value(std::size_t person, std::size_t column) const noexcept {
-    return number(order_[person].record, columns_->values[column]);
+  [[nodiscard]] std::size_t persons() const noexcept { return persons_; }
+  [[nodiscard]] Pseudonym name(std::size_t person) const noexcept { return name_at(head(person)); }
+  // Where the head of a person is.
+  [[nodiscard]] const std::byte* head(std::size_t person) const noexcept {
+    return heads_.data() + person * columns_->head_bytes;
   }
-  [[nodiscard]] std::uint64_t events(std::size_t person, std::size_t dataset) const noexcept {
-    return number(order_[person].record, columns_->counts[dataset]);
-  }
-  // Where its events begin, dataset after dataset.
-  [[nodiscard]] const std::byte* all_events(std::size_t person) const noexcept {
-    return order_[person].record + columns_->head_bytes;
-  }
-  // The person's events of a dataset, event_bytes each: the row's name where rows have ids, then the columns.
-  [[nodiscard]] const std::byte* first_event(std::size_t person, std::size_t dataset) const noexcept {
-    const std::byte* at = all_events(person);
-    for (std::size_t d = 0; d < dataset; ++d) at += events(person, d) * columns_->events[d].event_bytes;
-    return at;
-  }
+  // How many events there are before those of a person, and of all of them.
+  void number_events(std::size_t dataset, std::uint64_t first, std::byte* offsets) const;
+
+  // The events of a dataset, of one person after the other.
+  struct Events {
+    const std::byte* rows = nullptr;        // event_bytes each, in the order in which they came
+    std::span<const std::uint32_t> at;      // of each event its number among them
+    std::span<const std::uint32_t> person;  // whose it is
+  };
+  // Valid until the next call.
+  [[nodiscard]] Events events(std::size_t dataset);
 
  private:
-  struct Place {
-    std::uint64_t high = 0;  // of the name
-    const std::byte* record = nullptr;
-  };
-  [[nodiscard]] static Pseudonym name_at(const std::byte* record) noexcept {
+  // As which of the bucket the person of a place came.
+  static std::uint32_t came(std::uint64_t place) noexcept { return static_cast<std::uint32_t>(place); }
+  static Pseudonym name_at(const std::byte* head) noexcept {
     Pseudonym name;
-    std::memcpy(&name, record, sizeof name);
+    std::memcpy(&name, head, sizeof name);
     return name;
   }
-  [[nodiscard]] static std::uint64_t number(const std::byte* record, const NumberPlace& place) noexcept {
-    return code_at(record + place.at, place.width);
-  }
-  [[nodiscard]] const std::byte* end_of(const std::byte* record) const noexcept;
+  void bring_together(const Arrivals& arrivals, std::size_t bucket);
+  void sort();
 
   const ReleasedColumns* columns_ = nullptr;
-  std::vector<Place> order_, other_;
-  std::vector<std::uint64_t> places_, other_places_;
+  std::size_t persons_ = 0;
+  // As they came: heads, then the events of each dataset; and of each dataset where each person's begin and all end.
+  std::vector<RawVector<std::byte>> together_;
+  std::vector<std::vector<std::uint32_t>> first_event_;
+  // In the order of names.
+  std::vector<std::uint64_t> places_, other_places_;  // bits of the name, and as which the person came
+  RawVector<std::byte> heads_;
+  RawVector<std::uint32_t> at_, person_;
 };
 
 // Calls visit(bucket, number) for each bucket, sorted, from several threads; they are taken in order, whichever thread
@@ -119,8 +121,7 @@ void for_each_bucket(const Arrivals& arrivals, const Visit& visit) {
     const std::size_t b = next++;
     Bucket& bucket = buckets.local();
     bucket.open(arrivals, b);
-    bucket.sort();
-    visit(std::as_const(bucket), b);
+    visit(bucket, b);
   });
 }
 

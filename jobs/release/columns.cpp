@@ -153,11 +153,14 @@ ReleasedColumns release_columns(const Communicator& comm, const ReleaseSource& s
         if (recode) reader.load_events(slice, slice.persons.begin, slice.persons.end - 1);
         for (std::size_t d = 0; d < mine.size(); ++d) {
           const Slice::Events& events = slice.events[d];
+          for (std::size_t p = 0; p < slice.persons.size(); ++p) {
+            const std::uint64_t events_of = events.offsets[p + 1] - events.offsets[p];
+            const std::uint64_t released = selection.has(slice.persons.begin + p) ? events_of : 0;
+            mine[d].events += released;
+            mine[d].most = std::max(mine[d].most, released);
+          }
+          if (of[d].empty()) continue;
           for_each_chosen_run(selection, slice.persons, [&](std::size_t first, std::size_t last) {
-            mine[d].events += events.offsets[last] - events.offsets[first];
-            for (std::size_t p = first; p < last; ++p) {
-              mine[d].most = std::max(mine[d].most, events.offsets[p + 1] - events.offsets[p]);
-            }
             for (std::size_t c = 0; c < of[d].size(); ++c) {
               note_codes(std::span(events.columns[c]), of[d][c]->width,
                          {events.offsets[first] - events.rows.begin, events.offsets[last] - events.rows.begin},

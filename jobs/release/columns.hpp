@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,7 +37,7 @@ struct ReleasedEvents {
   std::uint64_t events = 0;             // released, over all ranks
 };
 
-// Where a number stands in the record of a person, and how many bytes it has: as few as will do, since what is brought
+// Where a number stands in the head of a person, and how many bytes it has: as few as will do, since what is brought
 // is touched for the first time, which costs more than anything that is done with it.
 struct NumberPlace {
   std::size_t at = 0, width = 0;
@@ -46,9 +47,21 @@ struct ReleasedColumns {
   std::vector<PersonColumn> persons;
   std::vector<ReleasedEvents> events;
   std::vector<WantedEvents> wanted;  // one of each of events, in its order
-  // A person's record is the new name, the values of the columns, the number of events in each dataset, the events.
+  // A person's head is the new name, the values of the columns, the number of events in each dataset.
   std::vector<NumberPlace> values, counts;
-  std::size_t head_bytes = 0;  // what is before the events
+  std::size_t head_bytes = 0;
+
+  // The records of some persons lie as their heads, then the events of all of them in the first dataset, and so on.
+  // What is counted of them: persons, then events of each dataset.
+  [[nodiscard]] std::size_t numbers() const noexcept { return 1 + events.size(); }
+  [[nodiscard]] std::size_t bytes_each(std::size_t number) const noexcept {
+    return number == 0 ? head_bytes : events[number - 1].event_bytes;
+  }
+  [[nodiscard]] std::uint64_t bytes_of(std::span<const std::uint64_t> counted) const noexcept {
+    std::uint64_t bytes = 0;
+    for (std::size_t n = 0; n < numbers(); ++n) bytes += counted[n] * bytes_each(n);
+    return bytes;
+  }
 };
 
 // Collective.  Counts the events that are released; with recode, finds the categories that occur among them.
@@ -74,28 +87,26 @@ inline std::uint64_t code_at(const std::byte* bytes, std::size_t width) noexcept
   return code;
 }
 
-// memcpy of what is mostly short: two copies of one size, which may overlap, are faster than a call.
-inline void copy_short(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
+// Calls work(copy), where copy(to, from) copies so many bytes: two copies of one size, which may overlap, are faster
+// than a call.
+template <typename Work>
+void with_copy(std::size_t bytes, const Work& work) {
   const auto ends = [&](auto word) {
-    auto last = word;
-    std::memcpy(&word, from, sizeof word);
-    std::memcpy(&last, from + bytes - sizeof last, sizeof last);
-    std::memcpy(to, &word, sizeof word);
-    std::memcpy(to + bytes - sizeof last, &last, sizeof last);
+    work([bytes](std::byte* to, const std::byte* from) {
+      auto first = decltype(word){}, last = decltype(word){};
+      std::memcpy(&first, from, sizeof first);
+      std::memcpy(&last, from + bytes - sizeof last, sizeof last);
+      std::memcpy(to, &first, sizeof first);
+      std::memcpy(to + bytes - sizeof last, &last, sizeof last);
+    });
   };
-  if (bytes > 32) {
-    std::memcpy(to, from, bytes);
-  } else if (bytes >= 16) {
-    ends(std::array<std::uint64_t, 2>{});
-  } else if (bytes >= 8) {
-    ends(std::uint64_t{});
-  } else if (bytes >= 4) {
-    ends(std::uint32_t{});
-  } else if (bytes >= 2) {
-    ends(std::uint16_t{});
-  } else if (bytes == 1) {
-    *to = *from;
-  }
+  if (bytes > 32) return work([bytes](std::byte* to, const std::byte* from) { std::memcpy(to, from, bytes); });
+  if (bytes >= 16) return ends(std::array<std::uint64_t, 2>{});
+  if (bytes >= 8) return ends(std::uint64_t{});
+  if (bytes >= 4) return ends(std::uint32_t{});
+  if (bytes >= 2) return ends(std::uint16_t{});
+  if (bytes == 1) return work([](std::byte* to, const std::byte* from) { *to = *from; });
+  work([](std::byte*, const std::byte*) {});
 }
 
 }  // namespace ligature

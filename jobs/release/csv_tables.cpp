@@ -10,7 +10,9 @@
 #include <numeric>
 #include <string_view>
 
+#include "engine/error.hpp"
 #include "engine/parallel.hpp"
+#include "engine/raw_vector.hpp"
 #include "io/csv_field.hpp"
 #include "io/direct_writer.hpp"
 #include "io/files.hpp"
@@ -26,66 +28,81 @@ constexpr std::size_t kDays = std::size_t{1} << 16;  // day numbers that there a
 
 using NameDigits = std::array<char, 32>;
 
-// Lines are measured and written by the same code, with one of these at its end.  A word is a text with kWordRoom bytes
-// behind it that may be read.
-constexpr std::size_t kWordRoom = 16;
-struct Measure {
-  std::uint64_t bytes = 0;
-  static NameDigits spelt(const Pseudonym&) noexcept { return {}; }
-  void character(char) noexcept { ++bytes; }
-  void text(std::string_view text) noexcept { bytes += text.size(); }
-  void word(std::string_view word) noexcept { bytes += word.size(); }
-  void name(const NameDigits& digits) noexcept { bytes += digits.size(); }
+// A comma and a text, as values stand in a line.  Nearly all fit in a cell: a copy of fixed size, some of which the
+// next text overwrites, is faster than one of just their own.
+struct Cell {
+  static constexpr std::size_t kMost = 15;
+  std::array<char, kMost> text{};
+  std::uint8_t bytes = 0;  // kMost + 1: text has the number of a longer one
 };
-// Writes where there are kWordRoom bytes more than it needs.
+static_assert(sizeof(Cell) == 16);
+
+// Texts by number.
+class Words {
+ public:
+  void add(std::string_view text) {
+    const std::size_t bytes = text.size() + 1;
+    Cell cell;
+    if (bytes <= Cell::kMost) {
+      cell.text[0] = ',';
+      std::copy(text.begin(), text.end(), cell.text.begin() + 1);
+      cell.bytes = static_cast<std::uint8_t>(bytes);
+    } else {
+      const std::size_t number = longer_.size();
+      std::memcpy(cell.text.data(), &number, sizeof number);
+      cell.bytes = Cell::kMost + 1;
+      longer_.emplace_back(1, ',').append(text);
+    }
+    cells_.back() = cell;
+    cells_.push_back(nothing());
+  }
+  void add_field(std::string_view value) {
+    std::string field;
+    append_csv_field(field, value);
+    add(field);
+  }
+  // Nothing but the comma, if there is no such number.
+  [[nodiscard]] const Cell& operator[](std::uint64_t number) const noexcept {
+    return cells_[std::min<std::uint64_t>(number, cells_.size() - 1)];
+  }
+  [[nodiscard]] std::string_view longer(const Cell& cell) const noexcept {
+    std::size_t number = 0;
+    std::memcpy(&number, cell.text.data(), sizeof number);
+    return longer_[number];
+  }
+  [[nodiscard]] std::size_t bytes(std::uint64_t number) const noexcept {
+    const Cell& cell = (*this)[number];
+    return cell.bytes <= Cell::kMost ? cell.bytes : longer(cell).size();
+  }
+
+ private:
+  static Cell nothing() {
+    Cell cell;
+    cell.text[0] = ',';
+    cell.bytes = 1;
+    return cell;
+  }
+  std::vector<Cell> cells_ = {nothing()};
+  std::vector<std::string> longer_;
+};
+
+// Writes where there are sizeof(Cell) bytes more than it needs.
 struct Pen {
   char* at = nullptr;
-  static NameDigits spelt(const Pseudonym& name) noexcept { return hex_digits(name); }
   void character(char c) noexcept { *at++ = c; }
   void text(std::string_view text) noexcept {
     at = std::copy(text.begin(), text.end(), at);  // text may be of no bytes, and at no place
   }
-  // Nearly all are short: a copy of fixed size, some of which the next text overwrites, is faster than one of just
-  // their own.
-  void word(std::string_view word) noexcept {
-    if (word.empty()) return;
-    std::memcpy(at, word.data(), kWordRoom);
-    if (word.size() > kWordRoom) std::memcpy(at, word.data(), word.size());
-    at += word.size();
+  void word(const Words& words, std::uint64_t number) noexcept {
+    const Cell& cell = words[number];
+    if (cell.bytes > Cell::kMost) return text(words.longer(cell));
+    std::memcpy(at, &cell, sizeof cell);
+    at += cell.bytes;
   }
   void name(const NameDigits& digits) noexcept {
     std::memcpy(at, digits.data(), digits.size());
     at += digits.size();
   }
-};
-
-// Texts by number, as they stand in a line.
-class Words {
- public:
-  void add(std::string_view text) {
-    text_.resize(text_.size() - kWordRoom);
-    text_ += text;
-    end();
-  }
-  void add_field(std::string_view value) {
-    text_.resize(text_.size() - kWordRoom);
-    append_csv_field(text_, value);
-    end();
-  }
-  // Nothing, if there is no such number.
-  [[nodiscard]] std::string_view operator[](std::uint64_t number) const noexcept {
-    if (number >= end_.size()) return {};
-    const std::size_t begin = number == 0 ? 0 : end_[number - 1];
-    return std::string_view(text_).substr(begin, end_[number] - begin);
-  }
-
- private:
-  void end() {
-    end_.push_back(text_.size());
-    text_.append(kWordRoom, '\0');
-  }
-  std::string text_ = std::string(kWordRoom, '\0');
-  std::vector<std::size_t> end_;
 };
 
 template <typename T>
@@ -95,45 +112,55 @@ T value_at(const std::byte* bytes) {
   return value;
 }
 
-template <typename T, typename Out>
-void put_number(Out& out, const std::byte* bytes) {
-  const T value = value_at<T>(bytes);
+// The number as text, a comma before it; the comma alone for what stands for "missing".
+struct NumberText {
+  std::array<char, 32> characters;  // the shortest text of a double that reads back has 24
+  std::size_t bytes = 1;
+  [[nodiscard]] std::string_view text() const noexcept { return {characters.data(), bytes}; }
+};
+
+template <typename T>
+NumberText number_text(const std::byte* at) {
+  NumberText text;
+  text.characters[0] = ',';
+  const T value = value_at<T>(at);
   if constexpr (std::is_floating_point_v<T>) {
-    if (value != value) return;
+    if (value != value) return text;
   } else if constexpr (std::is_signed_v<T>) {
-    if (value == std::numeric_limits<T>::min()) return;
+    if (value == std::numeric_limits<T>::min()) return text;
   }
-  std::array<char, 32> digits;  // the shortest text of a double that reads back has 24 characters
-  const auto [end, problem] = std::to_chars(digits.data(), digits.data() + digits.size(), value);
-  out.text({digits.data(), static_cast<std::size_t>(end - digits.data())});
+  const auto [end, problem] =
+      std::to_chars(text.characters.data() + 1, text.characters.data() + text.characters.size(), value);
+  text.bytes = static_cast<std::size_t>(end - text.characters.data());
+  return text;
 }
 
-template <typename Out>
-void put_as_it_is(Out& out, StoredType type, const std::byte* bytes) {
+NumberText as_it_is(StoredType type, const std::byte* at) {
   switch (type) {
     case StoredType::u8:
-      return put_number<std::uint8_t>(out, bytes);
+      return number_text<std::uint8_t>(at);
     case StoredType::u16:
-      return put_number<std::uint16_t>(out, bytes);
+      return number_text<std::uint16_t>(at);
     case StoredType::u32:
-      return put_number<std::uint32_t>(out, bytes);
+      return number_text<std::uint32_t>(at);
     case StoredType::u64:
-      return put_number<std::uint64_t>(out, bytes);
+      return number_text<std::uint64_t>(at);
     case StoredType::i8:
-      return put_number<std::int8_t>(out, bytes);
+      return number_text<std::int8_t>(at);
     case StoredType::i16:
-      return put_number<std::int16_t>(out, bytes);
+      return number_text<std::int16_t>(at);
     case StoredType::i32:
-      return put_number<std::int32_t>(out, bytes);
+      return number_text<std::int32_t>(at);
     case StoredType::i64:
-      return put_number<std::int64_t>(out, bytes);
+      return number_text<std::int64_t>(at);
     case StoredType::f32:
-      return put_number<float>(out, bytes);
+      return number_text<float>(at);
     case StoredType::f64:
-      return put_number<double>(out, bytes);
+      return number_text<double>(at);
     case StoredType::text32:
       break;
   }
+  throw Error("a release cannot write a column of texts");
 }
 
 // What values of a release are written as.
@@ -155,14 +182,10 @@ class Vocabulary {
       }
     }
   }
-  [[nodiscard]] std::string_view person(std::size_t column, std::uint64_t value) const noexcept {
-    return persons_[column][value];
-  }
-  [[nodiscard]] std::string_view day(std::size_t dataset, DayNumber day) const noexcept {
-    return events_[dataset].days[day];
-  }
-  [[nodiscard]] std::string_view category(std::size_t dataset, std::size_t column, std::uint64_t code) const noexcept {
-    return events_[dataset].categories[column][code];
+  [[nodiscard]] const Words& person(std::size_t column) const noexcept { return persons_[column]; }
+  // Of a column of events that is a date or a category.
+  [[nodiscard]] const Words& event(std::size_t dataset, std::size_t column, ReleasedColumn::Kind kind) const noexcept {
+    return kind == ReleasedColumn::Kind::date ? events_[dataset].days : events_[dataset].categories[column];
   }
 
  private:
@@ -196,55 +219,77 @@ class Lines {
  public:
   Lines(const Release& release, const Vocabulary& words) : columns_(release.columns), words_(words) {}
 
-  template <typename Out>
-  void put(Out& out, const Bucket& bucket, std::size_t file) const {
-    for (std::size_t p = 0; p < bucket.persons(); ++p) {
-      if (file == 0) {
-        put_person(out, bucket, p);
-      } else {
-        put_events(out, bucket, p, file - 1);
+  // Adds what the lines of some records have in bytes to those of each file.
+  void measure(const std::byte* records, std::span<const std::uint64_t> counted, std::span<std::uint64_t> bytes) const {
+    bytes[0] += counted[0] * (sizeof(NameDigits) + 1);
+    for (std::size_t c = 0; c < columns_.persons.size(); ++c) {
+      bytes[0] += measured(records + columns_.values[c].at, counted[0], columns_.head_bytes, columns_.values[c].width,
+                           words_.person(c));
+    }
+    records += counted[0] * columns_.head_bytes;
+    for (std::size_t d = 0; d < columns_.events.size(); ++d) {
+      const ReleasedEvents& released = columns_.events[d];
+      const std::uint64_t events = counted[1 + d];
+      const std::size_t row_id = released.row_ids ? 1 + sizeof(NameDigits) : 0;
+      bytes[1 + d] += events * (sizeof(NameDigits) + row_id + 1);
+      for (std::size_t c = 0; c < released.columns.size(); ++c) {
+        const ReleasedColumn& column = released.columns[c];
+        const std::byte* at = records + column.at;
+        if (column.kind != ReleasedColumn::Kind::as_it_is) {
+          bytes[1 + d] += measured(at, events, released.event_bytes, column.width, words_.event(d, c, column.kind));
+          continue;
+        }
+        for (std::uint64_t e = 0; e < events; ++e, at += released.event_bytes) {
+          bytes[1 + d] += as_it_is(column.spec.type, at).bytes;
+        }
       }
+      records += events * released.event_bytes;
+    }
+  }
+
+  void put_persons(Pen& pen, const Bucket& bucket, std::span<const NameDigits> names) const {
+    for (std::size_t p = 0; p < bucket.persons(); ++p) {
+      pen.name(names[p]);
+      for (std::size_t c = 0; c < columns_.persons.size(); ++c) {
+        const NumberPlace place = columns_.values[c];
+        pen.word(words_.person(c), code_at(bucket.head(p) + place.at, place.width));
+      }
+      pen.character('\n');
+    }
+  }
+
+  void put_events(Pen& pen, const Bucket::Events& events, std::size_t d, std::span<const NameDigits> names) const {
+    const ReleasedEvents& released = columns_.events[d];
+    for (std::size_t e = 0; e < events.at.size(); ++e) {
+      const std::byte* const event = events.rows + events.at[e] * released.event_bytes;
+      pen.name(names[events.person[e]]);
+      if (released.row_ids) {
+        pen.character(',');
+        pen.name(hex_digits(value_at<Pseudonym>(event)));
+      }
+      for (std::size_t c = 0; c < released.columns.size(); ++c) {
+        const ReleasedColumn& column = released.columns[c];
+        if (column.kind == ReleasedColumn::Kind::as_it_is) {
+          pen.text(as_it_is(column.spec.type, event + column.at).text());
+        } else {
+          pen.word(words_.event(d, c, column.kind), code_at(event + column.at, column.width));
+        }
+      }
+      pen.character('\n');
     }
   }
 
  private:
-  template <typename Out>
-  void put_person(Out& out, const Bucket& bucket, std::size_t p) const {
-    out.name(Out::spelt(bucket.name(p)));
-    for (std::size_t c = 0; c < columns_.persons.size(); ++c) {
-      out.character(',');
-      out.word(words_.person(c, bucket.value(p, c)));
-    }
-    out.character('\n');
-  }
-
-  template <typename Out>
-  void put_events(Out& out, const Bucket& bucket, std::size_t p, std::size_t d) const {
-    const ReleasedEvents& released = columns_.events[d];
-    const std::uint64_t count = bucket.events(p, d);
-    if (count == 0) return;
-    const NameDigits name = Out::spelt(bucket.name(p));
-    const std::byte* event = bucket.first_event(p, d);
-    for (std::uint64_t i = 0; i < count; ++i, event += released.event_bytes) {
-      out.name(name);
-      if (released.row_ids) {
-        out.character(',');
-        out.name(Out::spelt(value_at<Pseudonym>(event)));
+  static std::uint64_t measured(const std::byte* at, std::uint64_t count, std::size_t stride, std::size_t width,
+                                const Words& words) {
+    std::uint64_t bytes = 0;
+    with_width(width, [&](auto number) {
+      for (std::uint64_t i = 0; i < count; ++i, at += stride) {
+        std::memcpy(&number, at, sizeof number);
+        bytes += words.bytes(number);
       }
-      for (std::size_t c = 0; c < released.columns.size(); ++c) {
-        const ReleasedColumn& column = released.columns[c];
-        const std::byte* const value = event + column.at;
-        out.character(',');
-        if (column.kind == ReleasedColumn::Kind::date) {
-          out.word(words_.day(d, value_at<DayNumber>(value)));
-        } else if (column.kind == ReleasedColumn::Kind::category) {
-          out.word(words_.category(d, c, code_at(value, column.width)));
-        } else {
-          put_as_it_is(out, column.spec.type, value);
-        }
-      }
-      out.character('\n');
-    }
+    });
+    return bytes;
   }
 
   const ReleasedColumns& columns_;
@@ -333,29 +378,36 @@ std::vector<WrittenFile> write_csv_extract(const Communicator& comm, const Relea
     // Of each file: where the lines of each bucket begin.
     std::vector<std::vector<std::uint64_t>> at(files.size(), std::vector<std::uint64_t>(arrivals.buckets() + 1));
     agreed_step(comm, [&] {
-      PerThread<Bucket> buckets;
       for_each_item(arrivals.buckets(), [&](std::size_t b) {
-        Bucket& bucket = buckets.local();
-        bucket.open(arrivals, b);
-        for (std::size_t f = 0; f < files.size(); ++f) {
-          Measure measure;
-          lines.put(measure, bucket, f);
-          at[f][b + 1] = measure.bytes;
-        }
+        std::vector<std::uint64_t> bytes(files.size());
+        arrivals.for_each_run(b, [&](const std::byte* records, std::span<const std::uint64_t> counted) {
+          lines.measure(records, counted, bytes);
+        });
+        for (std::size_t f = 0; f < files.size(); ++f) at[f][b + 1] = bytes[f];
       });
       for (std::vector<std::uint64_t>& of : at) std::partial_sum(of.begin(), of.end(), of.begin());
     });
     for (std::size_t f = 0; f < files.size(); ++f) files[f].begin_round(comm, at[f].back());
     agreed_step(comm, [&] {
-      PerThread<std::vector<char>> buffers;
-      for_each_bucket(arrivals, [&](const Bucket& bucket, std::size_t b) {
-        std::vector<char>& buffer = buffers.local();
+      struct Mine {
+        RawVector<NameDigits> names;
+        RawVector<char> text;
+      };
+      PerThread<Mine> per_thread;
+      for_each_bucket(arrivals, [&](Bucket& bucket, std::size_t b) {
+        Mine& mine = per_thread.local();
+        mine.names.resize(std::max(mine.names.size(), bucket.persons()));
+        for (std::size_t p = 0; p < bucket.persons(); ++p) mine.names[p] = hex_digits(bucket.name(p));
         for (std::size_t f = 0; f < files.size(); ++f) {
           const std::size_t bytes = at[f][b + 1] - at[f][b];
-          buffer.resize(std::max(buffer.size(), bytes + kWordRoom));
-          Pen pen{buffer.data()};
-          lines.put(pen, bucket, f);
-          files[f].put(at[f][b], std::span<const char>(buffer).first(bytes));
+          mine.text.resize(std::max(mine.text.size(), bytes + sizeof(Cell)));
+          Pen pen{mine.text.data()};
+          if (f == 0) {
+            lines.put_persons(pen, bucket, mine.names);
+          } else {
+            lines.put_events(pen, bucket.events(f - 1), f - 1, mine.names);
+          }
+          files[f].put(at[f][b], std::span<const char>(mine.text).first(bytes));
         }
       });
       for (SharedCsv& file : files) file.end_round();

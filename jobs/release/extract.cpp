@@ -11,6 +11,7 @@
 
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
+#include "engine/raw_vector.hpp"
 #include "io/part_files.hpp"
 #include "jobs/release/piece_writer.hpp"
 namespace ligature {
@@ -106,32 +107,14 @@ FileColumns lay_out(const Release& release, std::uint64_t persons) {
   return file;
 }
 
-// What a thread has of a bucket on its way to the file.
-struct Staged {
-  struct Column {
-    std::vector<std::byte> bytes;
-    std::size_t size = 0;
-
-    void make_room(std::size_t values, std::size_t width) {
-      bytes.resize(std::max(bytes.size(), values * width));
-      size = 0;
-    }
-    // Room for so many bytes more, which are to be filled.
-    std::byte* add(std::size_t count) noexcept { return bytes.data() + std::exchange(size, size + count); }
-    [[nodiscard]] std::span<const std::byte> filled() const noexcept { return std::span(bytes).first(size); }
-  };
-  std::vector<Column> columns;
-  std::vector<const std::byte*> next;  // of each person: the events that are not staged yet
-  std::vector<std::byte> events;       // some persons' of one dataset, in order
-};
-
 template <typename T>
 void put(std::byte*& to, const T& value) noexcept {
   std::memcpy(to, &value, sizeof value);
   to += sizeof value;
 }
 
-// Writes the columns of buckets.  Its functions may be called from several threads.
+// Writes the columns of buckets, most of them right where the file's pieces come together.  Its functions may be called
+// from several threads.
 class BucketWriter {
  public:
   // rows: of each column those that will come.  All arguments must outlive this.
@@ -139,33 +122,15 @@ class BucketWriter {
                std::vector<PieceDigest>& digests)
       : release_(release), file_(file), writer_(writer), pieces_(byte_ranges(rows), to_file(), digests) {}
 
-  // bucket: sorted.  row: of its first person in /persons; events: the row of the first event of each dataset.
-  void write(const Bucket& bucket, std::uint64_t row, std::span<const std::uint64_t> events) {
-    Staged& staged = staged_.local();
-    make_room(bucket, staged);
-    // So few persons at a time that their records stay in the cache while they are gone through column by column.
-    std::vector<std::uint64_t> next(events.begin(), events.end());
-    for (std::size_t p = 0; p < bucket.persons(); p += kPersonsAtOnce) {
-      const std::size_t last = std::min(p + kPersonsAtOnce, bucket.persons());
-      put_persons(bucket, p, last, staged);
-      for (std::size_t d = 0; d < next.size(); ++d) put_events(bucket, p, last, d, row + p, next[d], staged);
-    }
-    put_rows(0, row, staged);
-    for (const std::size_t column : file_.persons) put_rows(column, row, staged);
-    for (std::size_t d = 0; d < events.size(); ++d) {
-      const FileColumns::Events& of = file_.events[d];
-      put_rows(of.offsets, row, staged);
-      put_rows(of.person, events[d], staged);
-      if (of.row_id != 0) put_rows(of.row_id, events[d], staged);
-      for (const std::size_t column : of.columns) put_rows(column, events[d], staged);
-    }
+  // row: of the bucket's first person in /persons; events: the row of the first event of each dataset.
+  void write(Bucket& bucket, std::uint64_t row, std::span<const std::uint64_t> events) {
+    put_persons(bucket, row);
+    for (std::size_t d = 0; d < events.size(); ++d) put_events(bucket, d, row, events[d]);
   }
 
   void finish() { pieces_.finish(); }
 
  private:
-  static constexpr std::size_t kPersonsAtOnce = 1U << 10;
-
   [[nodiscard]] std::uint64_t width(std::size_t column) const { return stored_bytes(file_.specs[column].type); }
 
   [[nodiscard]] std::vector<Range> byte_ranges(std::span<const Range> rows) const {
@@ -182,114 +147,101 @@ class BucketWriter {
       writer_.write(column, (offset - writer_.offset(column)) / width(column), bytes, std::move(owner));
     };
   }
-  void put_rows(std::size_t column, std::uint64_t row, const Staged& staged) {
-    const std::span<const std::byte> bytes = staged.columns[column].filled();
+
+  // Some rows of a column, which fill(to) writes.
+  template <typename Fill>
+  void put_rows(std::size_t column, std::uint64_t first, std::size_t count, const Fill& fill) {
+    if (count == 0) return;
+    const std::size_t bytes = count * width(column);
+    const std::uint64_t offset = writer_.offset(column) + first * width(column);
     // A short column may lie where a piece would end within a row.
-    if (writer_.offset(column) % width(column) != 0) return writer_.write(column, row, bytes);
-    pieces_.put(column, writer_.offset(column) + row * width(column), bytes);
-  }
-
-  // Room for the values of all persons in every column.
-  void make_room(const Bucket& bucket, Staged& staged) const {
-    staged.columns.resize(file_.specs.size());
-    const auto of_column = [&](std::size_t column, std::size_t values) {
-      staged.columns[column].make_room(values, width(column));
-    };
-    of_column(0, bucket.persons());
-    for (const std::size_t column : file_.persons) of_column(column, bucket.persons());
-    for (std::size_t d = 0; d < file_.events.size(); ++d) {
-      const FileColumns::Events& of = file_.events[d];
-      std::size_t events = 0;
-      for (std::size_t p = 0; p < bucket.persons(); ++p) events += bucket.events(p, d);
-      of_column(of.offsets, bucket.persons());
-      of_column(of.person, events);
-      if (of.row_id != 0) of_column(of.row_id, events);
-      for (const std::size_t column : of.columns) of_column(column, events);
+    const bool in_pieces = writer_.offset(column) % width(column) == 0;
+    if (std::byte* const room = in_pieces ? pieces_.room(column, offset, bytes) : nullptr) {
+      fill(room);
+      return pieces_.filled(column, offset, bytes);
     }
+    RawVector<std::byte>& staged = staged_.local();
+    staged.resize(std::max(staged.size(), bytes));
+    fill(staged.data());
+    const std::span<const std::byte> text = std::span(staged).first(bytes);
+    if (!in_pieces) return writer_.write(column, first, text);
+    pieces_.put(column, offset, text);
   }
 
-  void put_persons(const Bucket& bucket, std::size_t begin, std::size_t end, Staged& staged) const {
-    const std::size_t persons = end - begin;
-    std::byte* name = staged.columns[0].add(persons * stored_bytes(StoredType::text32));
-    for (std::size_t p = begin; p < end; ++p) put(name, hex_digits(bucket.name(p)));
-    for (std::size_t c = 0; c < release_.columns.persons.size(); ++c) {
-      const std::size_t column = file_.persons[c];
-      const StoredType type = file_.specs[column].type;
-      const bool is_area = release_.columns.persons[c] == PersonColumn::area;
-      with_width(stored_bytes(type), [&](auto narrow) {
-        std::byte* to = staged.columns[column].add(persons * sizeof narrow);
-        for (std::size_t p = begin; p < end; ++p) {
-          std::uint64_t value = bucket.value(p, c);
-          if (is_area && value == release_.areas.missing()) value = missing_code(type);
-          put(to, static_cast<decltype(narrow)>(value));
-        }
-      });
-    }
-    staged.next.clear();
-    for (std::size_t p = begin; p < end; ++p) staged.next.push_back(bucket.all_events(p));
-  }
-
-  // Brings the events of some persons together, then takes them apart column by column.  next: the row of the first
-  // event, and afterwards of what comes after the last.
-  void put_events(const Bucket& bucket, std::size_t begin, std::size_t end, std::size_t d, std::uint64_t row,
-                  std::uint64_t& next, Staged& staged) const {
-    const ReleasedEvents& released = release_.columns.events[d];
-    const FileColumns::Events& of = file_.events[d];
-    std::uint64_t events = 0;
-    for (std::size_t p = begin; p < end; ++p) events += bucket.events(p, d);
-    staged.events.resize(std::max(staged.events.size(), events * released.event_bytes));
-    with_width(stored_bytes(file_.specs[of.person].type), [&](auto person) {
-      std::byte* offset = staged.columns[of.offsets].add((end - begin) * sizeof next);
-      std::byte* persons = staged.columns[of.person].add(events * sizeof person);
-      std::byte* together = staged.events.data();
-      person = static_cast<decltype(person)>(row);
-      for (std::size_t i = 0; i < end - begin; ++i, ++person) {
-        put(offset, next);
-        const std::uint64_t count = bucket.events(begin + i, d);
-        for (std::uint64_t e = 0; e < count; ++e) put(persons, person);
-        const std::size_t bytes = count * released.event_bytes;
-        copy_short(together, std::exchange(staged.next[i], staged.next[i] + bytes), bytes);
-        together += bytes;
-        next += count;
-      }
+  void put_persons(const Bucket& bucket, std::uint64_t row) {
+    const std::size_t persons = bucket.persons();
+    put_rows(0, row, persons, [&](std::byte* to) {
+      for (std::size_t p = 0; p < persons; ++p) put(to, hex_digits(bucket.name(p)));
     });
-    const std::byte* const together = staged.events.data();
-    if (released.row_ids) {
-      std::byte* to = staged.columns[of.row_id].add(events * stored_bytes(StoredType::text32));
-      for (std::uint64_t e = 0; e < events; ++e) {
-        Pseudonym name;
-        std::memcpy(&name, together + e * released.event_bytes, sizeof name);
-        put(to, hex_digits(name));
-      }
-    }
-    for (std::size_t c = 0; c < released.columns.size(); ++c) {
-      const ReleasedColumn& column = released.columns[c];
-      const StoredType type = file_.specs[of.columns[c]].type;
-      std::byte* to = staged.columns[of.columns[c]].add(events * stored_bytes(type));
-      with_width(column.width, [&](auto value) {
-        const auto put_each = [&](const auto& as_stored) {
-          const std::byte* from = together + column.at;
-          for (std::uint64_t e = 0; e < events; ++e, from += released.event_bytes) {
-            std::memcpy(&value, from, sizeof value);
-            put(to, as_stored(value));
-          }
-        };
-        if (column.kind != ReleasedColumn::Kind::category) return put_each([](auto same) { return same; });
+    for (std::size_t c = 0; c < release_.columns.persons.size(); ++c) {
+      const StoredType type = file_.specs[file_.persons[c]].type;
+      const bool is_area = release_.columns.persons[c] == PersonColumn::area;
+      const NumberPlace place = release_.columns.values[c];
+      put_rows(file_.persons[c], row, persons, [&](std::byte* to) {
         with_width(stored_bytes(type), [&](auto narrow) {
-          const auto missing = static_cast<std::uint32_t>(missing_code(type));
-          put_each([&](std::uint64_t code) {
-            return static_cast<decltype(narrow)>(code < column.recode.size() ? column.recode[code] : missing);
-          });
+          for (std::size_t p = 0; p < persons; ++p) {
+            std::uint64_t value = code_at(bucket.head(p) + place.at, place.width);
+            if (is_area && value == release_.areas.missing()) value = missing_code(type);
+            put(to, static_cast<decltype(narrow)>(value));
+          }
         });
       });
     }
+  }
+
+  // first: the row of the first event.
+  void put_events(Bucket& bucket, std::size_t d, std::uint64_t row, std::uint64_t first) {
+    const ReleasedEvents& released = release_.columns.events[d];
+    const FileColumns::Events& of = file_.events[d];
+    put_rows(of.offsets, row, bucket.persons(), [&](std::byte* to) { bucket.number_events(d, first, to); });
+    const Bucket::Events events = bucket.events(d);
+    const std::size_t count = events.at.size();
+    put_rows(of.person, first, count, [&](std::byte* to) {
+      with_width(width(of.person), [&](auto narrow) {
+        for (const std::uint32_t person : events.person) put(to, static_cast<decltype(narrow)>(row + person));
+      });
+    });
+    if (released.row_ids) {
+      put_rows(of.row_id, first, count, [&](std::byte* to) {
+        for (const std::uint32_t at : events.at) {
+          Pseudonym name;
+          std::memcpy(&name, events.rows + at * released.event_bytes, sizeof name);
+          put(to, hex_digits(name));
+        }
+      });
+    }
+    for (std::size_t c = 0; c < released.columns.size(); ++c) {
+      put_rows(of.columns[c], first, count, [&](std::byte* to) { put_column(released, c, of.columns[c], events, to); });
+    }
+  }
+
+  void put_column(const ReleasedEvents& released, std::size_t c, std::size_t in_file, const Bucket::Events& events,
+                  std::byte* to) const {
+    const ReleasedColumn& column = released.columns[c];
+    const StoredType type = file_.specs[in_file].type;
+    with_width(column.width, [&](auto value) {
+      const auto put_each = [&](const auto& as_stored) {
+        const std::byte* const from = events.rows + column.at;
+        for (const std::uint32_t at : events.at) {
+          std::memcpy(&value, from + at * released.event_bytes, sizeof value);
+          put(to, as_stored(value));
+        }
+      };
+      if (column.kind != ReleasedColumn::Kind::category) return put_each([](auto same) { return same; });
+      with_width(stored_bytes(type), [&](auto narrow) {
+        const auto missing = static_cast<std::uint32_t>(missing_code(type));
+        put_each([&](std::uint64_t code) {
+          return static_cast<decltype(narrow)>(code < column.recode.size() ? column.recode[code] : missing);
+        });
+      });
+    });
   }
 
   const Release& release_;
   const FileColumns& file_;
   DatasetWriter& writer_;
   PieceWriter pieces_;
-  PerThread<Staged> staged_;
+  PerThread<RawVector<std::byte>> staged_;  // rows that lie in two pieces
 };
 
 // The rows of each column that this rank writes in a round.
@@ -344,7 +296,7 @@ WrittenFile write_hdf5_extract(const Communicator& comm, const Release& release,
     agreed_step(comm, [&] {
       const std::vector<Range> rows = rows_of_round(file, {row, row + persons_here}, events);
       BucketWriter columns(release, file, rows, writer, digests);
-      for_each_bucket(arrivals, [&](const Bucket& bucket, std::size_t b) {
+      for_each_bucket(arrivals, [&](Bucket& bucket, std::size_t b) {
         columns.write(bucket, first_row[b], std::span(first_event).subspan(b * datasets, datasets));
       });
       columns.finish();

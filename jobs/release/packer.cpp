@@ -1,6 +1,7 @@
 #include "jobs/release/packer.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <limits>
 #include <utility>
@@ -12,10 +13,17 @@ namespace ligature {
 namespace {
 
 constexpr std::size_t kPersonsAtOnce = 1024;         // whose rows are named together
+constexpr std::size_t kLineBytes = 64;               // of the cache
 constexpr std::size_t kDays = std::size_t{1} << 16;  // day numbers that there are
 
 Range events_of(const Slice::Events& events, std::size_t person) noexcept {
   return {events.offsets[person], events.offsets[person + 1]};
+}
+
+// A place where somebody writes soon, some hundred persons later: without it, each write waits for the one before it to
+// have its line from memory.
+void fetch_to_write(const std::byte* place) noexcept {
+  __builtin_prefetch(place, 1);
 }
 
 // Random numbers from a secret: SplitMix64 with a step of its own (Steele, Lea and Flood, "Fast splittable pseudorandom
@@ -37,15 +45,17 @@ class SecretDraws {
 };
 
 // Copies the rows of a person in a random order: Fisher and Yates's shuffle from the inside out.
-void copy_shuffled(std::byte* to, const std::byte* from, std::uint64_t count, std::size_t bytes, SecretDraws draws) {
+template <typename Copy>
+void copy_shuffled(std::byte* to, const std::byte* from, std::uint64_t count, std::size_t bytes, SecretDraws draws,
+                   const Copy& copy) {
   if (count > std::numeric_limits<std::uint32_t>::max()) {
     throw Error("one person has more events than a release can shuffle");
   }
-  copy_short(to, from, bytes);
+  copy(to, from);
   for (std::uint64_t i = 1; i < count; ++i) {
     std::byte* const other = to + draws.below(i + 1) * bytes;
-    copy_short(to + i * bytes, other, bytes);  // of itself, where the draw was i
-    copy_short(other, from + i * bytes, bytes);
+    copy(to + i * bytes, other);  // of itself, where the draw was i
+    copy(other, from + i * bytes);
   }
 }
 
@@ -65,89 +75,143 @@ Packer::Packer(const Release& release, std::uint64_t slots, std::uint64_t round,
   }
 }
 
-void Packer::name_persons(const Slice& slice, LeavingSlice& leaving) const {
-  std::vector<Pseudonym> persons;
-  std::vector<std::uint32_t> at;
-  for (std::size_t p = 0; p < slice.persons.size(); ++p) {
-    if (!release_.selection.has(slice.persons.begin + p)) continue;
-    persons.push_back(slice.pseudonyms[p]);
-    at.push_back(static_cast<std::uint32_t>(p));
+void Packer::name_persons(const Slice& slice, LeavingSlice& leaving) {
+  Naming& naming = naming_.local();
+  const std::size_t most = slice.persons.size();
+  naming.before.resize(std::max(naming.before.size(), most));
+  leaving.persons.resize(most);
+  std::size_t count = 0;
+  for (std::size_t p = 0; p < most; ++p) {
+    naming.before[count] = slice.pseudonyms[p];
+    leaving.persons[count] = static_cast<std::uint32_t>(p);
+    count += release_.selection.has(slice.persons.begin + p) ? 1U : 0U;
   }
-  std::vector<Pseudonym> names(persons.size());
-  std::vector<Pseudonym, WipingAllocator<Pseudonym>> seeds(persons.size());
-  Pseudonymiser(release_.key).name(std::span<const Pseudonym>(persons), std::span(names), std::span(seeds));
-  const ReleasedColumns& columns = release_.columns;
-  const std::size_t words = Arrivals::size_words(columns);
-  leaving.persons.clear();
-  leaving.sizes.assign(slots_ * words, 0);
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const std::uint64_t range = range_of(names[i], rounds_ * slots_);
-    if (range / slots_ != round_) continue;
-    const std::uint64_t slot = range % slots_;
-    std::uint64_t* const sizes = &leaving.sizes[slot * words];
-    sizes[0] += columns.head_bytes;
-    ++sizes[1];
-    for (std::size_t d = 0; d < columns.events.size(); ++d) {
-      const std::uint64_t events = events_of(slice.events[d], at[i]).size();
-      sizes[0] += events * columns.events[d].event_bytes;
-      sizes[2 + d] += events;
+  leaving.names.resize(count);
+  leaving.seeds.resize(count);
+  leaving.slots.resize(count);
+  if (!naming.pseudonymiser) naming.pseudonymiser = std::make_unique<Pseudonymiser>(release_.key);
+  naming.pseudonymiser->name(std::span<const Pseudonym>(naming.before).first(count), std::span(leaving.names),
+                             std::span(leaving.seeds));
+  const std::size_t numbers = release_.columns.numbers();
+  leaving.counted.assign(slots_ * numbers, 0);
+  std::size_t left = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint64_t slot = range_of(leaving.names[i], rounds_ * slots_) - round_ * slots_;
+    if (slot >= slots_) continue;  // of another round
+    if (left != i) {
+      leaving.names[left] = leaving.names[i];
+      leaving.seeds[left] = leaving.seeds[i];
+      leaving.persons[left] = leaving.persons[i];
     }
-    leaving.persons.push_back({names[i], seeds[i], at[i], static_cast<std::uint32_t>(slot)});
+    leaving.slots[left] = static_cast<std::uint32_t>(slot);
+    std::uint64_t* const counted = &leaving.counted[slot * numbers];
+    ++counted[0];
+    for (std::size_t n = 1; n < numbers; ++n)
+      counted[n] += events_of(slice.events[n - 1], leaving.persons[left]).size();
+    ++left;
   }
+  leaving.names.resize(left);
+  leaving.seeds.resize(left);
+  leaving.persons.resize(left);
+  leaving.slots.resize(left);
 }
 
-void Packer::lay_out(std::span<LeavingSlice> slices, std::vector<std::uint64_t>& sizes) const {
-  const std::size_t words = Arrivals::size_words(release_.columns);
-  sizes.assign(slots_ * words, 0);
-  for (LeavingSlice& leaving : slices) leaving.at.resize(slots_);
-  std::uint64_t next = 0;
-  for (std::size_t slot = 0; slot < slots_; ++slot) {
+std::uint64_t Packer::count(std::span<const LeavingSlice> slices, std::vector<std::uint64_t>& counted) const {
+  const std::size_t numbers = release_.columns.numbers();
+  counted.assign(slots_ * numbers, 0);
+  for (const LeavingSlice& leaving : slices) {
+    for (std::size_t i = 0; i < counted.size(); ++i) counted[i] += leaving.counted[i];
+  }
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < counted.size(); ++i) bytes += counted[i] * release_.columns.bytes_each(i % numbers);
+  return bytes;
+}
+
+void Packer::lay_out(std::span<LeavingSlice> slices, std::byte* records) const {
+  const std::size_t numbers = release_.columns.numbers();
+  for (LeavingSlice& leaving : slices) leaving.next.resize(leaving.counted.size());
+  for (std::size_t i = 0; i < slots_ * numbers; ++i) {
+    const std::size_t bytes_each = release_.columns.bytes_each(i % numbers);
     for (LeavingSlice& leaving : slices) {
-      leaving.at[slot] = std::exchange(next, next + leaving.sizes[slot * words]);
-      for (std::size_t w = 0; w < words; ++w) sizes[slot * words + w] += leaving.sizes[slot * words + w];
+      leaving.next[i] = std::exchange(records, records + leaving.counted[i] * bytes_each);
     }
   }
 }
 
-void Packer::pack(const Slice& slice, LeavingSlice& leaving, std::byte* bytes) {
+void Packer::pack(const Slice& slice, LeavingSlice& leaving) {
   if (leaving.persons.empty()) return;
   const ReleasedColumns& columns = release_.columns;
   Rows& rows = rows_.local();
-  put_heads(slice, leaving.persons, rows);
+  put_tails(slice, leaving, rows);
+  copy_heads(leaving, rows);
   rows.events.resize(columns.events.size());
   for (std::size_t d = 0; d < columns.events.size(); ++d) {
     put_events(slice, d, rows);
-    if (columns.events[d].row_ids) put_row_names(slice, leaving.persons, d, rows);
-  }
-  const std::byte* head = rows.heads.data();
-  for (const Leaving& person : leaving.persons) {
-    std::uint64_t& at = leaving.at[person.slot];
-    copy_short(bytes + at, head, columns.head_bytes);
-    head += columns.head_bytes;
-    at += columns.head_bytes;
-    for (std::size_t d = 0; d < columns.events.size(); ++d) {
-      const Range range = events_of(slice.events[d], person.person);
-      if (range.size() == 0) continue;
-      const std::size_t event_bytes = columns.events[d].event_bytes;
-      const std::byte* const from = rows.events[d].data() + (range.begin - slice.events[d].rows.begin) * event_bytes;
-      copy_shuffled(bytes + at, from, range.size(), event_bytes, {person.seed, columns.events[d].key});
-      at += range.size() * event_bytes;
-    }
+    if (columns.events[d].row_ids) put_row_names(slice, leaving, d, rows);
+    copy_events(slice, leaving, d, rows);
   }
 }
 
-void Packer::put_heads(const Slice& slice, std::span<const Leaving> persons, Rows& rows) const {
-  const ReleasedColumns& columns = release_.columns;
-  const std::size_t stride = columns.head_bytes;
-  rows.heads.resize(persons.size() * stride);
+void Packer::copy_heads(LeavingSlice& leaving, const Rows& rows) const {
+  const std::size_t tail_bytes = release_.columns.head_bytes - sizeof(Pseudonym), numbers = release_.columns.numbers();
+  with_copy(tail_bytes, [&](const auto& copy) {
+    const std::byte* tail = rows.tails.data();
+    for (std::size_t i = 0; i < leaving.names.size(); ++i) {
+      std::byte*& next = leaving.next[leaving.slots[i] * numbers];
+      std::memcpy(next, &leaving.names[i], sizeof(Pseudonym));
+      next += sizeof(Pseudonym);
+      copy(next, tail);
+      next += tail_bytes;
+      tail += tail_bytes;
+      fetch_to_write(next + kLineBytes);
+    }
+  });
+}
+
+// Where each person's events go is settled first, in the order of heads; then those with equally many are copied one
+// after the other, so that the processor knows how often it will go round.
+void Packer::copy_events(const Slice& slice, LeavingSlice& leaving, std::size_t dataset, Rows& rows) const {
+  const ReleasedEvents& released = release_.columns.events[dataset];
+  const Slice::Events& events = slice.events[dataset];
+  const std::size_t numbers = release_.columns.numbers(), event_bytes = released.event_bytes;
+  const std::span<const std::uint32_t> persons = leaving.persons;
+  ByCount& by_count = rows.by_count;
+  const auto class_of = [&](std::uint32_t person) {
+    return std::min<std::uint64_t>(events_of(events, person).size(), ByCount::kMost);
+  };
+  std::array<std::uint32_t, ByCount::kMost + 2> first{};
+  by_count.to.resize(persons.size());
   for (std::size_t i = 0; i < persons.size(); ++i) {
-    std::memcpy(&rows.heads[i * stride], &persons[i].name, sizeof(Pseudonym));
+    std::byte*& next = leaving.next[leaving.slots[i] * numbers + 1 + dataset];
+    by_count.to[i] = next;
+    next += events_of(events, persons[i]).size() * event_bytes;
+    fetch_to_write(next);
+    ++first[class_of(persons[i]) + 1];
   }
+  for (std::size_t c = 1; c < first.size(); ++c) first[c] += first[c - 1];
+  const std::uint32_t without = first[1];
+  by_count.persons.resize(persons.size());
+  for (std::size_t i = 0; i < persons.size(); ++i) {
+    by_count.persons[first[class_of(persons[i])]++] = static_cast<std::uint32_t>(i);
+  }
+  with_copy(event_bytes, [&](const auto& copy) {
+    for (const std::uint32_t i : std::span(by_count.persons).subspan(without)) {
+      const Range range = events_of(events, persons[i]);
+      const std::byte* const from = rows.events[dataset].data() + (range.begin - events.rows.begin) * event_bytes;
+      copy_shuffled(by_count.to[i], from, range.size(), event_bytes, {leaving.seeds[i], released.key}, copy);
+    }
+  });
+}
+
+void Packer::put_tails(const Slice& slice, const LeavingSlice& leaving, Rows& rows) const {
+  const ReleasedColumns& columns = release_.columns;
+  const std::size_t stride = columns.head_bytes - sizeof(Pseudonym);
+  rows.tails.resize(leaving.persons.size() * stride);
   const auto put = [&](const NumberPlace& place, const auto& value_of) {
     with_width(place.width, [&](auto narrow) {
-      std::byte* to = rows.heads.data() + place.at;
-      for (const Leaving& person : persons) {
-        narrow = static_cast<decltype(narrow)>(value_of(person.person));
+      std::byte* to = rows.tails.data() + (place.at - sizeof(Pseudonym));
+      for (const std::uint32_t person : leaving.persons) {
+        narrow = static_cast<decltype(narrow)>(value_of(person));
         std::memcpy(to, &narrow, sizeof narrow);
         to += stride;
       }
@@ -187,23 +251,23 @@ void Packer::put_events(const Slice& slice, std::size_t dataset, Rows& rows) con
 }
 
 // Many names are asked for at once, which is several times as fast as one by one.
-void Packer::put_row_names(const Slice& slice, std::span<const Leaving> persons, std::size_t dataset,
-                           Rows& rows) const {
+void Packer::put_row_names(const Slice& slice, const LeavingSlice& leaving, std::size_t dataset, Rows& rows) const {
   const ReleasedEvents& released = release_.columns.events[dataset];
   const Slice::Events& events = slice.events[dataset];
+  const std::span<const std::uint32_t> persons = leaving.persons;
   for (std::size_t begin = 0; begin < persons.size(); begin += kPersonsAtOnce) {
-    const std::span<const Leaving> some = persons.subspan(begin, std::min(kPersonsAtOnce, persons.size() - begin));
+    const auto some = persons.subspan(begin, std::min(kPersonsAtOnce, persons.size() - begin));
     rows.named.clear();
-    for (const Leaving& person : some) {
-      for (std::uint64_t i = 0; i < events_of(events, person.person).size(); ++i) {
-        rows.named.push_back({slice.pseudonyms[person.person], released.key, i});
+    for (const std::uint32_t person : some) {
+      for (std::uint64_t i = 0; i < events_of(events, person).size(); ++i) {
+        rows.named.push_back({slice.pseudonyms[person], released.key, i});
       }
     }
     rows.names.resize(rows.named.size());
     Pseudonymiser(release_.key).name(std::span<const DatasetRow>(rows.named), std::span(rows.names));
     const Pseudonym* name = rows.names.data();
-    for (const Leaving& person : some) {
-      const Range range = events_of(events, person.person);
+    for (const std::uint32_t person : some) {
+      const Range range = events_of(events, person);
       for (std::uint64_t row = range.begin; row < range.end; ++row, ++name) {
         std::memcpy(&rows.events[dataset][(row - events.rows.begin) * released.event_bytes], name, sizeof *name);
       }

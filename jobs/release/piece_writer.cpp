@@ -26,6 +26,15 @@ void PieceWriter::put(std::size_t part, std::uint64_t offset, std::span<const st
   }
 }
 
+std::byte* PieceWriter::room(std::size_t part, std::uint64_t offset, std::size_t bytes) {
+  if (offset % kDigestPieceBytes + bytes > kDigestPieceBytes) return nullptr;
+  return find({part, offset / kDigestPieceBytes}) + offset % kDigestPieceBytes;
+}
+
+void PieceWriter::filled(std::size_t part, std::uint64_t offset, std::size_t bytes) {
+  fill({part, offset / kDigestPieceBytes}, bytes);
+}
+
 PieceWriter::Bytes PieceWriter::Pool::take(const std::shared_ptr<Pool>& pool) {
   DirectWriter::Buffer buffer;
   {

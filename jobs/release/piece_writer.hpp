@@ -34,6 +34,10 @@ class PieceWriter {
   // Bytes of a part at their place in the file; each once, and in the end all that were announced.  May be called from
   // several threads for different bytes.  What is held is bounded if they come nearly in order.
   void put(std::size_t part, std::uint64_t offset, std::span<const std::byte> bytes);
+  // Instead of put, where the bytes can be made in their place: room for them, to be filled and then announced.  Null
+  // if they lie in two pieces.
+  std::byte* room(std::size_t part, std::uint64_t offset, std::size_t bytes);
+  void filled(std::size_t part, std::uint64_t offset, std::size_t bytes);
   // When all has been put.
   void finish();
 

@@ -4,35 +4,32 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <future>
 #include <optional>
 #include <string>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
 #include "io/audit_log.hpp"
-#include "io/clock.hpp"
 #include "io/file_digest.hpp"
 #include "io/files.hpp"
 #include "io/finished_run.hpp"
-#include "io/key_file.hpp"
-#include "io/ledger.hpp"
 #include "io/part_files.hpp"
 #include "io/placement.hpp"
 #include "io/progress.hpp"
 #include "jobs/jobs.hpp"
-#include "jobs/objectors.hpp"
-#include "jobs/release/admission.hpp"
+#include "jobs/release/account.hpp"
 #include "jobs/release/cubes.hpp"
 #include "jobs/release/extract.hpp"
 #include "jobs/release/identities.hpp"
+#include "jobs/release/objections.hpp"
 #include "jobs/release/selection.hpp"
+#include "jobs/release/terms.hpp"
 #include "jobs/run_account.hpp"
+
 namespace ligature {
 
 namespace {
@@ -92,216 +89,6 @@ class ReleaseFolder {
   bool owns_;
 };
 
-// Who is released from, to whom, under which key; the same on every rank.
-struct Terms {
-  Agreement agreement;
-  ReleasedAreas areas;
-  SecretBytes key;
-  std::string key_id;
-  std::string agreement_sha256;
-  std::uint64_t number = 0;
-};
-
-// A key that lay where things are handed over from would be handed over.
-void require_key_apart(const Agreement& agreement, const JobFile& job) {
-  const std::string key = fs::weakly_canonical(agreement.key).string();
-  for (const fs::path& folder : {job.publish, job.release_folder.value_or(job.publish)}) {
-    if (key.starts_with(fs::weakly_canonical(folder).string() + "/")) {
-      throw UsageError(fmt::format("{}: the key must not lie in {}", agreement.path.string(), folder.string()));
-    }
-  }
-}
-
-// Collective.  Reads the agreement and settles whether it may be acted upon.
-Terms settle_terms(const Communicator& comm, const JobFile& job, const ReleaseSource& source, const fs::path& path) {
-  Terms terms;
-  std::string text;
-  agreed_step(comm, [&] {
-    if (!job.customers) {
-      throw UsageError(job.path.string() +
-                       ": nothing can be released without a register of approved customers: 'customers' in [release]");
-    }
-    if (comm.is_root()) text = read_agreement(path);
-  });
-  comm.broadcast(text);
-  agreed_step(comm, [&] {
-    Releasable releasable = releasable_columns(source, utc_today());
-    releasable.customers = read_customers(*job.customers);
-    terms.agreement = parse_agreement(text, path, releasable);
-    terms.agreement_sha256 = hex(sha256(text));
-    if (terms.agreement.form != ReleaseForm::identifiable && !job.release_folder) {
-      throw UsageError(job.path.string() + ": 'folder' in [release] must say where releases are put");
-    }
-    terms.areas = released_areas(source, terms.agreement);
-    for (const std::string& area : terms.agreement.cohort.areas) {
-      if (!std::binary_search(terms.areas.values.begin(), terms.areas.values.end(), area)) {
-        throw UsageError(
-            fmt::format("{}: there is no area '{}' among those that would be released", path.string(), area));
-      }
-    }
-    if (terms.agreement.form == ReleaseForm::aggregate) return;
-    require_key_apart(terms.agreement, job);
-    terms.key = load_key_file(terms.agreement.key);  // by every rank, so that it never travels
-    terms.key_id = Pseudonymiser(terms.key).key_id();
-  });
-  agreed_step(comm, [&] {
-    if (!comm.is_root()) return;
-    try {
-      terms.number = admit_release(source.secure, terms.agreement, terms.key_id, source.manifest, job.release_folder);
-    } catch (const UsageError& refusal) {
-      append_audit(source.secure, {"refused",
-                                   {{"agreement", terms.agreement.id},
-                                    {"recipient", terms.agreement.recipient},
-                                    {"agreement_sha256", terms.agreement_sha256},
-                                    {"reason", std::string(refusal.what())}}});
-      throw;
-    }
-  });
-  comm.broadcast_value(terms.number);
-  if (!terms.key.empty()) terms.key = naming_key(terms.agreement, std::move(terms.key));
-  return terms;
-}
-
-// The objections that a release leaves out, and the list that they are from.
-struct Objections {
-  Objectors found;
-  std::string list_version;
-  DayNumber as_at = kMissingDay;
-};
-
-// Collective.  Objections as they stand today, not as they stood when the dataset was made.
-Objections find_objections(const Communicator& comm, const JobFile& job, const ReleaseSource& source,
-                           const Agreement& agreement) {
-  Objections objections;
-  objections.as_at = utc_today();
-  ReferenceCounts superseded_rows;
-  const SupersessionTable superseded = load_superseded(comm, job, superseded_rows);
-  LedgerCounts counts;
-  const LedgerSources sources{job.consent.objections, objections.as_at, job.max_record_bytes};
-  // The run's own ledger too: it holds the preferences that were coded in the rows.  It is read beside the files.
-  std::future<std::optional<LedgerEntries>> own;
-  if (comm.is_root()) {
-    own = std::async(std::launch::async,
-                     [&] { return read_ledger_of_run(source.secure, source.manifest, job.max_record_bytes); });
-  }
-  LedgerEntries entries = read_ledger_files(comm, sources, ledger_files(comm, sources), superseded, {});
-  std::optional<LedgerEntries> of_run;
-  agreed_step(comm, [&] {
-    if (own.valid()) of_run = own.get();
-  });
-  if (of_run) {
-    for (Preference preference : of_run->preferences) {
-      if (preference.date > objections.as_at) continue;
-      preference.nhs = superseded.current(preference.nhs);
-      entries.preferences.push_back(preference);
-      entries.places.emplace_back();
-      entries.practices.push_back(0);
-    }
-    entries.counts.rows += of_run->counts.rows;
-  }
-  const ObjectionLedger ledger = make_ledger(comm, entries, {}, counts);
-  objections.list_version = hex(ledger.version());
-  if (counts.unusable() > 0) {
-    log_warning(comm, "objections: " + with_commas(counts.unusable()) + " of " + with_commas(counts.rows) +
-                          " rows say nothing that can be used");
-  }
-  if (!agreement.legal_basis->objections_apply) return objections;
-  if (sources.files.empty() && !of_run) log_warning(comm, "the job file names no objections, so none are applied");
-  ObjectionKinds kinds = kinds_of(ObjectionKind::type2) | kinds_of(ObjectionKind::national);
-  if (job.consent.after_opt_out == AfterOptOut::withdraw) kinds |= kinds_of(ObjectionKind::type1);
-  objections.found = find_objectors(comm, source.secure, source.manifest.identity_records_digest, source.dataset,
-                                    ledger, kinds, objections.as_at);
-  return objections;
-}
-
-std::string joined(const std::vector<std::string>& texts) {
-  std::string all;
-  for (const std::string& text : texts) all += (all.empty() ? "" : " ") + text;
-  return all;
-}
-
-std::string dataset_names(const Agreement& agreement) {
-  std::vector<std::string> names;
-  for (const ReleasedDataset& dataset : agreement.datasets) names.push_back(dataset.name);
-  for (const ReleasedTable& table : agreement.tables) {
-    if (table.dataset && std::find(names.begin(), names.end(), *table.dataset) == names.end()) {
-      names.push_back(*table.dataset);
-    }
-  }
-  return joined(names);
-}
-
-std::string dates_text(EventDatePolicy dates) {
-  return dates == EventDatePolicy::day ? "day" : dates == EventDatePolicy::month ? "month" : "year";
-}
-
-std::string column_names(const Agreement& agreement) {
-  std::vector<std::string> names;
-  for (const PersonColumn column : agreement.person_columns) {
-    names.push_back("persons." + std::string(person_column_name(column)));
-  }
-  for (const ReleasedDataset& dataset : agreement.datasets) {
-    for (const std::string& column : dataset.columns) names.push_back(dataset.name + "." + column);
-    names.push_back("(" + dataset.name + " dates by " + dates_text(dataset.dates) + ")");
-  }
-  for (const ReleasedTable& table : agreement.tables) {
-    names.push_back(table.name + "(" + joined(table.dimensions) + ")");
-  }
-  for (const IdentifierColumn column : agreement.identifiers) names.emplace_back(identifier_column_name(column));
-  return joined(names);
-}
-
-bool names_areas(const Agreement& agreement) {
-  const auto& columns = agreement.person_columns;
-  if (std::find(columns.begin(), columns.end(), PersonColumn::area) != columns.end()) return true;
-  const std::string_view area = person_column_name(PersonColumn::area);
-  return std::any_of(agreement.tables.begin(), agreement.tables.end(), [&](const ReleasedTable& table) {
-    return std::find(table.dimensions.begin(), table.dimensions.end(), area) != table.dimensions.end();
-  });
-}
-
-std::string cohort_text(const Cohort& cohort) {
-  if (cohort.everybody()) return "everybody";
-  std::vector<std::string> parts;
-  if (cohort.born_from) parts.push_back("born from " + std::to_string(*cohort.born_from));
-  if (cohort.born_to) parts.push_back("born to " + std::to_string(*cohort.born_to));
-  if (!cohort.sexes.empty()) {
-    parts.emplace_back("sex");
-    for (const std::uint8_t sex : cohort.sexes) parts.push_back(std::to_string(sex));
-  }
-  if (!cohort.areas.empty()) parts.push_back("areas " + joined(cohort.areas));
-  if (!cohort.datasets.empty()) parts.push_back("with rows in " + joined(cohort.datasets));
-  return joined(parts);
-}
-
-// What the log, the register and the recipient are told alike.
-AuditFields describe(const ReleaseSource& source, const Terms& terms, const Objections& objections,
-                     const SelectionCounts& counts) {
-  const Agreement& agreement = terms.agreement;
-  return {{"agreement", agreement.id},
-          {"release", terms.number},
-          {"recipient", agreement.recipient},
-          {"recipient_type", std::string(recipient_type_name(agreement.recipient_type))},
-          {"purpose", agreement.purpose},
-          {"legal_basis", std::string(agreement.legal_basis->name)},
-          {"start", iso_date(agreement.start)},
-          {"expiry", iso_date(agreement.expiry)},
-          {"form", std::string(release_form_name(agreement.form))},
-          {"datasets", dataset_names(agreement)},
-          {"columns", column_names(agreement)},
-          {"cohort", cohort_text(agreement.cohort)},
-          {"objections", std::string(objections_basis(agreement))},
-          {"list_version", objections.list_version},
-          {"list_as_at", iso_date(objections.as_at)},
-          {"left_out", counts.objecting},
-          {"rules", agreement.rules_name()},
-          {"key_id", terms.key_id},
-          {"agreement_sha256", terms.agreement_sha256},
-          {"run_id", source.manifest.run_id},
-          {"content_digest", source.manifest.content_digest},
-          {"persons", counts.chosen}};
-}
-
 // Collective.  Memory that this rank may use for what it holds of a release at a time.
 std::uint64_t memory_of_rank(const JobFile& job, const Placement& placement) {
   std::uint64_t bytes = job.memory;
@@ -314,9 +101,9 @@ std::uint64_t memory_of_rank(const JobFile& job, const Placement& placement) {
 
 // Collective.  k-anonymity is measured for every extract, entered in the log, and below the agreement's k it ends here.
 void require_k_anonymity(const Communicator& comm, const ReleaseSource& source, const Terms& terms,
-                         const Selection& selection, AuditFields& fields) {
+                         const SelectionCounts& counts, AuditFields& fields) {
   const Agreement& agreement = terms.agreement;
-  const KAnonymity measured = measure_k_anonymity(comm, source, agreement, terms.areas, selection);
+  const KAnonymity measured = measure_k_anonymity(comm, agreement.k, counts.classes);
   fields.emplace_back("k", agreement.k);
   fields.emplace_back("classes", measured.classes);
   fields.emplace_back("smallest_class", measured.smallest);
@@ -328,56 +115,6 @@ void require_k_anonymity(const Communicator& comm, const ReleaseSource& source, 
       "are in combinations that hold too few.  Release wider age bands, larger areas or fewer columns",
       agreement.path.string(), agreement.k, with_commas(measured.classes), measured.smallest,
       with_commas(measured.below)));
-}
-
-// What the recipient is told of it: not how many object, which may be a handful.
-AuditFields for_recipient(AuditFields fields) {
-  std::erase_if(fields, [](const auto& field) { return field.first == "left_out"; });
-  return fields;
-}
-
-// Without what tells one making of the release from another, so that they are the same bytes.
-Attributes attributes_of(const AuditFields& fields) {
-  Attributes attributes = {{"program", std::string("ligature")}, {"schema_version", kSchemaVersion}};
-  for (const auto& [name, value] : for_recipient(fields)) {
-    if (name == "release" || name == "list_as_at") continue;
-    attributes.emplace_back(name == "content_digest" ? "source_content_digest" : name, value);
-  }
-  return attributes;
-}
-
-// Digests of the files, as lines "sha256  name".
-std::string digest_lines(std::vector<WrittenFile> files) {
-  std::sort(files.begin(), files.end(), [](const WrittenFile& a, const WrittenFile& b) { return a.name < b.name; });
-  std::string lines;
-  for (const WrittenFile& file : files) lines += hex(file.digest) + "  " + file.name + "\n";
-  return lines;
-}
-
-// The recipient's account of the release.
-void write_account(const fs::path& folder, const AuditFields& fields, const std::string& digests,
-                   const std::string& entry) {
-  nlohmann::ordered_json json;
-  for (const auto& [name, value] : for_recipient(fields)) {
-    std::visit([&, &key = name](const auto& of) { json[key] = of; }, value);
-  }
-  json["audit_entry"] = entry;
-  write_file_durably(folder / "release.json",
-                     json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n", 0600);
-  write_file_durably(folder / "digests.txt", digests, 0600);
-}
-
-std::string summary(const Terms& terms, const SelectionCounts& counts, std::uint64_t rows, const fs::path& folder,
-                    double seconds, const std::string& entry) {
-  const Agreement& agreement = terms.agreement;
-  return fmt::format(
-      "release {} of agreement {} to {} ({}, {})\n"
-      "  {} persons, {} rows; {} persons who object left out\n"
-      "  {} in {}\n"
-      "  audit log entry {}\n",
-      terms.number, agreement.id, agreement.recipient, release_form_name(agreement.form), agreement.legal_basis->name,
-      with_commas(counts.chosen), with_commas(rows), with_commas(counts.objecting), folder.string(),
-      human_seconds(seconds), entry);
 }
 
 }  // namespace
@@ -402,7 +139,7 @@ int release(const Communicator& comm, const JobFile& job, const fs::path& agreem
     throw UsageError(agreement_path.string() + ": refused: no person fits the agreement's cohort");
   if (names_areas(agreement)) keep_released_areas(comm, source, selection, terms.areas);
   AuditFields fields = describe(source, terms, objections, counts);
-  if (agreement.form == ReleaseForm::extract) require_k_anonymity(comm, source, terms, selection, fields);
+  if (agreement.form == ReleaseForm::extract) require_k_anonymity(comm, source, terms, counts, fields);
 
   // What it is.
   const fs::path base =

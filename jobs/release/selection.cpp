@@ -1,9 +1,12 @@
 #include "jobs/release/selection.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <charconv>
+#include <limits>
 #include <unordered_map>
+#include <utility>
 
 #include "engine/linkage_key.hpp"
 #include "io/part_files.hpp"
@@ -13,6 +16,8 @@ namespace ligature {
 
 namespace {
 
+constexpr std::int64_t kLastYear = std::numeric_limits<std::int64_t>::max();
+constexpr std::size_t kSexes = 256;
 constexpr int kYearBits = 16, kSexBits = 8, kAreaBits = 32;
 static_assert(kYearBits + kSexBits + kAreaBits <= 64);
 
@@ -27,6 +32,7 @@ class CohortTest {
         area_fits_[static_cast<std::size_t>(found - areas.values.begin())] = true;
       }
     }
+    for (const std::uint8_t sex : cohort_.sexes) sex_fits_[sex] = 1;
     for (std::size_t d = 0; d < source.manifest.datasets.size(); ++d) {
       const auto& wanted = cohort_.datasets;
       if (std::find(wanted.begin(), wanted.end(), source.manifest.datasets[d].name) != wanted.end()) {
@@ -43,29 +49,80 @@ class CohortTest {
     wanted.datasets = datasets_ != 0;
     return wanted;
   }
-  [[nodiscard]] bool fits(const Slice& slice, std::size_t p) const {
-    if (cohort_.born_from || cohort_.born_to) {
-      const auto year = static_cast<std::int64_t>(slice.year_of_birth[p]);
-      if (year == 0 || year < cohort_.born_from.value_or(year) || year > cohort_.born_to.value_or(year)) return false;
-    }
-    if (!cohort_.sexes.empty()) {
-      const auto sex = static_cast<std::uint8_t>(slice.sex[p]);
-      if (std::find(cohort_.sexes.begin(), cohort_.sexes.end(), sex) == cohort_.sexes.end()) return false;
-    }
-    if (!cohort_.areas.empty() && !area_fits_[areas_.of(slice.area[p])]) return false;
-    return datasets_ == 0 || (slice.datasets[p] & datasets_) == datasets_;
+  // Of each person of a slice 1 or 0.
+  void judge(const Slice& slice, std::vector<std::uint8_t>& fits) const {
+    fits.assign(slice.persons.size(), 1);
+    const auto ask = [&](bool wanted, const std::vector<std::uint64_t>& values, const auto& fit) {
+      if (!wanted) return;
+      for (std::size_t p = 0; p < fits.size(); ++p) fits[p] &= fit(values[p]) ? std::uint8_t{1} : std::uint8_t{0};
+    };
+    const auto from = static_cast<std::uint64_t>(std::max<std::int64_t>(1, cohort_.born_from.value_or(1)));
+    const auto to = static_cast<std::uint64_t>(std::max<std::int64_t>(0, cohort_.born_to.value_or(kLastYear)));
+    ask(cohort_.born_from || cohort_.born_to, slice.year_of_birth,
+        [&](std::uint64_t year) { return (year >= from) & (year <= to); });  // 0 is not known
+    ask(!cohort_.sexes.empty(), slice.sex, [&](std::uint64_t sex) { return sex_fits_[sex % kSexes] != 0; });
+    ask(!cohort_.areas.empty(), slice.area, [&](std::uint64_t area) { return area_fits_[areas_.of(area)]; });
+    ask(datasets_ != 0, slice.datasets, [&](std::uint64_t in) { return (in & datasets_) == datasets_; });
   }
 
  private:
   const Cohort& cohort_;
   const ReleasedAreas& areas_;
   std::vector<bool> area_fits_;
+  std::array<std::uint8_t, kSexes> sex_fits_{};
   std::uint64_t datasets_ = 0;
 };
 
-struct ClassCount {
-  std::uint64_t key = 0, persons = 0;
+// Counts by class.  Most persons are of few: those that were met last stand in a table that one look is enough for.
+class ClassTally {
+ public:
+  void add(std::uint64_t key) {
+    ClassCount& recent = recent_[key * 0x9E3779B97F4A7C15U >> (64 - kRecentBits)];
+    if (recent.key != key) {
+      put_by(recent);
+      recent = {key, 0};
+    }
+    ++recent.persons;
+  }
+  // Adds what was counted so far to others.
+  void add_to(std::unordered_map<std::uint64_t, std::uint64_t>& others) const {
+    for (const ClassCount& recent : recent_) {
+      if (recent.persons > 0) others[recent.key] += recent.persons;
+    }
+    for (const auto& [key, persons] : earlier_) others[key] += persons;
+  }
+
+ private:
+  void put_by(const ClassCount& count) {
+    if (count.persons > 0) earlier_[count.key] += count.persons;
+  }
+  static constexpr int kRecentBits = 10;
+  std::array<ClassCount, std::size_t{1} << kRecentBits> recent_{};
+  std::unordered_map<std::uint64_t, std::uint64_t> earlier_;
 };
+
+// What is released of a person and may be known of them.
+std::vector<PersonColumn> quasi_identifiers(const Agreement& agreement) {
+  std::vector<PersonColumn> columns;
+  std::copy_if(agreement.person_columns.begin(), agreement.person_columns.end(), std::back_inserter(columns),
+               is_quasi_identifier);
+  // A year of birth tells its age band, so one of them is enough, and three values fit a key.
+  if (std::find(columns.begin(), columns.end(), PersonColumn::year_of_birth) != columns.end()) {
+    std::erase(columns, PersonColumn::age_band);
+  }
+  return columns;
+}
+
+// A key for each person of a slice; room: see ReleasedValues::of.
+void class_keys(const ReleasedValues& values, std::span<const PersonColumn> columns, const Slice& slice,
+                std::vector<std::uint64_t>& room, std::vector<std::uint64_t>& keys) {
+  keys.assign(slice.persons.size(), 0);
+  for (const PersonColumn column : columns) {
+    const int bits = column == PersonColumn::area ? kAreaBits : column == PersonColumn::sex ? kSexBits : kYearBits;
+    const std::span<const std::uint64_t> of = values.of(slice, column, room);
+    for (std::size_t p = 0; p < of.size(); ++p) keys[p] = keys[p] << bits | of[p];
+  }
+}
 
 }  // namespace
 
@@ -126,20 +183,36 @@ Selection select_persons(const Communicator& comm, const ReleaseSource& source, 
   std::atomic<std::uint64_t> chosen{0}, left_out{0};
   agreed_step(comm, [&] {
     const CohortTest cohort(source, agreement, areas);
-    SliceReader(source, {}, cohort.wanted()).for_each_slice(selection.persons, [&](const Slice& slice) {
+    const bool with_classes = agreement.form == ReleaseForm::extract;
+    const ReleasedValues values(areas, agreement.age_band, year_of(source));
+    std::vector<PersonColumn> quasi;
+    if (with_classes) quasi = quasi_identifiers(agreement);
+    WantedPersons wanted = cohort.wanted();
+    for (const PersonColumn column : quasi) wanted.add(column);
+    struct Mine {
+      std::vector<std::uint8_t> fits;
+      std::vector<std::uint64_t> keys, room;
+      ClassTally classes;
+    };
+    PerThread<Mine> per_thread;
+    SliceReader(source, {}, wanted).for_each_slice(selection.persons, [&](const Slice& slice) {
+      Mine& mine = per_thread.local();
+      cohort.judge(slice, mine.fits);
       auto objector = std::lower_bound(objecting.begin(), objecting.end(), slice.persons.begin);
-      std::uint64_t here = 0, objecting_here = 0;
-      for (std::size_t p = 0; p < slice.persons.size(); ++p) {
-        const std::uint64_t row = slice.persons.begin + p;
-        while (objector != objecting.end() && *objector < row) ++objector;
-        if (!cohort.fits(slice, p)) continue;
-        const bool objects = objector != objecting.end() && *objector == row;
-        selection.chosen[row - selection.persons.begin] = objects ? 0 : 1;
-        ++(objects ? objecting_here : here);
+      for (; objector != objecting.end() && *objector < slice.persons.end; ++objector) {
+        left_out += std::exchange(mine.fits[*objector - slice.persons.begin], std::uint8_t{0});
       }
-      chosen += here;
-      left_out += objecting_here;
+      chosen += static_cast<std::uint64_t>(std::count(mine.fits.begin(), mine.fits.end(), 1));
+      std::copy(mine.fits.begin(), mine.fits.end(), &selection.chosen[slice.persons.begin - selection.persons.begin]);
+      if (!with_classes) return;
+      class_keys(values, quasi, slice, mine.room, mine.keys);
+      for (std::size_t p = 0; p < mine.keys.size(); ++p) {
+        if (mine.fits[p] != 0) mine.classes.add(mine.keys[p]);
+      }
     });
+    std::unordered_map<std::uint64_t, std::uint64_t> classes;
+    per_thread.for_each([&](const Mine& mine) { mine.classes.add_to(classes); });
+    for (const auto& [key, persons] : classes) counts.classes.push_back({key, persons});
   });
   counts.chosen = comm.sum(chosen.load());
   counts.objecting = comm.sum(left_out.load());
@@ -180,43 +253,8 @@ void keep_released_areas(const Communicator& comm, const ReleaseSource& source, 
   }
 }
 
-KAnonymity measure_k_anonymity(const Communicator& comm, const ReleaseSource& source, const Agreement& agreement,
-                               const ReleasedAreas& areas, const Selection& selection) {
-  std::vector<PersonColumn> columns;
-  std::copy_if(agreement.person_columns.begin(), agreement.person_columns.end(), std::back_inserter(columns),
-               is_quasi_identifier);
-  // A year of birth tells its age band, so one of them is enough, and three values fit a key.
-  if (std::find(columns.begin(), columns.end(), PersonColumn::year_of_birth) != columns.end()) {
-    std::erase(columns, PersonColumn::age_band);
-  }
-  using Classes = std::unordered_map<std::uint64_t, std::uint64_t>;
-  Classes own;
-  agreed_step(comm, [&] {
-    const ReleasedValues values(areas, agreement.age_band, year_of(source));
-    struct Mine {
-      Classes classes;
-      std::vector<std::uint64_t> keys, room;
-    };
-    PerThread<Mine> per_thread;
-    SliceReader(source, {}, wanted_for(columns)).for_each_slice(selection.persons, [&](const Slice& slice) {
-      Mine& mine = per_thread.local();
-      mine.keys.assign(slice.persons.size(), 0);
-      for (const PersonColumn column : columns) {
-        const int bits = column == PersonColumn::area ? kAreaBits : column == PersonColumn::sex ? kSexBits : kYearBits;
-        const std::span<const std::uint64_t> of = values.of(slice, column, mine.room);
-        for (std::size_t p = 0; p < of.size(); ++p) mine.keys[p] = mine.keys[p] << bits | of[p];
-      }
-      for (std::size_t p = 0; p < mine.keys.size(); ++p) {
-        if (selection.has(slice.persons.begin + p)) ++mine.classes[mine.keys[p]];
-      }
-    });
-    per_thread.for_each([&](const Mine& mine) {
-      for (const auto& [key, persons] : mine.classes) own[key] += persons;
-    });
-  });
-  std::vector<ClassCount> counts;
-  for (const auto& [key, persons] : own) counts.push_back({key, persons});
-  const Received<ClassCount> received = shuffle(comm, std::move(counts), [&](const ClassCount& count) {
+KAnonymity measure_k_anonymity(const Communicator& comm, std::uint64_t k, const std::vector<ClassCount>& classes) {
+  const Received<ClassCount> received = shuffle(comm, std::vector(classes), [&](const ClassCount& count) {
     return owner_in_shares(shard_of(linkage_key(count.key)), kShards, comm.size());
   });
   std::unordered_map<std::uint64_t, std::uint64_t> whole;
@@ -225,7 +263,7 @@ KAnonymity measure_k_anonymity(const Communicator& comm, const ReleaseSource& so
   std::uint64_t smallest = ~std::uint64_t{0}, below = 0;
   for (const auto& [key, persons] : whole) {
     smallest = std::min(smallest, persons);
-    if (persons < agreement.k) below += persons;
+    if (persons < k) below += persons;
   }
   result.classes = comm.sum(std::uint64_t{whole.size()});
   result.below = comm.sum(below);

@@ -23,9 +23,16 @@ struct Selection {
   }
 };
 
+// Released persons who share all that is released of a person and may be known of them.
+struct ClassCount {
+  std::uint64_t key = 0;  // tells the classes of one selection apart
+  std::uint64_t persons = 0;
+};
+
 struct SelectionCounts {
-  std::uint64_t chosen = 0;     // over all ranks
-  std::uint64_t objecting = 0;  // of the cohort, left out because they object
+  std::uint64_t chosen = 0;         // over all ranks
+  std::uint64_t objecting = 0;      // of the cohort, left out because they object
+  std::vector<ClassCount> classes;  // of an extract: of this rank's persons
 };
 
 // Collective.  The cohort without those who object.  objecting: their rows, ascending, of this rank's persons.
@@ -55,7 +62,7 @@ inline constexpr std::uint64_t kOldestBand = 90;  // and older: they are too few
 // "30-39", or "90+".
 std::string age_band_text(std::uint64_t lowest, int age_band);
 
-// How many released persons share all that is released of a person and may be known of them.
+// How well released persons hide among each other.
 struct KAnonymity {
   std::uint64_t classes = 0;   // combinations that occur
   std::uint64_t smallest = 0;  // persons of the rarest
@@ -63,8 +70,8 @@ struct KAnonymity {
 };
 
 // Collective.  Of the quasi-identifiers among the agreement's columns; without any, all persons are one class.
-KAnonymity measure_k_anonymity(const Communicator& comm, const ReleaseSource& source, const Agreement& agreement,
-                               const ReleasedAreas& areas, const Selection& selection);
+// classes: of this rank's persons.
+KAnonymity measure_k_anonymity(const Communicator& comm, std::uint64_t k, const std::vector<ClassCount>& classes);
 
 // The year that ages are reckoned at: that of the run.
 int year_of(const ReleaseSource& source);

@@ -85,8 +85,8 @@ class SliceReader {
   }
 
  private:
-  static constexpr std::uint64_t kSlicePersons = 1U << 13;
-  static constexpr std::size_t kSlicesAtOnce = 8;
+  static constexpr std::uint64_t kSlicePersons = 1U << 12;
+  static constexpr std::size_t kSlicesAtOnce = 16;
   static constexpr std::uint64_t kBatchPersons = kSlicesAtOnce * kSlicePersons;
 
   void load_offsets(Slice& slice) const;
