@@ -1,10 +1,10 @@
 // Intake: every extract read once, in byte ranges over ranks and blocks over threads, into identities and payload.
 //
 // Every rank has a part of each dataset, so that none waits for others in a stage that goes through one dataset after
-// another.  The order of a rank's blocks is the order of the input, and so is, within a dataset's files that follow one
-// another, the order of ranks.  A range that begins inside a file begins at a guessed row start; the guess is checked
-// against where the range before it ended, and a range that guessed wrong is read again, so the rows are exactly those
-// of a sequential reading (RFC 4180, with recovery: docs/job-file.md, "Bad rows").
+// another.  The order of a rank's blocks is by dataset, then as in the input, and so is, within a dataset, the order of
+// ranks.  A range that begins inside a file begins at a guessed row start; the guess is checked against where the range
+// before it ended, and a range that guessed wrong is read again, so the rows are exactly those of a sequential reading
+// (RFC 4180, with recovery: docs/job-file.md, "Bad rows").
 #pragma once
 
 #include <array>

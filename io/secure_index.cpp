@@ -44,7 +44,19 @@ struct BlockHeader {
   std::uint64_t checksum = 0;  // XXH3-64 of the rows' bytes
 };
 
-// The end of a part; before it lie the offsets of its blocks.
+// Where a block begins in its part, and above that which dataset its rows are of.
+struct BlockPlace {
+  static constexpr unsigned kOffsetBits = 56;
+  static std::uint64_t packed(std::uint64_t offset, std::uint32_t dataset) noexcept {
+    return std::uint64_t{dataset} << kOffsetBits | offset;
+  }
+  static std::uint64_t offset(std::uint64_t packed) noexcept {
+    return packed & ((std::uint64_t{1} << kOffsetBits) - 1);
+  }
+  static std::uint64_t dataset(std::uint64_t packed) noexcept { return packed >> kOffsetBits; }
+};
+
+// The end of a part; before it lie the places of its blocks.
 struct IndexFooter {
   std::uint64_t part = 0, parts = 0;
   std::uint64_t run = 0;  // the same in all parts of one run, and hardly in any other's
@@ -101,6 +113,7 @@ struct SecureIndexWriter::State {
   std::vector<std::byte> block = std::vector<std::byte>(kBlockBytes + (std::size_t{1} << 16));
   std::size_t block_bytes = sizeof(BlockHeader);
   std::uint64_t block_rows = 0;
+  std::uint32_t dataset = 0;  // of the block's rows
   std::string last_id;
   std::vector<std::uint64_t> offsets;
   std::uint64_t rows = 0;
@@ -112,7 +125,7 @@ struct SecureIndexWriter::State {
     const auto bytes = std::span(block).first(block_bytes).subspan(sizeof(BlockHeader));
     const BlockHeader header{block_rows, bytes.size(), XXH3_64bits(bytes.data(), bytes.size())};
     std::memcpy(block.data(), &header, sizeof header);
-    offsets.push_back(stream->end());
+    offsets.push_back(BlockPlace::packed(stream->end(), dataset));
     stream->add(std::span(block).first(block_bytes));
     rows += block_rows;
     block_rows = 0;
@@ -140,6 +153,11 @@ void SecureIndexWriter::add(std::span<const IndexRow> rows) {
   State& state = *state_;
   std::string_view before = state.last_id;
   for (const IndexRow& row : rows) {
+    if (row.dataset != state.dataset) {
+      state.flush();
+      before = {};
+      state.dataset = row.dataset;
+    }
     const std::size_t most = state.block_bytes + 3 * kMostNumberBytes + most_text_bytes(row.row_id.size());
     if (state.block.size() < most) state.block.resize(most);
     std::byte* at = state.block.data() + state.block_bytes;
@@ -259,29 +277,24 @@ void visit_block(const IndexPart& part, std::uint64_t offset, std::uint64_t end,
 }  // namespace
 
 struct SecureIndexReader::State {
+  // A block among those of all parts.
+  struct Block {
+    std::uint64_t dataset = 0;
+    std::uint64_t part = 0;
+    std::uint64_t begin = 0, end = 0;  // in its part
+  };
   std::filesystem::path folder;
-  std::vector<std::uint64_t> first_block{0};  // of each part, counted over all parts; then the number of blocks
-  Range share;                                // the blocks still to be read
+  std::vector<Block> blocks;  // of the share
+  std::size_t next = 0;
   std::uint64_t part_number = 0;
   IndexPart part;
-  std::vector<std::uint64_t> offsets;
   std::vector<std::byte> bytes;
-
-  void open(std::uint64_t number) {
-    part_number = number;
-    part = open_part(part_path(folder, number));
-    offsets = read_offsets(part);
-    if (offsets.size() != first_block[number + 1] - first_block[number]) {
-      damaged(part.file.path(), "it changed while being read");
-    }
-  }
 };
 
 SecureIndexReader::SecureIndexReader(const std::filesystem::path& secure, int rank, int ranks)
     : state_(std::make_unique<State>()) {
   State& state = *state_;
   state.folder = secure / "index";
-  // The footers of all parts say how many blocks there are: this rank's share is a range of them.
   std::uint64_t parts = 1, run = 0;
   for (std::uint64_t p = 0; p < parts; ++p) {
     const IndexPart part = open_part(part_path(state.folder, p));
@@ -292,26 +305,30 @@ SecureIndexReader::SecureIndexReader(const std::filesystem::path& secure, int ra
     if (part.footer.part != p || part.footer.parts != parts || part.footer.run != run) {
       damaged(part.file.path(), "it belongs to another run");
     }
-    state.first_block.push_back(state.first_block.back() + part.footer.blocks);
-    // Parts without blocks are in nobody's share: one rank checks them, so that every byte is checked by some rank.
-    if (part.footer.blocks == 0 && rank == 0) read_offsets(part);
+    const std::vector<std::uint64_t> places = read_offsets(part);
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      const std::uint64_t end = i + 1 < places.size() ? BlockPlace::offset(places[i + 1]) : part.footer_start;
+      state.blocks.push_back({BlockPlace::dataset(places[i]), p, BlockPlace::offset(places[i]), end});
+    }
   }
-  state.share = share_of(state.first_block.back(), rank, ranks);
+  std::stable_sort(state.blocks.begin(), state.blocks.end(),
+                   [](const State::Block& a, const State::Block& b) { return a.dataset < b.dataset; });
+  const Range share = share_of(state.blocks.size(), rank, ranks);
+  state.blocks = {state.blocks.begin() + static_cast<std::ptrdiff_t>(share.begin),
+                  state.blocks.begin() + static_cast<std::ptrdiff_t>(share.end)};
 }
 
 SecureIndexReader::~SecureIndexReader() = default;
 
 bool SecureIndexReader::next_block(const std::function<void(const IndexRow&)>& visit) {
   State& state = *state_;
-  if (state.share.size() == 0) return false;
-  const std::uint64_t block = state.share.begin;
-  const auto after = std::upper_bound(state.first_block.begin(), state.first_block.end(), block);
-  const auto number = static_cast<std::uint64_t>(after - state.first_block.begin()) - 1;
-  if (!state.part.file.is_open() || state.part_number != number) state.open(number);
-  const std::uint64_t i = block - state.first_block[number];
-  const std::uint64_t end = i + 1 < state.offsets.size() ? state.offsets[i + 1] : state.part.footer_start;
-  visit_block(state.part, state.offsets[i], end, state.bytes, visit);
-  ++state.share.begin;
+  if (state.next == state.blocks.size()) return false;
+  const State::Block& block = state.blocks[state.next++];
+  if (!state.part.file.is_open() || state.part_number != block.part) {
+    state.part_number = block.part;
+    state.part = open_part(part_path(state.folder, block.part));
+  }
+  visit_block(state.part, block.begin, block.end, state.bytes, visit);
   return true;
 }
 

@@ -1,8 +1,9 @@
 // The secure index: which person each kept row was put to.  Lives under secure/index, never under publish/.
 //
-// One part a rank, parts in input order: secure/index/part-00000 ...  Each part is a sequence of framed blocks (row
+// One part a rank: secure/index/part-00000 ...  Each part is a sequence of framed blocks of one dataset's rows (row
 // count, byte length, XXH3-64, rows) and a footer of block offsets, so that any number of ranks can read it in
-// parallel. docs/dataset.md has the layout.
+// parallel: by dataset, then in the order of the input, whatever the ranks that wrote it.  docs/dataset.md has the
+// layout.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +45,8 @@ class SecureIndexWriter {
   std::unique_ptr<State> state_;
 };
 
-// Reads one rank's share of the blocks, in order, verifying checksums (Error names the part).  Not collective.
+// Reads one rank's share of the blocks, by dataset and part, verifying checksums (Error names the part).  Not
+// collective.
 class SecureIndexReader {
  public:
   SecureIndexReader(const std::filesystem::path& secure, int rank, int ranks);

@@ -23,12 +23,14 @@ std::uint64_t weight_of(const InputFile& file) {
   return file.compression == Compression::none ? file.bytes : file.bytes * kCompressedWeight;
 }
 
-// A run of files as one length of bytes, each file by its weight, and where it may be cut.
-class FileRun {
+// The files of a dataset as one length of bytes, each by its weight, and where it may be cut.
+class DatasetFiles {
  public:
-  FileRun(const Inputs& inputs, Range files, std::size_t block_bytes)
-      : inputs_(inputs), files_(files), block_bytes_(block_bytes) {
-    for (std::uint64_t f = files.begin; f < files.end; ++f) {
+  DatasetFiles(const Inputs& inputs, Range files, std::uint32_t dataset, std::size_t block_bytes)
+      : inputs_(inputs), block_bytes_(block_bytes) {
+    for (auto f = static_cast<std::uint32_t>(files.begin); f < files.end; ++f) {
+      if (inputs.files[f].dataset != dataset) continue;
+      files_.push_back(f);
       begin_.push_back(begin_.back() + weight_of(inputs.files[f]));
     }
   }
@@ -40,7 +42,7 @@ class FileRun {
     if (place >= size()) return size();
     const auto next = std::upper_bound(begin_.begin(), begin_.end(), place);
     const std::uint64_t file_begin = *(next - 1), within = place - file_begin;
-    const InputFile& file = inputs_.files[files_.begin + static_cast<std::uint64_t>(next - begin_.begin()) - 1];
+    const InputFile& file = inputs_.files[files_[static_cast<std::size_t>(next - begin_.begin()) - 1]];
     std::uint64_t before = 0, after = *next - file_begin;
     if (file.compression == Compression::none) {
       before = within / block_bytes_ * block_bytes_;
@@ -51,23 +53,22 @@ class FileRun {
 
   // Appends what lies between two cuts.
   void add_segments(std::uint64_t begin, std::uint64_t end, std::vector<Segment>& segments) const {
-    for (std::size_t i = 0; i + 1 < begin_.size(); ++i) {
+    for (std::size_t i = 0; i < files_.size(); ++i) {
       const std::uint64_t from = std::max(begin, begin_[i]), to = std::min(end, begin_[i + 1]);
       if (from >= to) continue;
-      const auto f = static_cast<std::uint32_t>(files_.begin + i);
-      const InputFile& file = inputs_.files[f];
+      const InputFile& file = inputs_.files[files_[i]];
       if (file.compression == Compression::none) {
-        segments.push_back({f, from - begin_[i], to - begin_[i]});
+        segments.push_back({files_[i], from - begin_[i], to - begin_[i]});
       } else {
-        segments.push_back({f, 0, file.bytes});
+        segments.push_back({files_[i], 0, file.bytes});
       }
     }
   }
 
  private:
   const Inputs& inputs_;
-  Range files_;
   std::uint64_t block_bytes_;
+  std::vector<std::uint32_t> files_;
   std::vector<std::uint64_t> begin_{0};  // of each file, then the end
 };
 
@@ -77,21 +78,13 @@ class FileRun {
 
 }  // namespace
 
-std::vector<Range> runs_of_one_dataset(const Inputs& inputs, Range files) {
-  std::vector<Range> runs;
-  for (std::uint64_t f = files.begin; f < files.end; ++f) {
-    if (f == files.begin || inputs.files[f].dataset != inputs.files[f - 1].dataset) runs.push_back({f, f});
-    runs.back().end = f + 1;
-  }
-  return runs;
-}
-
 std::vector<Segment> share_of_inputs(const Inputs& inputs, int rank, int ranks, std::size_t block_bytes, Range files) {
   std::vector<Segment> segments;
-  std::vector<std::uint64_t> given(static_cast<std::size_t>(ranks), 0);  // to all ranks before one, of the runs so far
+  std::vector<std::uint64_t> given(static_cast<std::size_t>(ranks),
+                                   0);  // to all ranks before one, of the datasets so far
   std::uint64_t total = 0;
-  for (const Range run : runs_of_one_dataset(inputs, files)) {
-    const FileRun bytes(inputs, run, block_bytes);
+  for (std::uint32_t d = 0; d < inputs.datasets.size(); ++d) {
+    const DatasetFiles bytes(inputs, files, d, block_bytes);
     total += bytes.size();
     std::uint64_t begin = 0, mine = 0;
     for (int r = 0; r <= rank; ++r) {

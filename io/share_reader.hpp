@@ -43,12 +43,9 @@ struct Segment {
   std::uint64_t end = 0;  // in bytes on disk
 };
 
-// These files, parted into those that follow one another and feed one dataset.
-std::vector<Range> runs_of_one_dataset(const Inputs& inputs, Range files);
-
-// What rank `rank` of `ranks` reads: of each run of files that feed one dataset a contiguous share, in rank order, cut
-// at multiples of block_bytes inside plain files and nowhere inside compressed ones, which count for more since they
-// unfold.  What a cut gives a rank too much or too little of one run is taken off or added in the next.
+// What rank `rank` of `ranks` reads: of the files of each dataset a contiguous share, in rank order, cut at multiples
+// of block_bytes inside plain files and nowhere inside compressed ones, which count for more since they unfold.  What a
+// cut gives a rank too much or too little of one dataset is taken off or added in the next.
 std::vector<Segment> share_of_inputs(const Inputs& inputs, int rank, int ranks, std::size_t block_bytes, Range files);
 
 // What was read of one segment.

@@ -2,9 +2,9 @@
 // Secure use only.
 //
 // Every rank formats its share of the index twice, first to know its size and so where its lines begin, then to write
-// them in place: nothing is gathered, and the lines are in input order whatever the number of ranks.  Pseudonyms are in
-// the dataset, and why a row is where it is, is kept by identity: every rank holds a range of either (32 and 16 bytes
-// each) and answers for those.
+// them in place: nothing is gathered, and the lines are by dataset, then in input order, whatever the number of ranks.
+// Pseudonyms are in the dataset, and why a row is where it is, is kept by identity: every rank holds a range of either
+// (32 and 16 bytes each) and answers for those.
 #include <algorithm>
 #include <array>
 #include <functional>

@@ -29,6 +29,17 @@ def test_same_digest_on_any_ranks_and_threads():
     run("verify", job, ranks=2)
 
 
+def test_rows_are_exported_in_one_order_whatever_the_ranks():
+    folder = population(people=5_000)
+    job = folder / "job.toml"
+    index, texts = folder / "index.csv", set()
+    for ranks in (1, 2, 3):
+        run("rebuild", job, ranks=ranks)
+        run("export", job, "--index", index, ranks=4 - ranks)
+        texts.add(index.read_bytes() + (folder / "run" / "secure" / "quarantine.csv").read_bytes())
+    assert len(texts) == 1
+
+
 def test_same_digest_whatever_the_order_and_splitting_of_files():
     folder = fresh("splitting")
     generated = population(people=5_000)

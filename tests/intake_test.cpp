@@ -221,6 +221,7 @@ TEST(ShareOfInputs, CoversEveryFileOnceInOrderAndIsFairToABlock) {
   std::mt19937 random(7);
   for (int trial = 0; trial < 200; ++trial) {
     Inputs inputs;
+    inputs.datasets.resize(3);
     std::uint64_t total = 0, largest_compressed = 0;
     for (std::size_t f = 0, files = 1 + random() % 12; f < files; ++f) {
       InputFile file;
@@ -239,7 +240,10 @@ TEST(ShareOfInputs, CoversEveryFileOnceInOrderAndIsFairToABlock) {
       std::optional<std::uint32_t> before;
       for (const Segment& segment : share_of_inputs(inputs, rank, ranks, kBlock, {0, inputs.files.size()})) {
         const InputFile& file = inputs.files[segment.file];
-        ASSERT_TRUE(!before || *before < segment.file);
+        if (before) {
+          const auto place = [&](std::uint32_t f) { return std::pair(inputs.files[f].dataset, f); };
+          ASSERT_LT(place(*before), place(segment.file));
+        }
         ASSERT_EQ(segment.begin, read[segment.file]);
         ASSERT_LT(segment.begin, segment.end);
         ASSERT_TRUE(segment.end == file.bytes || (segment.end % kBlock == 0 && file.compression == Compression::none));

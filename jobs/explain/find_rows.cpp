@@ -147,7 +147,7 @@ std::vector<std::string> first_rows(const Communicator& comm, const std::filesys
       for (const std::size_t i : found->second) here[i] = datasets[row.dataset].name + ":" + std::string(row.row_id);
     });
   });
-  // Shares are in input order: the lowest rank that has a row has the first.
+  // Shares are in the order of the index: the lowest rank that has a row has the first.
   const auto ranks = static_cast<std::uint64_t>(comm.size());
   for (std::size_t i = 0; i < identities.size(); ++i) {
     const std::uint64_t first = comm.min(here[i] ? static_cast<std::uint64_t>(comm.rank()) : ranks);

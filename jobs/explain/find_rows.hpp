@@ -26,7 +26,7 @@ struct FoundRow {
 std::vector<FoundRow> find_rows(const Communicator& comm, const std::filesystem::path& secure,
                                 const std::vector<DatasetReport>& datasets, std::span<const std::string> texts);
 
-// Collective.  For each identity "dataset:row_id" of its first row in input order; empty if it has none.
+// Collective.  For each identity "dataset:row_id" of its first row in the order of the index; empty if it has none.
 std::vector<std::string> first_rows(const Communicator& comm, const std::filesystem::path& secure,
                                     const std::vector<DatasetReport>& datasets, std::span<const IdentityId> identities);
 

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "io/files.hpp"
-#include "io/share_reader.hpp"
 
 namespace ligature {
 
@@ -82,11 +81,11 @@ std::unique_ptr<IdentityRecordWriter> write_identity_records(const Communicator&
 void write_quarantine(const Communicator& comm, const JobFile& job, const Inputs& inputs, const IntakeReport& intake,
                       RowStore& rows) {
   std::vector<ForEachLine> parts;
-  for (const Range run : runs_of_one_dataset(inputs, {0, inputs.files.size()})) {
-    parts.emplace_back([&, run](const auto& visit) {
+  for (std::uint32_t d = 0; d < inputs.datasets.size(); ++d) {
+    parts.emplace_back([&, d](const auto& visit) {
       rows.for_each_quarantined(intake.lines_before,
                                 [&](std::uint32_t file, std::uint64_t line, QuarantineReason reason) {
-                                  if (file < run.begin || file >= run.end) return;
+                                  if (inputs.files[file].dataset != d) return;
                                   visit(csv_field(inputs.files[file].path) + "," + std::to_string(line) + "," +
                                         std::string(quarantine_reason_name(reason)) + "\n");
                                 });

@@ -44,7 +44,7 @@ void write_lines(const Communicator& comm, const std::filesystem::path& path, st
 // A field as RFC 4180 has it: quoted where the text has a quote, a comma or a line end.
 std::string csv_field(std::string_view text);
 
-// Collective.  secure/quarantine.csv: file,line,reason of every quarantined row, in input order.
+// Collective.  secure/quarantine.csv: file,line,reason of every quarantined row, by dataset, then file and line.
 void write_quarantine(const Communicator& comm, const JobFile& job, const Inputs& inputs, const IntakeReport& intake,
                       RowStore& rows);
 
