@@ -103,32 +103,10 @@ std::optional<std::uint64_t> home_of(const Identity& identity) noexcept {
   return home_key(identity.date_of_birth(), identity.postcode());
 }
 
-// Collective.  The homes at which a record without a number looks for its person.
-KeyFilter homes_of_seekers(const Communicator& comm, const Identities& identities, std::span<const Evidence> evidence) {
-  constexpr std::size_t kIdentitiesPerTask = std::size_t{1} << 14;
-  PerThread<std::vector<std::uint64_t>> homes;
-  for_blocks(identities.owned.size(), kIdentitiesPerTask, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) {
-      const Identity& plain = identities.owned[i].identity;
-      if (plain.nhs_status() == NhsStatus::one_time) continue;
-      const Identity identity = weighed(plain, evidence[i]);
-      if (identity.has_valid_nhs()) continue;
-      if (const auto home = home_of(identity)) homes.local().push_back(*home);
-    }
-  });
-  std::uint64_t count = 0;
-  homes.for_each([&](const std::vector<std::uint64_t>& some) { count += some.size(); });
-  return {comm, count, [&](const auto& add) {
-            homes.for_each([&](const std::vector<std::uint64_t>& some) {
-              for (const std::uint64_t home : some) add(home);
-            });
-          }};
-}
-
 // Collective.  One round of the people, and of the records without a number if they shall be, by date of birth and
-// postcode: of those whose home somebody asks for.
+// postcode.  asked: if given, only of those whose home somebody asks for.
 RawVector<PassItem> bring_home(const Communicator& comm, const Identities& identities,
-                               std::span<const Evidence> evidence, const KeyFilter& asked, std::uint64_t round,
+                               std::span<const Evidence> evidence, const KeyFilter* asked, std::uint64_t round,
                                std::uint64_t rounds, RoundSieve& sieve, bool with_seekers) {
   return bring_together<PassItem>(comm, identities, round, rounds, sieve, [&](std::uint64_t i, const auto& add) {
     const Identity& plain = identities.owned[i].identity;
@@ -136,7 +114,7 @@ RawVector<PassItem> bring_home(const Communicator& comm, const Identities& ident
     const Identity identity = weighed(plain, evidence[i]);
     if (!identity.has_valid_nhs() && !with_seekers) return;
     const std::optional<std::uint64_t> home = home_of(identity);
-    if (!home || !asked.may_have(*home)) return;
+    if (!home || (asked != nullptr && !asked->may_have(*home))) return;
     add(*home, [&] { return PassItem{identity, identities.first_id + i, *home}; });
   });
 }
@@ -158,19 +136,21 @@ std::uint64_t part_homeless(std::span<const PassItem> home, const LinkageModel& 
   return looking.size();
 }
 
-// Collective.  The records without a number who are not at home.  looking: how many looked.
+// Collective.  The records without a number who are not at home.  people: gets the people of the last round.  looking:
+// how many looked.
 std::vector<PassItem> find_homeless(const Communicator& comm, const Identities& identities,
-                                    std::span<const Evidence> evidence, const LinkageModel& model,
-                                    std::uint64_t& looking) {
-  const KeyFilter asked = homes_of_seekers(comm, identities, evidence);
-  std::vector<PassItem> homeless, people, seekers;
+                                    std::span<const Evidence> evidence, const LinkageModel& model, std::uint64_t rounds,
+                                    RawVector<PassItem>& people, std::uint64_t& looking) {
+  std::vector<PassItem> homeless, here, seekers;
   RoundSieve sieve;
-  const std::uint64_t rounds = rounds_for<PassItem>(comm, identities);
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    const RawVector<PassItem> items = bring_home(comm, identities, evidence, asked, round, rounds, sieve, true);
-    for (const Range& home : groups_of(std::span<const PassItem>(items), 1)) {
-      looking += part_homeless(std::span(items).subspan(home.begin, home.size()), model, people, seekers, homeless);
+    people = bring_home(comm, identities, evidence, nullptr, round, rounds, sieve, true);
+    std::size_t kept = 0;
+    for (const Range& home : groups_of(std::span<const PassItem>(people), 1)) {
+      looking += part_homeless(std::span(people).subspan(home.begin, home.size()), model, here, seekers, homeless);
+      for (const PassItem& person : here) people[kept++] = person;
     }
+    people.resize(kept);
   }
   return homeless;
 }
@@ -271,23 +251,28 @@ PassResult link_moves(const Communicator& comm, const Identities& identities, st
   if (!moves.is_learnt()) return result;
 
   // Who is at home does not ask: of twenty, one is not.
+  const std::uint64_t home_rounds = rounds_for<PassItem>(comm, identities);
   std::uint64_t looking = 0;
-  std::vector<PassItem> homeless = find_homeless(comm, identities, evidence, model, looking);
+  RawVector<PassItem> people;
+  std::vector<PassItem> homeless = find_homeless(comm, identities, evidence, model, home_rounds, people, looking);
   const std::vector<Seeker> seekers =
       bring_seekers(comm, identities, with_providers && moves.providers_tell(), std::move(homeless));
   const double average = model.parameters().postcode.back().u;
   std::uint64_t questions = 0;
   ask_companions(seekers, companions, moves, average, [&](const Question&) { ++questions; });
-  const KeyFilter asked(comm, questions, [&](const auto& add) {
-    ask_companions(seekers, companions, moves, average, [&](const Question& question) { add(question.key); });
-  });
-  const std::uint64_t rounds =
-      std::max(rounds_for<PassItem>(comm, identities), rounds_for<Question>(comm, identities, comm.sum(questions)));
+  const std::uint64_t rounds = std::max(home_rounds, rounds_for<Question>(comm, identities, comm.sum(questions)));
+  // Not all people are there any more, and few are asked for.
+  std::optional<KeyFilter> asked;
+  if (rounds > 1) {
+    asked.emplace(comm, questions, [&](const auto& add) {
+      ask_companions(seekers, companions, moves, average, [&](const Question& question) { add(question.key); });
+    });
+  }
   const ShardMap shard_map(comm.size());
   RoundSieve sieve;
   std::vector<Answer> answers;
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    const RawVector<PassItem> people = bring_home(comm, identities, evidence, asked, round, rounds, sieve, false);
+    if (asked) people = bring_home(comm, identities, evidence, &*asked, round, rounds, sieve, false);
     std::vector<Question> sent;
     ask_companions(seekers, companions, moves, average, [&](const Question& question) {
       if (is_of_round(question.key, round, rounds)) sent.push_back(question);

@@ -2,8 +2,8 @@
 //
 // Four meetings: the records of a number, for its addresses, and the numbers of a postcode, for its companions
 // (companions.hpp); what has one date of birth at one postcode, for the records without a number that are not at home;
-// and these, by way of their postcode, with what has their date of birth at a companion of it.  To the last two nobody
-// comes whose home no record asks for.
+// and these, by way of their postcode, with what has their date of birth at a companion of it.  Where that takes
+// several rounds, nobody comes whose home no record asks for.
 #pragma once
 
 #include <span>
