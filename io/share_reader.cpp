@@ -80,8 +80,8 @@ class DatasetFiles {
 
 std::vector<Segment> share_of_inputs(const Inputs& inputs, int rank, int ranks, std::size_t block_bytes, Range files) {
   std::vector<Segment> segments;
-  std::vector<std::uint64_t> given(static_cast<std::size_t>(ranks),
-                                   0);  // to all ranks before one, of the datasets so far
+  // To all ranks before one, of the datasets so far.
+  std::vector<std::uint64_t> given(static_cast<std::size_t>(ranks), 0);
   std::uint64_t total = 0;
   for (std::uint32_t d = 0; d < inputs.datasets.size(); ++d) {
     const DatasetFiles bytes(inputs, files, d, block_bytes);

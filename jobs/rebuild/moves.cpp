@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 #include <optional>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -15,7 +14,6 @@
 #include "engine/radix_sort.hpp"
 #include "jobs/rebuild/companions.hpp"
 #include "jobs/rebuild/rounds.hpp"
-#include "jobs/rebuild/survey.hpp"
 #include "partition/key_filter.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
