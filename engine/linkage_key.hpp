@@ -30,6 +30,13 @@ constexpr ShardId shard_of(std::uint64_t key) noexcept {
   return static_cast<ShardId>(key >> (64 - kShardBits));
 }
 
+// The shard of an identity: that of its valid NHS number, so that what one number is written with, hence most of what
+// one person is, lies together on one rank; without one, that of all of it.  An invalid number says no more than what
+// it stands beside, and may be a filler of millions.
+inline ShardId shard_of(const Identity& identity) noexcept {
+  return shard_of(identity.has_valid_nhs() ? linkage_key(identity.nhs()) : linkage_key(identity));
+}
+
 // A 128-bit XXH3 digest, for files, columns and contents.
 struct Digest {
   std::uint64_t high = 0;

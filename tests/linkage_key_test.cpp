@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -53,6 +54,20 @@ TEST(LinkageKey, shards_are_the_top_bits_and_fill_evenly) {
   const auto [least, most] = std::minmax_element(rows.begin(), rows.end());
   EXPECT_GT(*least, kRowsEach - allowance);
   EXPECT_LT(*most, kRowsEach + allowance);
+}
+
+TEST(LinkageKey, identities_of_one_valid_number_share_its_shard_and_others_are_spread) {
+  constexpr std::uint64_t kValid = 1ULL << 62, kInvalid = 2ULL << 62, kNumber = 4'010'232'137ULL << 28;
+  std::set<ShardId> of_valid, of_invalid, of_none;
+  for (std::uint64_t day = 30'000; day < 30'100; ++day) {
+    of_valid.insert(shard_of(Identity{kValid | kNumber, day << 48}));
+    of_invalid.insert(shard_of(Identity{kInvalid | kNumber, day << 48}));
+    of_none.insert(shard_of(Identity{0, day << 48}));
+  }
+  EXPECT_EQ(of_valid, std::set<ShardId>{shard_of(linkage_key(std::uint64_t{4'010'232'137ULL}))});
+  // A filler that is no valid number may be in millions of rows.
+  EXPECT_GT(of_invalid.size(), 90U);
+  EXPECT_GT(of_none.size(), 90U);
 }
 
 TEST(ContentDigest, is_the_published_xxh128) {

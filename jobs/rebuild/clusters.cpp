@@ -5,7 +5,6 @@
 #include <span>
 #include <utility>
 
-#include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
 #include "engine/release.hpp"
@@ -14,7 +13,6 @@
 #include "jobs/rebuild/objector_search.hpp"
 #include "jobs/rebuild/patient_numbers.hpp"
 #include "partition/components.hpp"
-#include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
 
 namespace ligature {
@@ -70,15 +68,12 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
   std::vector<std::uint64_t> component_of(identities.owned.size(), kAlone);
   for (const NodeLabel& label : components.labels) component_of[label.node / ranks] = label.component;
 
-  // Nodes go to the rank of their component; edges by way of the owner of an end, which knows the component: of a
-  // rival, only the first end's.  The first is the smaller, so that by it alone low ranks would have more to do.
+  // Nodes go to the rank of their component's first, where most of them are; edges by way of the owner of an end, which
+  // knows the component: of a rival, only the first end's.  The first is the smaller, so that by it alone low ranks would have more to do.
   const auto end_of = [](const Edge& edge) {
     return edge.kind == EdgeKind::rival || ((edge.a ^ edge.b) & 1) == 0 ? edge.a : edge.b;
   };
-  const ShardMap shard_map(comm.size());
-  const auto component_rank = [&](std::uint64_t component) {
-    return shard_map.owner(shard_of(linkage_key(component)));
-  };
+  const auto component_rank = [ranks](std::uint64_t component) { return static_cast<int>(component % ranks); };
   std::vector<ComponentNode> nodes;
   nodes.reserve(components.labels.size());
   components = {};

@@ -5,10 +5,12 @@
 #include <limits>
 #include <utility>
 
+#include "engine/counting_sort.hpp"
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
+#include "engine/raw_vector.hpp"
 #include "engine/recycled_memory.hpp"
 #include "engine/release.hpp"
 #include "partition/shard_map.hpp"
@@ -36,7 +38,7 @@ std::vector<CountedIdentity> suppressed_identities(std::vector<BarredRow>&& barr
   return suppressed;
 }
 
-// Collapses this rank's rows, barred ones apart, in order of shards; fills local_of_row and suppressed_keys.
+// Collapses this rank's rows, barred ones apart; fills local_of_row and suppressed_keys.
 std::vector<CountedIdentity> collapse_local(RowStore& rows, Identities& result) {
   const std::vector<CountedIdentity> suppressed =
       suppressed_identities(std::move(rows.barred()), result.suppressed_keys);
@@ -46,82 +48,88 @@ std::vector<CountedIdentity> collapse_local(RowStore& rows, Identities& result) 
   return local;
 }
 
-// Sorts the places of a shard's items among what was received, equal identities in the order of their places but
-// suppressed ones last.  A place lies in the low half of a number, the leading bits of its identity in the high half.
-void sort_shard(std::span<const CountedIdentity> received, std::vector<std::uint64_t>& places,
-                std::vector<std::uint64_t>& other) {
-  radix_sort_detail::sort_places(places, other);
-  const auto is_before = [&](std::uint64_t x, std::uint64_t y) {
-    const CountedIdentity &a = received[static_cast<std::uint32_t>(x)], &b = received[static_cast<std::uint32_t>(y)];
-    if (a.identity != b.identity) return a.identity < b.identity;
-    if (is_suppressed(a) != is_suppressed(b)) return is_suppressed(b);
-    return x < y;
-  };
-  radix_sort_detail::for_each_run(
-      std::span(places), [](std::uint64_t place) { return place >> 32; },
-      [&](std::uint64_t* begin, std::uint64_t* end) {
-        if (end - begin > 1) std::sort(begin, end, is_before);
-      });
-}
+// What was received of one shard, and what becomes of it: working memory that is used again.
+struct ShardWork {
+  std::vector<CountedIdentity> items, different;
+  std::vector<std::uint64_t> order, other;  // the leading bits of an identity, then its place among the items
+  std::vector<std::uint32_t> index;         // of each item among the different ones
+
+  // Equal identities become one, in order of content; suppressed ones come after others that are equal.
+  // Returns false if rows are more than can be counted.
+  [[nodiscard]] bool collapse() {
+    order.clear();
+    for (std::size_t i = 0; i < items.size(); ++i) order.push_back(items[i].identity.first >> 32 << 32 | i);
+    radix_sort_detail::sort_places(order, other);
+    const auto is_before = [&](std::uint64_t x, std::uint64_t y) {
+      const CountedIdentity &a = items[static_cast<std::uint32_t>(x)], &b = items[static_cast<std::uint32_t>(y)];
+      if (a.identity != b.identity) return a.identity < b.identity;
+      if (is_suppressed(a) != is_suppressed(b)) return is_suppressed(b);
+      return x < y;
+    };
+    radix_sort_detail::for_each_run(
+        std::span(order), [](std::uint64_t place) { return place >> 32; },
+        [&](std::uint64_t* begin, std::uint64_t* end) {
+          if (end - begin > 1) std::sort(begin, end, is_before);
+        });
+    different.clear();
+    index.resize(items.size());
+    bool are_counted = true;
+    for (const std::uint64_t place : order) {
+      const CountedIdentity& item = items[static_cast<std::uint32_t>(place)];
+      if (different.empty() || item.identity != different.back().identity) {
+        different.push_back(item);
+      } else if (CountedIdentity& entry = different.back(); is_suppressed(entry) == is_suppressed(item)) {
+        are_counted = are_counted && entry.rows <= std::numeric_limits<std::uint32_t>::max() - item.rows;
+        entry.rows += item.rows;
+        entry.datasets |= item.datasets;
+        entry.providers |= item.providers;
+      }
+      index[static_cast<std::uint32_t>(place)] = static_cast<std::uint32_t>(different.size() - 1);
+    }
+    return are_counted;
+  }
+};
 
 // Collapses what a rank received, numbered by shard and content: equal identities of different ranks become one.
-// Each source's are in order of shards, so a shard is one run of each.
-void number_received(const Received<CountedIdentity>& received, Range shards, Identities& result) {
-  constexpr std::size_t kShardsAtOnce = 64;
-  const std::size_t sources = received.first.size() - 1, shard_count = shards.size();
-  // run_end[source][shard]: where the source's run of that shard ends.
-  std::vector<std::vector<std::uint64_t>> run_end(sources, std::vector<std::uint64_t>(shard_count));
-  for_each_item(sources, [&](std::size_t source) {
-    std::uint64_t i = received.first[source];
-    const std::uint64_t end = received.first[source + 1];
-    for (std::size_t s = 0; s < shard_count; ++s) {
-      while (i < end && shard_of(linkage_key(received.items[i].identity)) == shards.begin + s) ++i;
-      run_end[source][s] = i;
-    }
-    if (i != end) throw Error("identities did not come in the order of their shards");
+void number_received(std::span<const CountedIdentity> received, Range shards, Identities& result) {
+  constexpr std::size_t kShardsAtOnce = 64, kItemsAhead = 16;
+  const std::size_t shard_count = shards.size();
+  const auto shard_at = [&](std::size_t i) { return shard_of(received[i].identity) - shards.begin; };
+  SortPlan plan = plan_sort(received.size(), shard_count, shard_at);
+  RawVector<std::uint32_t> places(received.size());  // by shard
+  for_blocks(received.size(), plan.grain, [&](std::size_t begin, std::size_t end) {
+    std::uint64_t* const cursors = plan.cursors_of(begin);
+    for (std::size_t i = begin; i < end; ++i) places[cursors[shard_at(i)]++] = static_cast<std::uint32_t>(i);
   });
 
-  result.owned_of_received.resize(received.items.size());
-  result.owned.reserve(received.items.size());  // more than are different, but of these pages only as many are touched
+  result.owned_of_received.resize(received.size());
+  result.owned.reserve(received.size());  // more than are different, but of these pages only as many are touched
   std::atomic<bool> too_many{false};
-  std::vector<std::vector<std::uint64_t>> sorted(kShardsAtOnce);
-  PerThread<std::vector<std::uint64_t>> scratch;
-  std::vector<std::uint64_t> first(kShardsAtOnce + 1);
-  const auto item_of = [&](std::uint64_t place) -> const CountedIdentity& {
-    return received.items[static_cast<std::uint32_t>(place)];
-  };
+  std::vector<ShardWork> work(kShardsAtOnce);
   for (std::size_t begin = 0; begin < shard_count; begin += kShardsAtOnce) {
     const std::size_t count = std::min(kShardsAtOnce, shard_count - begin);
+    const auto places_of = [&](std::size_t s) {
+      const std::uint64_t first = plan.first[begin + s];
+      return std::span(places).subspan(first, plan.first[begin + s + 1] - first);
+    };
     for_each_item(count, [&](std::size_t s) {
-      std::vector<std::uint64_t>& here = sorted[s];
-      here.clear();
-      for (std::size_t source = 0; source < sources; ++source) {
-        const std::size_t shard = begin + s;
-        std::uint64_t i = shard == 0 ? received.first[source] : run_end[source][shard - 1];
-        for (; i < run_end[source][shard]; ++i) here.push_back(received.items[i].identity.first >> 32 << 32 | i);
-      }
-      sort_shard(received.items, here, scratch.local());
-      first[s + 1] = 0;
+      const auto here = places_of(s);
+      work[s].items.resize(here.size());
       for (std::size_t i = 0; i < here.size(); ++i) {
-        first[s + 1] += i == 0 || item_of(here[i]).identity != item_of(here[i - 1]).identity;
+        __builtin_prefetch(&received[here[std::min(i + kItemsAhead, here.size() - 1)]]);
+        work[s].items[i] = received[here[i]];
       }
+      if (!work[s].collapse()) too_many = true;
     });
-    first[0] = result.owned.size();
-    for (std::size_t s = 0; s < count; ++s) first[s + 1] += first[s];
+    std::vector<std::uint64_t> first(count + 1, result.owned.size());
+    for (std::size_t s = 0; s < count; ++s) first[s + 1] = first[s] + work[s].different.size();
     result.owned.resize(first[count]);
     for_each_item(count, [&](std::size_t s) {
-      std::uint64_t index = first[s];
-      for (const std::uint64_t place : sorted[s]) {
-        const CountedIdentity& item = item_of(place);
-        if (index == first[s] || item.identity != result.owned[index - 1].identity) {
-          result.owned[index++] = item;
-        } else if (CountedIdentity& entry = result.owned[index - 1]; is_suppressed(entry) == is_suppressed(item)) {
-          if (entry.rows > std::numeric_limits<std::uint32_t>::max() - item.rows) too_many = true;
-          entry.rows += item.rows;
-          entry.datasets |= item.datasets;
-          entry.providers |= item.providers;
-        }
-        result.owned_of_received[static_cast<std::uint32_t>(place)] = static_cast<std::uint32_t>(index - 1);
+      std::copy(work[s].different.begin(), work[s].different.end(),
+                result.owned.begin() + static_cast<std::ptrdiff_t>(first[s]));
+      const auto here = places_of(s);
+      for (std::size_t i = 0; i < here.size(); ++i) {
+        result.owned_of_received[here[i]] = static_cast<std::uint32_t>(first[s]) + work[s].index[i];
       }
     });
   }
@@ -155,11 +163,10 @@ Identities collapse_identities(const Communicator& comm, RowStore& rows) {
   const ShardMap shard_map(comm.size());
   {
     const Received<CountedIdentity> received = shuffle(
-        comm, std::move(local),
-        [&](const CountedIdentity& item) { return shard_map.owner(shard_of(linkage_key(item.identity))); },
+        comm, std::move(local), [&](const CountedIdentity& item) { return shard_map.owner(shard_of(item.identity)); },
         result.route);
     if (received.items.size() >= kMost) throw Error("one rank owns 2^32 identities or more: run the job on more ranks");
-    number_received(received, shard_map.shards_of(comm.rank()), result);
+    number_received(received.items, shard_map.shards_of(comm.rank()), result);
   }
   const std::vector<std::uint64_t> counts = comm.all_gather(std::uint64_t{result.owned.size()});
   result.first_id_of_rank.assign(1, 0);

@@ -12,8 +12,6 @@ namespace ligature {
 
 namespace {
 
-constexpr std::size_t kGroupsPerTask = 1U << 10;
-
 // A flag on its way to the owner of the identity.
 struct Flagged {
   IdentityId id = 0;
@@ -26,7 +24,7 @@ struct Findings {
   std::vector<Edge> edges, suppressed;
   std::vector<Flagged> flags;
   NumberReport report;
-  std::uint64_t largest = 0, groups = 0;
+  std::uint64_t items = 0, largest = 0, groups = 0;
 };
 
 // A single row may be all that a provider has sent.  Only where providers say nothing is it a little more like
@@ -122,7 +120,7 @@ class NumberSettler {
     }
     PatternCounts counts{};
     const NumberSettlement settlement = settle_number(members_, model_, settings_, counts);
-    const auto is_here = [&](std::uint32_t m) { return all_[m].role == NumberItem::suppressed; };
+    const auto is_here = [&](std::uint32_t m) { return is_suppressed(all_[m].counted); };
     for (const NumberLink& link : settlement.links) {
       if (!is_here(link.a) && !is_here(link.b)) continue;
       found.suppressed.push_back({all_[link.a].id, all_[link.b].id, link.weight, EdgeKind::link});
@@ -212,33 +210,33 @@ PassResult settle_numbers(const Communicator& comm, const Identities& identities
   PatternCounts counts{};
   std::vector<Flagged> flags;
   std::uint64_t items = 0, numbers_shared = 0;
-  groups.visit([&](const NumberRound& round) {
-    PerThread<Findings> findings;
-    for_blocks(round.groups.size(), kGroupsPerTask, [&](std::size_t begin, std::size_t end) {
-      Findings& found = findings.local();
-      NumberSettler settler(model, settings, survey);
-      for (std::size_t g = begin; g < end; ++g) {
-        const auto members = round.members(round.groups[g]), visitors = round.visitors(round.groups[g]);
-        settler.settle(members, visitors, found);
-        const auto suppressed = round.suppressed(round.groups[g]);
-        if (!suppressed.empty()) settler.settle_suppressed(members, visitors, suppressed, found);
+  PerThread<Findings> findings;
+  groups.visit([&](NumberGroupReader& reader) {
+    Findings& found = findings.local();
+    NumberSettler settler(model, settings, survey);
+    for (NumberGroup group; reader.next(group);) {
+      found.items += group.members.size() + group.visitors.size() + group.suppressed.size();
+      settler.settle(group.members, group.visitors, found);
+      if (!group.suppressed.empty()) {
+        settler.settle_suppressed(group.members, group.visitors, group.suppressed, found);
       }
-    });
-    findings.for_each([&](Findings& found) {
-      for (std::size_t p = 0; p < kPatterns; ++p) counts[p] += found.counts[p];
-      result.edges.insert(result.edges.end(), found.edges.begin(), found.edges.end());
-      result.suppressed.insert(result.suppressed.end(), found.suppressed.begin(), found.suppressed.end());
-      flags.insert(flags.end(), found.flags.begin(), found.flags.end());
-      report.numbers += found.report.numbers;
-      report.contested += found.report.contested;
-      report.identities_disowned += found.report.identities_disowned;
-      report.rows_disowned += found.report.rows_disowned;
-      report.default_numbers += found.report.default_numbers;
-      report.rows_default += found.report.rows_default;
-      numbers_shared += found.groups;
-      result.report.largest_group = std::max(result.report.largest_group, found.largest);
-    });
-    items += round.items.size();
+    }
+  });
+  findings.for_each([&](Findings& found) {
+    for (std::size_t p = 0; p < kPatterns; ++p) counts[p] += found.counts[p];
+    result.edges.insert(result.edges.end(), found.edges.begin(), found.edges.end());
+    result.suppressed.insert(result.suppressed.end(), found.suppressed.begin(), found.suppressed.end());
+    flags.insert(flags.end(), found.flags.begin(), found.flags.end());
+    report.numbers += found.report.numbers;
+    report.contested += found.report.contested;
+    report.identities_disowned += found.report.identities_disowned;
+    report.rows_disowned += found.report.rows_disowned;
+    report.default_numbers += found.report.default_numbers;
+    report.rows_default += found.report.rows_default;
+    items += found.items;
+    numbers_shared += found.groups;
+    result.report.largest_group = std::max(result.report.largest_group, found.largest);
+    found = {};
   });
   comm.sum(counts);
   std::array<std::uint64_t, 6> sums{report.numbers,       report.contested,       report.identities_disowned,

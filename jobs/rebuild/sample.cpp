@@ -4,6 +4,7 @@
 #include <limits>
 #include <span>
 
+#include "engine/linkage_key.hpp"
 #include "engine/pair_kernel.hpp"
 #include "engine/parallel.hpp"
 #include "engine/pattern_tally.hpp"
@@ -42,14 +43,9 @@ NumberSample::NumberSample(std::uint64_t distinct_nhs) {
   below_ = share >= 1 ? std::numeric_limits<std::uint64_t>::max() : static_cast<std::uint64_t>(share * 0x1p64);
 }
 
-void NumberSample::add(const NumberRound& round) {
-  for (const Range& group : round.groups) {
-    // Keyed again: the first key's top bits say which rank this is.
-    if (linkage_key(round.items[group.begin].key) > below_) continue;
-    const auto members = round.members(group);
-    if (members.empty() || !members.front().counted.identity.has_valid_nhs()) continue;
-    sampled_.push_back(members.front().counted.identity);
-  }
+bool NumberSample::has(std::uint64_t nhs) const noexcept {
+  // Keyed again: the first key's top bits say which rank this is.
+  return linkage_key(linkage_key(nhs)) <= below_;
 }
 
 void NumberSample::count_different_persons(const Communicator& comm, FileFrequencies& file) const {

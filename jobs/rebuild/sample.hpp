@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "engine/identity.hpp"
 #include "engine/model.hpp"
-#include "jobs/rebuild/number_groups.hpp"
 #include "partition/communicator.hpp"
 
 namespace ligature {
@@ -20,7 +20,9 @@ class NumberSample {
  public:
   // distinct_nhs: valid numbers of the whole file.
   explicit NumberSample(std::uint64_t distinct_nhs);
-  void add(const NumberRound& round);
+  [[nodiscard]] bool has(std::uint64_t nhs) const noexcept;
+  // One identity of each number that is in it, in any order.
+  void add(std::span<const Identity> sampled) { sampled_.insert(sampled_.end(), sampled.begin(), sampled.end()); }
   // Collective.  Fills file.sampled_birth and file.sampled_postcode.
   void count_different_persons(const Communicator& comm, FileFrequencies& file) const;
 

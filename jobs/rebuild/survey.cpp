@@ -10,13 +10,10 @@
 #include "engine/parallel.hpp"
 #include "jobs/rebuild/residents.hpp"
 #include "jobs/rebuild/sample.hpp"
-#include "partition/shuffle.hpp"
 
 namespace ligature {
 
 namespace {
-
-constexpr std::size_t kGroupsPerTask = 1U << 12;
 
 // Numbers with more identities than this say nothing about how one person's records agree.
 constexpr std::size_t kMostIdentities = 32;
@@ -37,9 +34,13 @@ struct BirthCounts {
   std::vector<std::uint64_t> repeated = std::vector<std::uint64_t>(kDays);   // ... that several records speak of
   std::vector<std::uint64_t> conflicts = std::vector<std::uint64_t>(kDays);  // ... and not all under this date
   std::uint64_t distinct_nhs = 0, near_pairs_other_birth = 0;
-  std::vector<IdentityId> thin;  // identities whose number nothing else in the file has
+  std::uint64_t thin = 0;  // identities whose number nothing else in the file has
   OneProviderCounts providers;
 };
+
+bool is_of_valid_number(const NumberGroup& group) noexcept {
+  return !group.members.empty() && group.members.front().counted.identity.has_valid_nhs();
+}
 
 // Visitors may mean this number: one pair each, with the member that is the most like them in date of birth.
 void count_visitors(std::span<const NumberItem> members, std::span<const NumberItem> visitors, BirthCounts& counts) {
@@ -191,37 +192,37 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
   Survey survey;
   FileFrequencies& file = survey.file;
 
+  survey.evidence.resize(identities.owned.size());
+  PerThread<BirthCounts> birth_counts;
+  groups.visit([&](NumberGroupReader& reader) {
+    BirthCounts& mine = birth_counts.local();
+    std::vector<DayNumber> days;
+    for (NumberGroup group; reader.next(group);) {
+      if (!is_of_valid_number(group)) continue;
+      const auto members = group.members;
+      count_births(members, days, mine);
+      count_providers(members, mine.providers);
+      if (members.size() == 1 && std::popcount(members.front().counted.datasets) == 1) {
+        survey.evidence[members.front().id - identities.first_id].flags = Evidence::number_thin;
+        ++mine.thin;
+      }
+      count_visitors(members, group.visitors, mine);
+    }
+  });
   BirthCounts births;
-  groups.visit([&](const NumberRound& round) {
-    PerThread<BirthCounts> counts;
-    for_blocks(round.groups.size(), kGroupsPerTask, [&](std::size_t begin, std::size_t end) {
-      BirthCounts& mine = counts.local();
-      std::vector<DayNumber> days;
-      for (std::size_t g = begin; g < end; ++g) {
-        const auto members = round.members(round.groups[g]);
-        if (members.empty() || !members.front().counted.identity.has_valid_nhs()) continue;
-        count_births(members, days, mine);
-        count_providers(members, mine.providers);
-        if (members.size() == 1 && std::popcount(members.front().counted.datasets) == 1) {
-          mine.thin.push_back(members.front().id);
-        }
-        count_visitors(members, round.visitors(round.groups[g]), mine);
-      }
-    });
-    counts.for_each([&](const BirthCounts& mine) {
-      for (std::size_t day = 0; day < kDays; ++day) {
-        births.numbers[day] += mine.numbers[day];
-        births.repeated[day] += mine.repeated[day];
-        births.conflicts[day] += mine.conflicts[day];
-      }
-      births.distinct_nhs += mine.distinct_nhs;
-      births.thin.insert(births.thin.end(), mine.thin.begin(), mine.thin.end());
-      births.near_pairs_other_birth += mine.near_pairs_other_birth;
-      for (std::size_t d = 0; d < kMostDatasets; ++d) {
-        survey.providers.numbers[d] += mine.providers.numbers[d];
-        survey.providers.several[d] += mine.providers.several[d];
-      }
-    });
+  birth_counts.for_each([&](const BirthCounts& mine) {
+    for (std::size_t day = 0; day < kDays; ++day) {
+      births.numbers[day] += mine.numbers[day];
+      births.repeated[day] += mine.repeated[day];
+      births.conflicts[day] += mine.conflicts[day];
+    }
+    births.distinct_nhs += mine.distinct_nhs;
+    births.thin += mine.thin;
+    births.near_pairs_other_birth += mine.near_pairs_other_birth;
+    for (std::size_t d = 0; d < kMostDatasets; ++d) {
+      survey.providers.numbers[d] += mine.providers.numbers[d];
+      survey.providers.several[d] += mine.providers.several[d];
+    }
   });
   comm.sum(births.numbers);
   comm.sum(births.repeated);
@@ -239,30 +240,32 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
   file.distinct_nhs = comm.sum(births.distinct_nhs);
   NumberSample sample(file.distinct_nhs);
   survey.one_dataset = is_one_dataset(comm, identities);
-  groups.visit([&](const NumberRound& round) {
-    sample.add(round);
-    PerThread<RecordCounts> counts;
-    for_blocks(round.groups.size(), kGroupsPerTask, [&](std::size_t begin, std::size_t end) {
-      std::vector<Identity> weighed_members;
-      for (std::size_t g = begin; g < end; ++g) {
-        const auto members = round.members(round.groups[g]);
-        if (members.empty() || !members.front().counted.identity.has_valid_nhs()) continue;
-        count_records(members, survey, is_default, weighed_members, counts.local());
-      }
-    });
-    counts.for_each([&](const RecordCounts& mine) {
-      for (std::size_t p = 0; p < kPatterns; ++p) {
-        survey.same_number[p] += mine.patterns[p];
-        survey.same_provider.other_shared[p] += mine.same_provider.other_shared[p];
-        survey.same_provider.other_apart[p] += mine.same_provider.other_apart[p];
-      }
-      for (std::size_t persons = 0; persons < 2; ++persons) {
-        survey.same_provider.all[persons] += mine.same_provider.all[persons];
-        survey.same_provider.several[persons] += mine.same_provider.several[persons];
-        survey.same_provider.pairs[persons] += mine.same_provider.pairs[persons];
-        survey.same_provider.shared[persons] += mine.same_provider.shared[persons];
-      }
-    });
+  PerThread<RecordCounts> record_counts;
+  PerThread<std::vector<Identity>> sampled;
+  groups.visit([&](NumberGroupReader& reader) {
+    RecordCounts& mine = record_counts.local();
+    std::vector<Identity>& mine_sampled = sampled.local();
+    std::vector<Identity> weighed_members;
+    for (NumberGroup group; reader.next(group);) {
+      if (!is_of_valid_number(group)) continue;
+      const Identity& first = group.members.front().counted.identity;
+      if (sample.has(first.nhs())) mine_sampled.push_back(first);
+      count_records(group.members, survey, is_default, weighed_members, mine);
+    }
+  });
+  sampled.for_each([&](const std::vector<Identity>& mine) { sample.add(mine); });
+  record_counts.for_each([&](const RecordCounts& mine) {
+    for (std::size_t p = 0; p < kPatterns; ++p) {
+      survey.same_number[p] += mine.patterns[p];
+      survey.same_provider.other_shared[p] += mine.same_provider.other_shared[p];
+      survey.same_provider.other_apart[p] += mine.same_provider.other_apart[p];
+    }
+    for (std::size_t persons = 0; persons < 2; ++persons) {
+      survey.same_provider.all[persons] += mine.same_provider.all[persons];
+      survey.same_provider.several[persons] += mine.same_provider.several[persons];
+      survey.same_provider.pairs[persons] += mine.same_provider.pairs[persons];
+      survey.same_provider.shared[persons] += mine.same_provider.shared[persons];
+    }
   });
   comm.sum(survey.same_number);
   comm.sum(survey.same_provider.all);
@@ -305,11 +308,7 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
   file.different_pairs_both_births = pairs_of(numbers);
 
   sample.count_different_persons(comm, file);
-  survey.evidence.resize(identities.owned.size());
-  file.thin_numbers = comm.sum(std::uint64_t{births.thin.size()});
-  const Received<IdentityId> thin =
-      shuffle(comm, std::move(births.thin), [&](IdentityId id) { return identities.owner(id); });
-  for (const IdentityId id : thin.items) survey.evidence[id - identities.first_id].flags = Evidence::number_thin;
+  file.thin_numbers = comm.sum(births.thin);
   survey.twins = survey_residents(comm, identities, is_default, file, survey.evidence);
   if (!settings.twins) survey.twins.clear();
 
