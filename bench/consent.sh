@@ -4,7 +4,7 @@
 # disturbs less.  No rebuild is without pseudonyms: their share is reckoned from the slower of the two rates of
 # pseudonym_bench on this machine.
 #
-#   bash bench/consent.sh [--people 1M] [--seed 5] [--ranks 1] [--threads 2] [--repeats 5] [--out FOLDER]
+#   bash bench/consent.sh [--people 1M] [--seed 5] [--ranks 1] [--threads 2] [--repeats 9] [--out FOLDER]
 #
 # Extracts stay in FOLDER (default build/consent) and are used again.  BUILD names a folder where the programs are built
 # already; LIGATURE_SIMD sets the instruction set of the runs and of the benchmark alike.
@@ -12,7 +12,7 @@ set -euo pipefail
 # shellcheck source=bench/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-people=1M seed=5 ranks=1 threads=2 repeats=5 out=$project/build/consent
+people=1M seed=5 ranks=1 threads=2 repeats=9 out=$project/build/consent
 while (($# > 0)); do
   (($# > 1)) || usage
   case $1 in

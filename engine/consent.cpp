@@ -98,6 +98,11 @@ ObjectionLedger::ObjectionLedger(std::vector<Preference> preferences) : preferen
   }
   preferences_.erase(std::unique(preferences_.begin(), preferences_.end()), preferences_.end());
   directory_ = NhsDirectory(preferences_, kNumberOf);
+  const auto is_type1 = [](const Preference& preference) { return preference.kind == ObjectionKind::type1; };
+  type1_ = NhsFilter(static_cast<std::size_t>(std::count_if(preferences_.begin(), preferences_.end(), is_type1)));
+  for (const Preference& preference : preferences_) {
+    if (is_type1(preference)) type1_.add(preference.nhs);
+  }
 }
 
 bool ObjectionLedger::entries_bar(std::uint64_t valid_nhs, DayNumber extracted, AfterOptOut policy) const noexcept {

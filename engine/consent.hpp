@@ -68,11 +68,16 @@ class ObjectionLedger {
   // keep_earlier: it stood on the extract's date.  withdraw: that, or it stands at the end of the ledger.
   // extracted == kMissingDay: the end of the ledger counts.
   [[nodiscard]] bool bars(std::uint64_t valid_nhs, DayNumber extracted, AfterOptOut policy) const noexcept {
-    return directory_.may_have(valid_nhs) && entries_bar(valid_nhs, extracted, policy);
+    return may_bar(valid_nhs) && entries_bar(valid_nhs, extracted, policy);
   }
-
-  // Worth it some numbers before bars() or speaks_of() is asked about this one.
-  void prefetch(std::uint64_t nhs) const noexcept { directory_.prefetch(nhs); }
+  // False only if nothing bars rows of this number, and it has no entry of type 1: to ask about a whole column at
+  // first.
+  [[nodiscard]] bool may_bar(std::uint64_t valid_nhs) const noexcept { return type1_.may_have(valid_nhs); }
+  // Worth it some numbers before may_bar() is asked about this one.
+  void prefetch(std::uint64_t nhs) const noexcept { type1_.prefetch(nhs); }
+  // Before bars() is asked about numbers that may_bar(): one after the other, for all of them.
+  void prefetch_bucket(std::uint64_t nhs) const noexcept { directory_.prefetch_bucket(nhs); }
+  void prefetch_entries(std::uint64_t nhs) const noexcept { directory_.prefetch_entries(preferences_, nhs); }
 
   // True if an objection of one of the kinds stands on a date (kMissingDay: at the end of the ledger).
   [[nodiscard]] bool stands(std::uint64_t valid_nhs, ObjectionKinds kinds, DayNumber on) const noexcept {
@@ -82,7 +87,8 @@ class ObjectionLedger {
   [[nodiscard]] std::vector<std::uint64_t> numbers_standing(ObjectionKinds kinds, DayNumber on) const;
   // True if the ledger has an entry of the kind for this number, whatever it says.
   [[nodiscard]] bool speaks_of(std::uint64_t valid_nhs, ObjectionKind kind) const noexcept {
-    return directory_.may_have(valid_nhs) && entries_speak(valid_nhs, kind);
+    const bool may_speak = kind == ObjectionKind::type1 ? may_bar(valid_nhs) : directory_.may_have(valid_nhs);
+    return may_speak && entries_speak(valid_nhs, kind);
   }
   // True if the entry is a withdrawal without effect: an objection of the same date outranks it.
   [[nodiscard]] bool is_outranked(const Preference& entry) const noexcept;
@@ -103,6 +109,7 @@ class ObjectionLedger {
 
   std::vector<Preference> preferences_;  // sorted by person, kind, date
   NhsDirectory directory_;
+  NhsFilter type1_;  // asked for every row, and smaller than the filter of all kinds
 };
 
 }  // namespace ligature

@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "engine/close_gaps.hpp"
 #include "engine/field_text.hpp"
 #include "engine/local_id.hpp"
 
@@ -260,30 +261,49 @@ void RowParser::leave_out_objectors(const Source& source) {
   }
   numbers_.resize(rows_.size());
   standardise_nhs_numbers(column(source, file_.layout.nhs_number, texts_), numbers_);
-  if (rules.superseded == nullptr && rules.objections == nullptr) return;
-
-  constexpr std::size_t kAhead = 16;  // rows; few of them have a number that is superseded
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < rows_.size(); ++i) {
-    if (rules.objections != nullptr) rules.objections->prefetch(numbers_[std::min(i + kAhead, rows_.size() - 1)].value);
-    NhsNumber number = numbers_[i];
-    if (number.status == NhsStatus::valid) {
-      const std::uint64_t written = number.value;
-      if (rules.superseded != nullptr) number.value = rules.superseded->current(written);
-      if (rules.objections != nullptr && rules.objections->bars(number.value, extracted_[i], file_.after_opt_out)) {
-        ++block_.counts.opted_out;
-        if (rules.bind_persons) note_barred(source, rows_[i], number.value, extracted_[i]);
-        continue;
-      }
-      block_.counts.nhs_superseded += number.value != written ? 1 : 0;
-    }
-    rows_[kept] = rows_[i];
-    extracted_[kept] = extracted_[i];
-    numbers_[kept++] = number;
+  replaced_.clear();
+  if (rules.superseded != nullptr && !rules.superseded->empty()) replace_superseded(*rules.superseded);
+  if (rules.objections == nullptr) return;
+  const ObjectionLedger& ledger = *rules.objections;
+  ask_numbers([&](std::uint64_t nhs) { return ledger.may_bar(nhs); });
+  for (const std::uint32_t i : asked_) ledger.prefetch_bucket(numbers_[i].value);
+  for (const std::uint32_t i : asked_) ledger.prefetch_entries(numbers_[i].value);
+  std::erase_if(asked_, [&](std::uint32_t i) {
+    return numbers_[i].status != NhsStatus::valid ||
+           !ledger.bars(numbers_[i].value, extracted_[i], file_.after_opt_out);
+  });
+  for (const std::uint32_t i : asked_) {
+    ++block_.counts.opted_out;
+    if (std::binary_search(replaced_.begin(), replaced_.end(), i)) --block_.counts.nhs_superseded;
+    if (rules.bind_persons) note_barred(source, rows_[i], numbers_[i].value, extracted_[i]);
   }
-  rows_.resize(kept);
-  extracted_.resize(kept);
-  numbers_.resize(kept);
+  close_gaps(rows_, asked_);
+  close_gaps(extracted_, asked_);
+  close_gaps(numbers_, asked_);
+}
+
+// Lists the rows whose number a table may have, which are few.  Without a branch, so that many cache misses are under
+// way at once.
+template <typename MayHave>
+void RowParser::ask_numbers(const MayHave& may_have) {
+  asked_.resize(numbers_.size());
+  const std::span<const NhsNumber> numbers = numbers_;
+  std::uint32_t* next = asked_.data();
+  for (std::uint32_t i = 0; i < numbers.size(); ++i) {
+    *next = i;
+    next += may_have(numbers[i].value) ? 1 : 0;
+  }
+  asked_.resize(static_cast<std::size_t>(next - asked_.data()));
+}
+
+void RowParser::replace_superseded(const SupersessionTable& superseded) {
+  ask_numbers([&](std::uint64_t nhs) { return superseded.may_replace(nhs); });
+  for (const std::uint32_t i : asked_) {
+    if (numbers_[i].status != NhsStatus::valid) continue;
+    const std::uint64_t written = std::exchange(numbers_[i].value, superseded.current(numbers_[i].value));
+    if (numbers_[i].value != written) replaced_.push_back(i);
+  }
+  block_.counts.nhs_superseded += replaced_.size();
 }
 
 // Rows that state a preference by a code.  Hardly any does, so the rest of them is read only then.

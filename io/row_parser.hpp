@@ -77,6 +77,9 @@ class RowParser final : public RecordSink {
   Texts column(const Source& source, std::uint32_t column, std::vector<std::string_view>& texts) const;
   template <typename Source>
   void leave_out_objectors(const Source& source);
+  template <typename MayHave>
+  void ask_numbers(const MayHave& may_have);
+  void replace_superseded(const SupersessionTable& superseded);
   template <typename Source>
   void note_coded_objections(const Source& source);
   template <typename Source>
@@ -104,6 +107,7 @@ class RowParser final : public RecordSink {
 
   // Of the rows that are being added, one entry a row.
   std::vector<std::uint32_t> rows_;
+  std::vector<std::uint32_t> asked_, replaced_;  // places among them, ascending
   std::vector<std::string_view> texts_, more_texts_;
   std::vector<DayNumber> extracted_, days_;
   std::vector<NhsNumber> numbers_;

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "engine/close_gaps.hpp"
 #include "engine/error.hpp"
 #include "engine/release.hpp"
 
@@ -200,17 +201,7 @@ template <typename T>
 void RowStore::read_rows(Spool& spool, const StoredBlock& block, std::size_t items_a_row, std::span<T> items) {
   items = items.first(block.stored() * items_a_row);
   spool.read(std::as_writable_bytes(items));
-  if (block.dropped.empty()) return;
-  auto dropped = block.dropped.begin();
-  auto out = items.begin();
-  for (std::uint64_t row = 0; row < block.stored(); ++row) {
-    if (dropped != block.dropped.end() && *dropped == row) {
-      ++dropped;
-      continue;
-    }
-    const auto from = items.begin() + static_cast<std::ptrdiff_t>(row * items_a_row);
-    out = std::copy(from, from + static_cast<std::ptrdiff_t>(items_a_row), out);
-  }
+  close_gaps(items, block.dropped, items_a_row);
 }
 
 template <typename T>
@@ -268,33 +259,22 @@ void RowStore::drop(std::span<const std::uint32_t> rows) {
   std::vector<std::uint64_t> stored_before(payload_.size(), 0);   // the block, by dataset
   std::vector<std::vector<std::uint64_t>> gone(payload_.size());  // rows, likewise, by place among all that were stored
   for (StoredBlock& block : blocks_) {
-    std::vector<std::uint32_t> dropped;
+    std::vector<std::uint32_t> places, dropped;  // among those that are still there; among all that were stored
     auto before = block.dropped.begin();
-    std::uint64_t row = block.first_row;  // of those that are still there
-    const bool has_identities = !block.identities.empty();
-    std::size_t kept = 0;
-    if (next != rows.end() && *next < block.first_row + block.rows) {
-      for (std::uint32_t stored = 0; stored < block.stored(); ++stored) {
-        if (before != block.dropped.end() && *before == stored) {
-          dropped.push_back(stored);
-          ++before;
-          continue;
-        }
-        if (next != rows.end() && *next == row) {
-          dropped.push_back(stored);
-          gone[block.dataset].push_back(stored_before[block.dataset] + stored);
-          ++next;
-        } else if (has_identities) {
-          if (!block.providers.empty()) block.providers[kept] = block.providers[row - block.first_row];
-          block.identities[kept++] = block.identities[row - block.first_row];
-        }
-        ++row;
+    for (; next != rows.end() && *next < block.first_row + block.rows; ++next) {
+      places.push_back(static_cast<std::uint32_t>(*next - block.first_row));
+      while (before != block.dropped.end() && *before <= places.back() + (before - block.dropped.begin())) {
+        dropped.push_back(*before++);
       }
-      if (has_identities) block.identities.resize(kept);
-      if (!block.providers.empty()) block.providers.resize(kept);
-      const std::uint64_t stored = block.stored();
+      dropped.push_back(static_cast<std::uint32_t>(places.back() + (before - block.dropped.begin())));
+      gone[block.dataset].push_back(stored_before[block.dataset] + dropped.back());
+    }
+    if (!places.empty()) {
+      dropped.insert(dropped.end(), before, block.dropped.end());
+      if (!block.identities.empty()) close_gaps(block.identities, places);
+      if (!block.providers.empty()) close_gaps(block.providers, places);
       block.dropped = std::move(dropped);
-      block.rows = stored - block.dropped.size();
+      block.rows -= places.size();
     }
     block.first_row = first_row;
     first_row += block.rows;

@@ -73,6 +73,7 @@ class ToldLocals {
     const auto [first, end] = spans_.of(local);
     return std::span(told_).subspan(first, end - first);
   }
+  [[nodiscard]] bool has(std::uint32_t local) const noexcept { return spans_.has(local); }
   // Fetches what tells whether anything was: worth it some rows before it is asked for.
   void prefetch(std::uint32_t local) const noexcept { spans_.prefetch(local); }
   [[nodiscard]] const std::vector<ReplyTo<T>>& all() const noexcept { return told_; }

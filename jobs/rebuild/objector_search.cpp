@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "engine/close_gaps.hpp"
 #include "engine/comparison.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
@@ -17,7 +18,6 @@ namespace ligature {
 namespace {
 
 constexpr std::size_t kRowsPerTask = 1U << 14, kComponentsPerTask = 256;
-constexpr std::size_t kRowsAhead = 32;  // whose identity is fetched before it is asked for
 
 // Identities of one value that are compared again in full; of more, links stay as they were found.
 constexpr std::size_t kComparedAgain = 1'024;
@@ -358,10 +358,15 @@ std::vector<ObjectorSearch::ClaimedRow> ObjectorSearch::claimed_rows(const Ident
   rows_.for_each_extracted([&](const StoredBlock& block, std::span<const DayNumber> days) {
     const auto local = std::span(identities.local_of_row).subspan(block.first_row, block.rows);
     for_blocks(block.rows, kRowsPerTask, [&](std::size_t begin, std::size_t end) {
+      // Few rows are claimed: listed first, without a branch, so that many cache misses are under way at once.
+      std::array<std::uint32_t, kRowsPerTask> claimed;  // NOLINT(*-member-init): written before it is read
+      std::size_t count = 0;
       for (std::size_t i = begin; i < end; ++i) {
-        claims.prefetch(local[std::min(i + kRowsAhead, end - 1)]);
+        claimed[count] = static_cast<std::uint32_t>(i);
+        count += claims.has(local[i]) ? 1U : 0U;
+      }
+      for (const std::uint32_t i : std::span(claimed).first(count)) {
         const auto here = claims.of(local[i]);
-        if (here.empty()) continue;
         const bool barred = std::any_of(here.begin(), here.end(), [&](const ReplyTo<Claimed>& claim) {
           return ledger_.bars(claim.reply.nhs, days[i], policy_);
         });
@@ -396,16 +401,7 @@ template <typename StatesOf>
 void ObjectorSearch::forget(const Communicator& comm, Identities& identities, const StatesOf& states_of_row) {
   report_.rows = comm.sum(std::uint64_t{dropped_.size()});
   count_dropped(comm, rows_, dropped_, true, states_of_row, intake_);
-  if (!dropped_.empty()) {
-    std::vector<std::uint32_t>& local_of_row = identities.local_of_row;
-    const auto row_at = [&](std::size_t row) { return local_of_row.begin() + static_cast<std::ptrdiff_t>(row); };
-    auto kept = row_at(dropped_.front());
-    for (std::size_t i = 0; i < dropped_.size(); ++i) {
-      const std::size_t end = i + 1 < dropped_.size() ? dropped_[i + 1] : local_of_row.size();
-      kept = std::copy(row_at(dropped_[i] + std::size_t{1}), row_at(end), kept);
-    }
-    local_of_row.erase(kept, local_of_row.end());
-  }
+  close_gaps(identities.local_of_row, dropped_);
   rows_.drop(dropped_);
 }
 
