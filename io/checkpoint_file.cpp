@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kHeaderBytes = CheckpointFileWriter::kHeaderBytes;
 constexpr std::array<char, 8> kMagic{'L', 'I', 'G', 'C', 'H', 'E', 'C', 'K'};
-constexpr std::uint64_t kFormat = 1;
+constexpr std::uint64_t kFormat = 2;  // 1: identities were numbered otherwise
 
 struct Header {
   std::array<char, 8> magic{};
