@@ -69,7 +69,8 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
   for (const NodeLabel& label : components.labels) component_of[label.node / ranks] = label.component;
 
   // Nodes go to the rank of their component's first, where most of them are; edges by way of the owner of an end, which
-  // knows the component: of a rival, only the first end's.  The first is the smaller, so that by it alone low ranks would have more to do.
+  // knows the component: of a rival, only the first end's.  The first is the smaller, so that by it alone low ranks
+  // would have more to do.
   const auto end_of = [](const Edge& edge) {
     return edge.kind == EdgeKind::rival || ((edge.a ^ edge.b) & 1) == 0 ? edge.a : edge.b;
   };

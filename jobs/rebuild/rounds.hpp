@@ -1,8 +1,8 @@
 // Bringing together what shares a key: items go to the owner of their key's shard, in rounds that bound memory, and
 // come out sorted with equal keys adjacent.
 //
-// Keys are linkage keys of 64-bit values (XXH3 of eight bytes is a bijection, so equal keys are equal values), or have at
-// least the shard in their top bits, and as even a low half.
+// Keys are linkage keys of 64-bit values (XXH3 of eight bytes is a bijection, so equal keys are equal values), or have
+// at least the shard in their top bits, and as even a low half.
 #pragma once
 
 #include <algorithm>
