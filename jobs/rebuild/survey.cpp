@@ -6,7 +6,9 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <utility>
 
+#include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "jobs/rebuild/residents.hpp"
 #include "jobs/rebuild/sample.hpp"
@@ -40,6 +42,16 @@ struct BirthCounts {
 
 bool is_of_valid_number(const NumberGroup& group) noexcept {
   return !group.members.empty() && group.members.front().counted.identity.has_valid_nhs();
+}
+
+// The one that its key puts first: content would choose the earliest date of birth of each person.
+const Identity& any_of(std::span<const NumberItem> members) {
+  const auto key_of = [](const NumberItem& item) {
+    return std::pair(shard_of(linkage_key(item.counted.identity)), item.id);
+  };
+  return std::min_element(members.begin(), members.end(),
+                          [&](const NumberItem& a, const NumberItem& b) { return key_of(a) < key_of(b); })
+      ->counted.identity;
 }
 
 // Visitors may mean this number: one pair each, with the member that is the most like them in date of birth.
@@ -248,8 +260,7 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
     std::vector<Identity> weighed_members;
     for (NumberGroup group; reader.next(group);) {
       if (!is_of_valid_number(group)) continue;
-      const Identity& first = group.members.front().counted.identity;
-      if (sample.has(first.nhs())) mine_sampled.push_back(first);
+      if (sample.has(group.members.front().counted.identity.nhs())) mine_sampled.push_back(any_of(group.members));
       count_records(group.members, survey, is_default, weighed_members, mine);
     }
   });
