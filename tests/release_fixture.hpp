@@ -122,8 +122,10 @@ class ReleaseJob : public testing::Test {
     run_.write(world_);
   }
 
+  // Collective.  Other ranks may still read what the step changes, hence the first barrier.
   template <typename Step>
   void on_root(const Step& step) const {
+    world_.barrier();
     if (world_.is_root()) step();
     world_.barrier();
   }
