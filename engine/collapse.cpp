@@ -19,7 +19,7 @@ namespace {
 
 // A bucket of so many rows (128 KiB), its table and its different identities lie in a core's second-level cache.
 constexpr std::uint64_t kRowsPerBucket = 1U << 13;
-constexpr unsigned kLeastBucketBits = 12;  // so that buckets are in the order of shards
+constexpr unsigned kLeastBucketBits = 12;  // the order that finish() promises
 constexpr unsigned kMostBucketBits = 14;   // more open buckets than this and their ends no longer lie in cache
 constexpr std::uint64_t kRowsPerTask = std::uint64_t{1} << 18;
 constexpr std::size_t kBucketsPerTask = 16;

@@ -1,7 +1,7 @@
 // Collapse: many identities to the different ones among them, with what their rows add up to and the way back.
 //
 // Rows come in batches.  Sixteen bytes a row move once, to a bucket that fits in cache: the top bits of the linkage
-// key, so that buckets are runs of shards.  There a small hash table tells equal from different, and the way back is
+// key of all of its content.  There a small hash table tells equal from different, and the way back is
 // the same partition read in the order in which it was written, so that nothing is ever gathered from memory at large.
 // The method is that of partitioned hash joins: Manegold, Boncz and Kersten, Optimizing Main-Memory Join on Modern
 // Hardware, TKDE 2002.
@@ -47,7 +47,7 @@ class Collapser {
   // Memory: 38 bytes a row of the batch, 32 a different identity.  Throws Error if there are about 2^32 of these.
   void add(std::span<const IdentityRun> runs, std::span<std::uint32_t> of_row);
 
-  // The different identities of all batches in order of the top 12 bits of their linkage keys, so by shard; else in an
+  // The different identities of all batches in order of the top 12 bits of their linkage keys; else in an
   // order of content and first sight that does not depend on threads.  others: entries that are put among them and
   // joined with none; of_other gets the index of each.  Nothing can be added afterwards.
   std::vector<CountedIdentity> finish(std::span<const CountedIdentity> others, std::span<std::uint32_t> of_other);

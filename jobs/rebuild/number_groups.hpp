@@ -62,8 +62,6 @@ class NumberGroups {
   NumberGroups(const Communicator& comm, const Identities& identities);
   // Collective.  Calls visitor(reader) with all groups of this rank in stretches, from several threads.
   void visit(const std::function<void(NumberGroupReader&)>& visitor);
-  // Gives the memory back.
-  void release() { kept_ = {}; }
 
  private:
   [[nodiscard]] RawVector<NumberCaller> bring_callers(std::uint64_t round);

@@ -20,6 +20,7 @@ class NumberSample {
  public:
   // distinct_nhs: valid numbers of the whole file.
   explicit NumberSample(std::uint64_t distinct_nhs);
+  // True if the valid number is in the sample.
   [[nodiscard]] bool has(std::uint64_t nhs) const noexcept;
   // One identity of each number that is in it, in any order.
   void add(std::span<const Identity> sampled) { sampled_.insert(sampled_.end(), sampled.begin(), sampled.end()); }
