@@ -131,8 +131,8 @@ void sort_dealt(const T* from, std::span<const Run> runs, std::size_t runs_a_buc
 
 // Sorts items by key_of(item), a std::uint64_t; those of equal keys by less, or without one keep their order.
 // key_of: a pure function, called from several threads.  Memory: a second copy of the items while it runs.
-template <typename T, typename KeyOf, typename Less>
-void sort_by_key(std::vector<T>& items, const KeyOf& key_of, const Less& less) {
+template <typename T, typename Allocator, typename KeyOf, typename Less>
+void sort_by_key(std::vector<T, Allocator>& items, const KeyOf& key_of, const Less& less) {
   using namespace radix_sort_detail;
   static_assert(std::is_trivially_copyable_v<T>);
   const std::size_t count = items.size();
@@ -176,8 +176,8 @@ void sort_by_key(std::vector<T>& items, const KeyOf& key_of, const Less& less) {
   sort_dealt(std::as_const(dealt).data(), std::span<const Run>(runs), 1, std::span(items), key_of, stretch, bits, less);
 }
 
-template <typename T, typename KeyOf>
-void sort_by_key(std::vector<T>& items, const KeyOf& key_of) {
+template <typename T, typename Allocator, typename KeyOf>
+void sort_by_key(std::vector<T, Allocator>& items, const KeyOf& key_of) {
   sort_by_key(items, key_of, nullptr);
 }
 

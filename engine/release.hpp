@@ -6,9 +6,9 @@
 
 namespace ligature {
 
-template <typename T>
-void release(std::vector<T>& items) noexcept {
-  std::vector<T>().swap(items);
+template <typename T, typename Allocator>
+void release(std::vector<T, Allocator>& items) noexcept {
+  std::vector<T, Allocator>().swap(items);
 }
 
 }  // namespace ligature

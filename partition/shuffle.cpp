@@ -74,7 +74,7 @@ void check_offsets(const Communicator& comm, std::size_t bytes, std::span<const 
 
 std::vector<std::uint64_t> exchange_into(const Communicator& comm, std::span<const std::byte> send,
                                          std::span<const std::uint64_t> send_first,
-                                         const std::function<std::byte*(std::size_t)>& receive,
+                                         const std::function<std::byte*(std::size_t)>& receive, OwnPart own,
                                          std::size_t chunk_bytes) {
   check_offsets(comm, send.size(), send_first);
   if (chunk_bytes == 0 || chunk_bytes > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
@@ -90,6 +90,7 @@ std::vector<std::uint64_t> exchange_into(const Communicator& comm, std::span<con
     check_mpi(MPI_Alltoall(send_counts.data(), 1, MPI_UINT64_T, receive_counts.data(), 1, MPI_UINT64_T, comm.handle()),
               "MPI_Alltoall");
   }
+  if (own == OwnPart::left) receive_counts[self] = 0;
   std::vector<std::uint64_t> receive_first(ranks + 1, 0);
   for (std::size_t r = 0; r < ranks; ++r) receive_first[r + 1] = receive_first[r] + receive_counts[r];
   std::byte* const target = receive(receive_first.back());
@@ -118,8 +119,8 @@ std::vector<std::uint64_t> exchange_into(const Communicator& comm, std::span<con
   for (std::size_t slot = 0; slot < requests.size(); ++slot) start(slot);
 
   // This rank's own part, while the first chunks fly.
-  if (send_counts[self] != 0) {
-    std::memcpy(target + receive_first[self], send.data() + send_first[self], send_counts[self]);
+  if (receive_counts[self] != 0) {
+    std::memcpy(target + receive_first[self], send.data() + send_first[self], receive_counts[self]);
   }
 
   const Waiting waiting("exchange");

@@ -19,9 +19,9 @@ namespace ligature {
 inline constexpr std::size_t kChunkBytes = std::size_t{4} << 20;
 
 // What this rank got: items in the order of the source ranks, first[r] .. first[r+1] from rank r, in its order.
-template <typename T>
+template <typename T, typename Allocator = std::allocator<T>>
 struct Received {
-  std::vector<T> items;
+  std::vector<T, Allocator> items;
   std::vector<std::uint64_t> first;  // ranks + 1 entries
 };
 
@@ -32,11 +32,13 @@ struct ReceivedBytes {
 };
 
 // Collective.  Receives directly into receive(total_bytes), which must return room for that many bytes.
-// Returns ranks + 1 byte offsets by source.  chunk_bytes: kChunkBytes but in tests; the same on every rank.
+// Returns ranks + 1 byte offsets by source.  own: whether what a rank sends to itself is received too, or left where it
+// is.  chunk_bytes: kChunkBytes but in tests; both the same on every rank.
+enum class OwnPart : bool { received, left };
 std::vector<std::uint64_t> exchange_into(const Communicator& comm, std::span<const std::byte> send,
                                          std::span<const std::uint64_t> send_first,
                                          const std::function<std::byte*(std::size_t)>& receive,
-                                         std::size_t chunk_bytes = kChunkBytes);
+                                         OwnPart own = OwnPart::received, std::size_t chunk_bytes = kChunkBytes);
 
 // Collective.  Sends items [send_first[r], send_first[r+1]) to rank r.
 template <typename T>
@@ -49,16 +51,18 @@ RawVector<T> exchange_raw(const Communicator& comm, RawVector<T>&& items, std::s
 // Collective.  Sends each item to rank destination(item); items of one source keep their order.  Items are consumed.
 // destination: a pure function, called from several threads and more than once an item.
 // Memory: the input and one copy sorted by destination; then that copy and what is received.  With a route, items that
-// come in the order of their destinations are sent from where they are.
-template <typename T, typename Destination>
-Received<T> shuffle(const Communicator& comm, std::vector<T>&& items, const Destination& destination);
+// come in the order of their destinations are sent from where they are.  Of a RawVector, a RawVector comes: many items
+// are better off without initial values.
+template <typename T, typename Allocator, typename Destination>
+Received<T, Allocator> shuffle(const Communicator& comm, std::vector<T, Allocator>&& items,
+                               const Destination& destination);
 
 // The way back of a shuffle: one reply for each item received, in order of receipt, goes to the rank that sent the
 // item; each rank gets its replies in the order in which its items were given to shuffle.
 class ReturnRoute;
-template <typename T, typename Destination>
-Received<T> shuffle(const Communicator& comm, std::vector<T>&& items, const Destination& destination,
-                    ReturnRoute& route);
+template <typename T, typename Allocator, typename Destination>
+Received<T, Allocator> shuffle(const Communicator& comm, std::vector<T, Allocator>&& items,
+                               const Destination& destination, ReturnRoute& route);
 
 // A reply to one of many items: in a reply its place among those received, in an answer among those given to shuffle.
 template <typename R>
@@ -72,14 +76,19 @@ class ReturnRoute {
   // Collective.
   template <typename R>
   std::vector<R> reply(const Communicator& comm, std::span<const R> replies) const;
+  // The same of replies that are not needed any more: on one rank they stay where they are.
+  template <typename R, typename Allocator>
+  std::vector<R, Allocator> reply(const Communicator& comm, std::vector<R, Allocator>&& replies) const;
   // Collective.  Replies to some items only, ascending; of one item there may be several.  Returns them ascending.
-  template <typename R>
-  std::vector<ReplyTo<R>> reply_to_some(const Communicator& comm, std::vector<ReplyTo<R>>&& replies) const;
+  template <typename R, typename Allocator>
+  std::vector<ReplyTo<R>, Allocator> reply_to_some(const Communicator& comm,
+                                                   std::vector<ReplyTo<R>, Allocator>&& replies) const;
   [[nodiscard]] std::uint64_t items() const noexcept { return sent_; }  // that were given to shuffle
 
  private:
-  template <typename T, typename Destination>
-  friend Received<T> shuffle(const Communicator&, std::vector<T>&&, const Destination&, ReturnRoute&);
+  template <typename T, typename Allocator, typename Destination>
+  friend Received<T, Allocator> shuffle(const Communicator&, std::vector<T, Allocator>&&, const Destination&,
+                                        ReturnRoute&);
   std::vector<std::uint64_t> received_first_;  // by source, in items
   std::vector<std::uint64_t> sent_first_;      // by destination, in items
   std::uint64_t sent_ = 0;                     // items given to shuffle
