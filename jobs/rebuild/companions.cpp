@@ -6,8 +6,8 @@
 
 #include "engine/comparison.hpp"
 #include "engine/linkage_key.hpp"
+#include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
-#include "jobs/rebuild/rounds.hpp"
 #include "jobs/rebuild/survey.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
@@ -16,15 +16,14 @@ namespace ligature {
 
 namespace {
 
-// A postcode that a number has been seen at, as it travels: 24 bytes.
+constexpr std::size_t kIdentitiesPerTask = std::size_t{1} << 16;
+
+// A postcode that a number has been seen at.
 struct Address {
-  std::uint64_t key = 0;   // linkage key of the number
   std::uint64_t seen = 0;  // the postcode (34 bits), the records (16), the postcode's rarity (8)
   ProviderSet providers = 0;
-  Address() = default;
-  Address(std::uint64_t number_key, std::uint64_t postcode, std::uint64_t records, Rarity rarity,
-          ProviderSet by) noexcept
-      : key(number_key), seen(postcode << 24 | records << 8 | rarity), providers(by) {}
+  Address(std::uint64_t postcode, std::uint64_t records, Rarity rarity, ProviderSet by) noexcept
+      : seen(postcode << 24 | records << 8 | rarity), providers(by) {}
   [[nodiscard]] std::uint64_t postcode() const noexcept { return seen >> 24; }
   [[nodiscard]] std::uint32_t records() const noexcept { return seen >> 8 & 0xFFFF; }
   [[nodiscard]] Rarity rarity() const noexcept { return seen & 0xFF; }
@@ -54,7 +53,8 @@ struct Addresses {
 };
 
 // The addresses of one number: how many it has counts for the file, and each move is told to both its ends.
-void tell_moves(std::span<const Address> addresses, std::vector<Stay>& stays, MoveCounts& counts, Addresses& result) {
+void tell_moves(std::uint64_t key, std::span<const Address> addresses, std::vector<Stay>& stays, MoveCounts& counts,
+                Addresses& result) {
   stays.clear();
   std::uint64_t records = 0, with_provider = 0;
   for (const Address& address : addresses) {
@@ -74,7 +74,6 @@ void tell_moves(std::span<const Address> addresses, std::vector<Stay>& stays, Mo
     counts.held_out[1].records += with_provider;
   }
   if (postcodes < 2) return;
-  const std::uint64_t key = addresses.front().key;
   result.movers.push_back({key, postcodes});
   if (postcodes > kMostAddresses) return;
   for (const Stay& from : stays) {
@@ -86,38 +85,51 @@ void tell_moves(std::span<const Address> addresses, std::vector<Stay>& stays, Mo
   }
 }
 
-// Collective.  The moves of the numbers that this rank has met, and the numbers, in the order of their keys.
+// Collective.  The moves of the numbers that this rank owns, and the numbers, in the order of their keys.  A number's
+// identities are all here and lie next to each other.
 Addresses find_moves(const Communicator& comm, const Identities& identities, std::span<const Evidence> evidence,
                      bool with_providers, MoveCounts& counts) {
-  Addresses result;
-  const bool one_dataset = is_one_dataset(comm, identities);
-  const std::uint64_t rounds = rounds_for<Address>(comm, identities);
-  RoundSieve sieve;
-  for (std::uint64_t round = 0; round < rounds; ++round) {
-    const RawVector<Address> addresses = bring_together<Address>(
-        comm, identities, round, rounds, sieve,
-        [&](std::uint64_t i, const auto& add) {
-          const CountedIdentity& counted = identities.owned[i];
-          if (counted.identity.nhs_status() == NhsStatus::one_time || is_suppressed(counted)) return;
-          const Identity identity = weighed(counted.identity, evidence[i]);
-          if (!identity.has_valid_nhs() || identity.postcode() == 0) return;
-          const std::uint64_t key = linkage_key(identity.nhs());
-          add(key, [&] {
-            return Address(key, identity.postcode(), records_of(counted, one_dataset), postcode_rarity(identity),
-                           with_providers ? counted.providers : 0);
-          });
-        },
-        [](const Address& a, const Address& b) { return a.seen < b.seen; });
+  struct Found {
+    Addresses addresses;
+    MoveCounts counts;
+    std::vector<Address> of_number;  // working memory, as the next
     std::vector<Stay> stays;
-    for (std::size_t begin = 0, end = 0; begin < addresses.size(); begin = end) {
-      for (end = begin + 1; end < addresses.size() && addresses[end].key == addresses[begin].key;) ++end;
-      tell_moves(std::span(addresses).subspan(begin, end - begin), stays, counts, result);
+  };
+  const bool one_dataset = is_one_dataset(comm, identities);
+  const std::span<const CountedIdentity> owned = identities.owned;
+  const auto number_at = [&](std::size_t i) { return owned[i].identity.valid_nhs(); };
+  PerThread<Found> found;
+  for_blocks(owned.size(), kIdentitiesPerTask, [&](std::size_t begin, std::size_t end) {
+    Found& here = found.local();
+    // A number is its first identity's task's.
+    while (begin > 0 && begin < end && number_at(begin) == number_at(begin - 1)) ++begin;
+    for (std::size_t next = begin; begin < end; begin = next) {
+      const std::uint64_t number = number_at(begin);
+      here.of_number.clear();
+      for (; next < owned.size() && number_at(next) == number; ++next) {
+        if (is_suppressed(owned[next])) continue;
+        const Identity identity = weighed(owned[next].identity, evidence[next]);
+        if (!identity.has_valid_nhs() || identity.postcode() == 0) continue;
+        here.of_number.emplace_back(identity.postcode(), records_of(owned[next], one_dataset),
+                                    postcode_rarity(identity), with_providers ? owned[next].providers : 0);
+      }
+      if (here.of_number.empty()) continue;
+      std::sort(here.of_number.begin(), here.of_number.end(),
+                [](const Address& a, const Address& b) { return a.seen < b.seen; });
+      tell_moves(linkage_key(number), here.of_number, here.stays, here.counts, here.addresses);
     }
-  }
-  // Each round has its numbers in order.
-  if (rounds > 1) {
-    sort_by_key(result.movers, [](const Mover& mover) { return mover.number_key; });
-  }
+  });
+  Addresses result;
+  found.for_each([&](const Found& here) {
+    for (std::size_t c = 0; c < here.counts.persons.size(); ++c) counts.persons[c] += here.counts.persons[c];
+    for (std::size_t h = 0; h < here.counts.held_out.size(); ++h) {
+      counts.held_out[h].records += here.counts.held_out[h].records;
+    }
+    const auto& [moves, movers] = here.addresses;
+    result.moves.insert(result.moves.end(), moves.begin(), moves.end());
+    result.movers.insert(result.movers.end(), movers.begin(), movers.end());
+  });
+  sort_by_key(result.movers, [](const Mover& mover) { return mover.number_key; });
   return result;
 }
 
