@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -15,14 +16,14 @@
 
 namespace ligature {
 
-template <typename T>
+template <typename T, typename Allocator = std::allocator<T>>
 class Parked {
   static_assert(std::is_trivially_copyable_v<T>);
 
  public:
   // scratch: a private folder; nothing to leave the items where they are.  items: empty from here on until they are
   // brought back.
-  Parked(const std::optional<std::filesystem::path>& scratch, std::vector<T>& items) {
+  Parked(const std::optional<std::filesystem::path>& scratch, std::vector<T, Allocator>& items) {
     if (!scratch) return;
     count_ = items.size();
     spool_.emplace(*scratch, budget_);
@@ -36,7 +37,7 @@ class Parked {
   Parked(const Parked&) = delete;
   Parked& operator=(const Parked&) = delete;
 
-  void bring_back(std::vector<T>& items) {
+  void bring_back(std::vector<T, Allocator>& items) {
     if (!spool_) return;
     items.resize(count_);
     spool_->read(std::as_writable_bytes(std::span(items)));

@@ -92,6 +92,7 @@ void RowStore::add(RowBlock&& block) {
     }
     for (std::size_t code = 0; code < recode.size(); ++code) dictionary.add_rows(recode[code], rows_of[code]);
   }
+  const std::uint64_t payload_begin = payload_[dataset].size();
   payload_[dataset].append(block.payload);
   const bool has_local_keys = rows > 0 && !block.local_keys.empty();
   if (has_local_keys) local_keys_.append(std::as_bytes(std::span(block.local_keys)));
@@ -122,6 +123,7 @@ void RowStore::add(RowBlock&& block) {
                      block.lines,
                      rows_,
                      rows,
+                     payload_begin,
                      has_local_keys,
                      std::vector<Identity>(block.identities.begin(), block.identities.end()),
                      std::move(providers),
@@ -211,15 +213,23 @@ std::span<const T> RowStore::read_rows(Spool& spool, const StoredBlock& block, s
   return std::span(items).first(block.rows);
 }
 
-void RowStore::read_payload(const StoredBlock& block, std::span<std::byte> payload) {
-  read_rows(payload_[block.dataset], block, inputs_.datasets[block.dataset].payload_bytes, payload);
+void RowStore::read_payload(const StoredBlock& block, std::span<std::byte> payload) const {
+  const std::uint32_t bytes = inputs_.datasets[block.dataset].payload_bytes;
+  payload = payload.first(block.stored() * bytes);
+  payload_[block.dataset].read_at(block.payload_begin, payload);
+  close_gaps(payload, block.dropped, bytes);
 }
 
-void RowStore::read_payload(const StoredBlock& block, std::vector<std::byte>& payload) {
+void RowStore::read_payload(const StoredBlock& block, std::vector<std::byte>& payload) const {
   const std::uint32_t bytes = inputs_.datasets[block.dataset].payload_bytes;
   payload.resize(block.stored() * bytes);
   read_payload(block, std::span(payload));
   payload.resize(block.rows * bytes);
+}
+
+void RowStore::read_local_keys(const StoredBlock& block, std::vector<std::uint64_t>& keys) {
+  read_rows(local_keys_, block, keys);
+  keys.resize(block.rows);
 }
 
 void RowStore::for_each_local_keys(
@@ -315,68 +325,6 @@ std::vector<std::uint64_t> RowStore::first_lines(const LinesBefore& lines_before
     before += block.lines;
   }
   return lines;
-}
-
-void RowStore::for_each_row_id(
-    const LinesBefore& lines_before,
-    const std::function<void(std::uint64_t, std::uint32_t, std::span<const std::string_view>)>& visit,
-    const std::function<bool(const StoredBlock&)>& is_wanted) {
-  constexpr std::uint64_t kIdsAtOnce = 256;  // they lie in the first-level cache
-  const std::vector<std::uint64_t> first_line = first_lines(lines_before);
-  row_ids_.rewind();
-  RowIdUnpacker unpacker;
-  std::vector<std::byte> packed;
-  std::vector<std::uint32_t> lines;
-  std::vector<std::string> texts(kIdsAtOnce);
-  std::vector<std::string_view> text_views(kIdsAtOnce);
-  for (std::size_t b = 0; b < blocks_.size(); ++b) {
-    const StoredBlock& block = blocks_[b];
-    if (block.stored() == 0) continue;
-    const bool has_row_id = inputs_.datasets[block.dataset].has_row_id;
-    std::string prefix;
-    if (has_row_id) {
-      std::uint64_t bytes = 0;
-      row_ids_.read(std::as_writable_bytes(std::span(&bytes, 1)));
-      if (!is_wanted(block)) {
-        row_ids_.skip(bytes);
-        continue;
-      }
-      packed.resize(bytes);
-      row_ids_.read(packed);
-      unpacker.start(packed);
-    } else {
-      if (!is_wanted(block)) {
-        row_ids_.skip(block.stored() * sizeof(std::uint32_t));
-        continue;
-      }
-      lines.resize(block.stored());
-      row_ids_.read(std::as_writable_bytes(std::span(lines)));
-      prefix = std::filesystem::path(inputs_.files[block.file].path).filename().string() + ":";
-    }
-    std::uint64_t row = block.first_row;
-    auto dropped = block.dropped.begin();
-    for (std::uint64_t first = 0; first < block.stored(); first += kIdsAtOnce) {
-      const std::uint64_t count = std::min(kIdsAtOnce, block.stored() - first);
-      std::span<std::string_view> ids = std::span(text_views).first(count);
-      if (has_row_id) {
-        ids = unpacker.next(count);
-      } else {
-        for (std::uint64_t i = 0; i < count; ++i) {
-          ids[i] = texts[i] = prefix + std::to_string(first_line[b] + lines[first + i]);
-        }
-      }
-      std::uint64_t kept = 0;
-      for (std::uint64_t i = 0; i < count; ++i) {
-        if (dropped != block.dropped.end() && *dropped == first + i) {
-          ++dropped;
-        } else {
-          ids[kept++] = ids[i];
-        }
-      }
-      if (kept != 0) visit(row, block.dataset, ids.first(kept));
-      row += kept;
-    }
-  }
 }
 
 void RowStore::for_each_quarantined(const LinesBefore& lines_before,

@@ -47,6 +47,7 @@ struct StoredBlock {
   std::uint64_t lines = 0;
   std::uint64_t first_row = 0;  // on this rank
   std::uint64_t rows = 0;
+  std::uint64_t payload_begin = 0;  // among that of its dataset
   bool has_local_keys = false;
   std::vector<Identity> identities;      // until they are collapsed
   std::vector<ProviderPlace> providers;  // likewise, by row; empty if none names a provider
@@ -112,10 +113,10 @@ class RowStore {
   // What each provider sent, by dataset and code of its provider field; empty where a dataset has none.
   [[nodiscard]] const std::vector<std::vector<ProviderCounts>>& providers() const noexcept { return providers_; }
 
-  // Reads a block's payload.  Blocks of one dataset in their order, each once.
-  void read_payload(const StoredBlock& block, std::vector<std::byte>& payload);
+  // Reads a block's payload, once all rows are added.  Thread-safe.
+  void read_payload(const StoredBlock& block, std::vector<std::byte>& payload) const;
   // The same at the front of payload, which has room for the block as it was stored.
-  void read_payload(const StoredBlock& block, std::span<std::byte> payload);
+  void read_payload(const StoredBlock& block, std::span<std::byte> payload) const;
 
   // Calls visit(block, keys) for every block with local keys, in input order; keys: one a row, 0 for none.
   void for_each_local_keys(const std::function<void(const StoredBlock&, std::span<const std::uint64_t>)>& visit);
@@ -123,17 +124,13 @@ class RowStore {
   void release_local_keys() { local_keys_.clear(); }
   void release_row_ids() { row_ids_.clear(); }
 
-  // Calls visit(first row on this rank, dataset, row ids) for all rows, some hundred at a time, in input order.
-  // is_wanted: asked of each block with rows, just before its own; those of others are passed over.
-  void for_each_row_id(
-      const LinesBefore& lines_before,
-      const std::function<void(std::uint64_t, std::uint32_t, std::span<const std::string_view>)>& visit,
-      const std::function<bool(const StoredBlock&)>& is_wanted = [](const StoredBlock&) { return true; });
   // Calls visit(file, line, reason) for every quarantined row, in input order; lines count from 1.
   void for_each_quarantined(const LinesBefore& lines_before,
                             const std::function<void(std::uint32_t, std::uint64_t, QuarantineReason)>& visit);
 
  private:
+  friend class RowIdReader;
+  friend class LocalKeyReader;
   struct Coded {
     std::uint64_t block = 0;
     CodedEntry entry;
@@ -150,6 +147,7 @@ class RowStore {
   static void read_rows(Spool& spool, const StoredBlock& block, std::size_t items_a_row, std::span<T> items);
   template <typename T>
   static std::span<const T> read_rows(Spool& spool, const StoredBlock& block, std::vector<T>& items);
+  void read_local_keys(const StoredBlock& block, std::vector<std::uint64_t>& keys);
   void uncount_categories(std::size_t dataset, std::span<const std::uint64_t> rows);
   void collapse_waiting();
   void append_row_ids(const RowBlock& block);

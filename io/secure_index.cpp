@@ -13,7 +13,6 @@
 #include <string>
 
 #include "engine/error.hpp"
-#include "engine/release.hpp"
 #include "engine/xxhash.hpp"
 #include "io/direct_stream.hpp"
 #include "io/direct_writer.hpp"
@@ -103,34 +102,56 @@ std::uint64_t footer_checksum(std::span<const std::uint64_t> offsets, const Inde
 
 }  // namespace
 
+void IndexBlocks::add(std::span<const IndexRow> rows) {
+  std::string_view before = last_id_;
+  for (const IndexRow& row : rows) {
+    if (rows_ != 0 && (row.dataset != dataset_ || used_ - begin_ >= sizeof(BlockHeader) + kBlockBytes)) end();
+    if (rows_ == 0) {
+      begin_ = used_;
+      used_ += sizeof(BlockHeader);
+      dataset_ = row.dataset;
+      before = {};
+    }
+    const std::size_t most = used_ + 3 * kMostNumberBytes + most_text_bytes(row.row_id.size());
+    if (bytes_.size() < most) bytes_.resize(std::max(most, bytes_.size() + bytes_.size() / 2));
+    std::byte* at = bytes_.data() + used_;
+    for (const std::uint64_t number : {std::uint64_t{row.dataset}, row.person, row.identity})
+      at = put_number(at, number);
+    at = put_text(at, row.row_id, before);
+    before = row.row_id;
+    used_ = static_cast<std::size_t>(at - bytes_.data());
+    ++rows_;
+  }
+  last_id_.assign(before);
+}
+
+void IndexBlocks::end() {
+  if (rows_ == 0) return;
+  const std::byte* const first = bytes_.data() + begin_ + sizeof(BlockHeader);
+  const std::size_t bytes = used_ - begin_ - sizeof(BlockHeader);
+  const BlockHeader header{rows_, bytes, XXH3_64bits(first, bytes)};
+  std::memcpy(bytes_.data() + begin_, &header, sizeof header);
+  ended_.push_back({begin_, rows_, dataset_});
+  rows_ = 0;
+}
+
+void IndexBlocks::clear() noexcept {
+  used_ = begin_ = 0;
+  rows_ = 0;
+  ended_.clear();
+}
+
 struct SecureIndexWriter::State {
   std::filesystem::path folder;
   std::uint64_t rank = 0;
   File part;
   std::optional<DirectWriter> writes;
   std::optional<DirectStream> stream;
-  // Of the block at hand: room for the header, then rows.  It stays as long as it was made.
-  std::vector<std::byte> block = std::vector<std::byte>(kBlockBytes + (std::size_t{1} << 16));
-  std::size_t block_bytes = sizeof(BlockHeader);
-  std::uint64_t block_rows = 0;
-  std::uint32_t dataset = 0;  // of the block's rows
-  std::string last_id;
+  IndexBlocks open;  // rows that came one by one
   std::vector<std::uint64_t> offsets;
   std::uint64_t rows = 0;
   bool finished = false;
   std::future<void> on_disk;  // once closed; last, so that it ends before what it uses
-
-  void flush() {
-    if (block_rows == 0) return;
-    const auto bytes = std::span(block).first(block_bytes).subspan(sizeof(BlockHeader));
-    const BlockHeader header{block_rows, bytes.size(), XXH3_64bits(bytes.data(), bytes.size())};
-    std::memcpy(block.data(), &header, sizeof header);
-    offsets.push_back(BlockPlace::packed(stream->end(), dataset));
-    stream->add(std::span(block).first(block_bytes));
-    rows += block_rows;
-    block_rows = 0;
-    block_bytes = sizeof(BlockHeader);
-  }
 };
 
 SecureIndexWriter::SecureIndexWriter(const std::filesystem::path& secure, int rank)
@@ -150,36 +171,31 @@ SecureIndexWriter::~SecureIndexWriter() {
 }
 
 void SecureIndexWriter::add(std::span<const IndexRow> rows) {
+  IndexBlocks& open = state_->open;
+  open.add(rows);
+  if (open.bytes() < kBlockBytes) return;
+  open.end();
+  add(open);
+  open.clear();
+}
+
+void SecureIndexWriter::add(const IndexBlocks& blocks) {
   State& state = *state_;
-  std::string_view before = state.last_id;
-  for (const IndexRow& row : rows) {
-    if (row.dataset != state.dataset) {
-      state.flush();
-      before = {};
-      state.dataset = row.dataset;
-    }
-    const std::size_t most = state.block_bytes + 3 * kMostNumberBytes + most_text_bytes(row.row_id.size());
-    if (state.block.size() < most) state.block.resize(most);
-    std::byte* at = state.block.data() + state.block_bytes;
-    for (const std::uint64_t number : {std::uint64_t{row.dataset}, row.person, row.identity})
-      at = put_number(at, number);
-    at = put_text(at, row.row_id, before);
-    before = row.row_id;
-    state.block_bytes = static_cast<std::size_t>(at - state.block.data());
-    ++state.block_rows;
-    if (state.block_bytes >= sizeof(BlockHeader) + kBlockBytes) {
-      state.flush();
-      before = {};
-    }
+  const std::uint64_t begin = state.stream->end();
+  for (const IndexBlocks::Ended& block : blocks.ended_) {
+    state.offsets.push_back(BlockPlace::packed(begin + block.begin, block.dataset));
+    state.rows += block.rows;
   }
-  state.last_id.assign(before);
+  state.stream->add(std::span(blocks.bytes_).first(blocks.used_));
 }
 
 void SecureIndexWriter::close(const Communicator& comm) {
   State& state = *state_;
   std::uint64_t last_checksum = 0;
   agreed_step(comm, [&] {
-    state.flush();
+    state.open.end();
+    add(state.open);
+    state.open = {};
     IndexFooter own;
     own.part = state.rank;
     own.blocks = state.offsets.size();
@@ -200,7 +216,6 @@ void SecureIndexWriter::close(const Communicator& comm) {
     state.stream->add(std::as_bytes(std::span(state.offsets)));
     state.stream->add(bytes_of(footer));
     state.stream->flush();
-    release(state.block);
     state.on_disk = std::async(std::launch::async, [&state] {
       state.writes->finish();
       state.writes.reset();

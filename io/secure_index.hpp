@@ -11,7 +11,9 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/provenance.hpp"
 #include "partition/communicator.hpp"
@@ -25,6 +27,31 @@ struct IndexRow {
   IdentityId identity = 0;    // number of the row's identity (identity_records.hpp)
 };
 
+// Rows as a part holds them: framed blocks of about a megabyte, each of one dataset.  Any thread may make some.
+class IndexBlocks {
+ public:
+  void add(std::span<const IndexRow> rows);
+  // Ends the last block.
+  void end();
+  // Forgets all rows but keeps the memory.
+  void clear() noexcept;
+  [[nodiscard]] std::size_t bytes() const noexcept { return used_; }
+
+ private:
+  friend class SecureIndexWriter;
+  struct Ended {
+    std::size_t begin = 0;  // in bytes_
+    std::uint64_t rows = 0;
+    std::uint32_t dataset = 0;
+  };
+  std::vector<std::byte> bytes_;      // stays as long as it was made
+  std::size_t used_ = 0, begin_ = 0;  // of bytes_; of the block at hand, whose header has room before its rows
+  std::uint64_t rows_ = 0;            // of the block at hand, 0 if there is none
+  std::uint32_t dataset_ = 0;
+  std::string last_id_;
+  std::vector<Ended> ended_;
+};
+
 class SecureIndexWriter {
  public:
   // Opens this rank's part under a temporary name; creates secure/index (mode 0700) if need be.
@@ -34,6 +61,8 @@ class SecureIndexWriter {
   SecureIndexWriter& operator=(const SecureIndexWriter&) = delete;
   void add(std::span<const IndexRow> rows);
   void add(const IndexRow& row) { add({&row, 1}); }
+  // blocks: all ended.
+  void add(const IndexBlocks& blocks);
   // Collective.  Nothing is added any more; the part is brought to the disk on a thread of its own.
   void close(const Communicator& comm);
   // Collective.  Once all parts are on the disk, names them and removes parts of an earlier run with more ranks. Closes

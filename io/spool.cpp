@@ -67,19 +67,22 @@ void Spool::settle() {
 }
 
 void Spool::read(std::span<std::byte> bytes) {
-  if (bytes.size() > size_ - position_) throw Error("scratch data ends early: " + scratch_.string());
   if (!tail_.empty()) settle();
+  read_at(position_, bytes);
+  position_ += bytes.size();
+}
+
+void Spool::read_at(std::uint64_t position, std::span<std::byte> bytes) const {
+  if (position > size_ || bytes.size() > size_ - position) {
+    throw Error("scratch data ends early: " + scratch_.string());
+  }
   while (!bytes.empty()) {
     const std::uint64_t in_memory = pages_.size() * kPageBytes;
-    if (position_ >= in_memory) {
-      file_->read_exactly_at(position_ - in_memory, bytes);
-      position_ += bytes.size();
-      return;
-    }
-    const std::size_t offset = position_ % kPageBytes;
+    if (position >= in_memory) return file_->read_exactly_at(position - in_memory, bytes);
+    const std::size_t offset = position % kPageBytes;
     const std::size_t part = std::min(bytes.size(), kPageBytes - offset);
-    std::memcpy(bytes.data(), pages_[position_ / kPageBytes].data() + offset, part);
-    position_ += part;
+    std::memcpy(bytes.data(), pages_[position / kPageBytes].data() + offset, part);
+    position += part;
     bytes = bytes.subspan(part);
   }
 }

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <vector>
@@ -15,22 +16,28 @@
 
 namespace ligature {
 
-// A number of bytes that several spools draw on together.  Not thread-safe.
+// A number of bytes that several spools draw on together.  Thread-safe.
 class SpoolBudget {
  public:
-  explicit SpoolBudget(std::uint64_t bytes) : left_(bytes), tail_(std::clamp(bytes / 1024, kLeastTail, kMostTail)) {}
+  explicit SpoolBudget(std::uint64_t bytes) : tail_(std::clamp(bytes / 1024, kLeastTail, kMostTail)), left_(bytes) {}
   // Bytes that each spool on disk gathers before it writes them; there may be many spools.
   [[nodiscard]] std::uint64_t tail() const noexcept { return tail_; }
   bool take(std::uint64_t bytes) noexcept {
+    const std::lock_guard lock(mutex_);
     if (bytes > left_) return false;
     left_ -= bytes;
     return true;
   }
-  void give_back(std::uint64_t bytes) noexcept { left_ += bytes; }
+  void give_back(std::uint64_t bytes) noexcept {
+    const std::lock_guard lock(mutex_);
+    left_ += bytes;
+  }
 
  private:
   static constexpr std::uint64_t kLeastTail = std::uint64_t{64} << 10, kMostTail = std::uint64_t{1} << 20;
-  std::uint64_t left_, tail_;
+  std::uint64_t tail_;
+  std::mutex mutex_;
+  std::uint64_t left_;
 };
 
 class Spool {
@@ -49,6 +56,8 @@ class Spool {
 
   // Reads the next bytes.size() bytes in order of appending, or throws Error if there are not so many.
   void read(std::span<std::byte> bytes);
+  // The bytes from there on.  Once settled, thread-safe.
+  void read_at(std::uint64_t position, std::span<std::byte> bytes) const;
   // Reading goes on from there, which is no further than size().
   void seek(std::uint64_t position) noexcept { position_ = position; }
   void rewind() noexcept { seek(0); }

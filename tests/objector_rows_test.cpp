@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "io/row_id_reader.hpp"
 #include "io/row_store.hpp"
 #include "jobs/rebuild/coverage.hpp"
 #include "jobs/rebuild/objector_search.hpp"
@@ -61,11 +62,15 @@ class StoredRows : public testing::Test {
   static std::string ids_of(RowStore& rows) {
     std::string ids;
     std::uint64_t expected = 0;
-    rows.for_each_row_id({}, [&](std::uint64_t first, std::uint32_t, std::span<const std::string_view> batch) {
-      EXPECT_EQ(first, expected);
-      expected += batch.size();
-      for (const std::string_view id : batch) ids += id;
-    });
+    RowIdReader reader(rows, {});
+    RowIdUnpacker unpacker;
+    while (const auto block = reader.next()) {
+      reader.for_each(*block, unpacker, [&](std::uint64_t first, std::span<const std::string_view> batch) {
+        EXPECT_EQ(first, expected);
+        expected += batch.size();
+        for (const std::string_view id : batch) ids += id;
+      });
+    }
     EXPECT_EQ(expected, rows.rows());
     return ids;
   }
@@ -159,13 +164,14 @@ TEST_F(StoredRows, have_their_ids_passed_over_where_nobody_asks) {
     rows.settle();
     rows.drop(std::vector<std::uint32_t>{0, 6});
     std::string ids;
-    rows.for_each_row_id(
-        {},
-        [&](std::uint64_t first, std::uint32_t, std::span<const std::string_view> batch) {
-          EXPECT_EQ(first, 5U);
-          for (const std::string_view id : batch) ids += id;
-        },
-        [](const StoredBlock& block) { return block.first_row == 5; });
+    RowIdReader reader(rows, {});
+    RowIdUnpacker unpacker;
+    while (const auto block = reader.next([](const StoredBlock& stored) { return stored.first_row == 5; })) {
+      reader.for_each(*block, unpacker, [&](std::uint64_t first, std::span<const std::string_view> batch) {
+        EXPECT_EQ(first, 5U);
+        for (const std::string_view id : batch) ids += id;
+      });
+    }
     EXPECT_EQ(ids, "hi");
   }
 }

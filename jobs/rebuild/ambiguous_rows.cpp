@@ -9,6 +9,7 @@
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
+#include "io/row_id_reader.hpp"
 
 namespace ligature {
 
@@ -72,15 +73,17 @@ std::vector<AmbiguousRows::Row> AmbiguousRows::rows_of(const Inputs& inputs, Row
   const auto is_wanted_before = [&](std::uint64_t end) {
     return wanted != by_row_id.end() && found[*wanted].row < end;
   };
-  rows.for_each_row_id(
-      lines_before,
-      [&](std::uint64_t first, std::uint32_t dataset, std::span<const std::string_view> row_ids) {
-        for (; is_wanted_before(first + row_ids.size()); ++wanted) {
-          const std::string_view id = row_ids[found[*wanted].row - first];
-          found[*wanted].digest = linkage_key(dataset_key[dataset] ^ linkage_key(std::as_bytes(std::span(id))));
-        }
-      },
-      [&](const StoredBlock& block) { return is_wanted_before(block.first_row + block.rows); });
+  RowIdReader reader(rows, lines_before);
+  RowIdUnpacker unpacker;
+  while (const auto block =
+             reader.next([&](const StoredBlock& stored) { return is_wanted_before(stored.first_row + stored.rows); })) {
+    reader.for_each(*block, unpacker, [&](std::uint64_t first, std::span<const std::string_view> row_ids) {
+      for (; is_wanted_before(first + row_ids.size()); ++wanted) {
+        const std::uint64_t of_id = linkage_key(std::as_bytes(std::span(row_ids[found[*wanted].row - first])));
+        found[*wanted].digest = linkage_key(dataset_key[block->stored->dataset] ^ of_id);
+      }
+    });
+  }
   return found;
 }
 

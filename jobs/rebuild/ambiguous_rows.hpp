@@ -26,7 +26,7 @@ class AmbiguousRows {
  public:
   // Collective.  Takes the rows of ambiguous identities apart: drafts of one such identity keep one row, and drafts
   // without an identity are added for the others.  evidence: by owned identity; lines_before: as for
-  // RowStore::for_each_row_id.  Releases the store's local keys.
+  // RowIdReader.  Releases the store's local keys.
   AmbiguousRows(const Communicator& comm, const Inputs& inputs, RowStore& rows, const LinesBefore& lines_before,
                 const Identities& identities, std::span<const Evidence> evidence, PersonDrafts& drafts);
 

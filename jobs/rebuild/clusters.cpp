@@ -5,6 +5,7 @@
 #include <span>
 #include <utility>
 
+#include "engine/gather_blocks.hpp"
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
 #include "engine/release.hpp"
@@ -19,7 +20,7 @@ namespace ligature {
 
 namespace {
 
-constexpr std::size_t kPairsPerTask = std::size_t{1} << 14;
+constexpr std::size_t kPairsPerTask = std::size_t{1} << 16, kNodesPerTask = std::size_t{1} << 16;
 // Edges whose component, and nodes whose objections, are fetched before they are asked for.
 constexpr std::size_t kEdgesAhead = 16, kNodesAhead = 16;
 
@@ -75,30 +76,33 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
     return edge.kind == EdgeKind::rival || ((edge.a ^ edge.b) & 1) == 0 ? edge.a : edge.b;
   };
   const auto component_rank = [ranks](std::uint64_t component) { return static_cast<int>(component % ranks); };
-  std::vector<ComponentNode> nodes;
-  nodes.reserve(components.labels.size());
   components = {};
-  for (std::size_t i = 0; i < component_of.size(); ++i) {
-    if (component_of[i] == kAlone) continue;
-    nodes.push_back({component_of[i], identities.first_id + i, identities.owned[i], evidence[i]});
-  }
+  RawVector<ComponentNode> nodes = gather_blocks<ComponentNode>(
+      component_of.size(), kNodesPerTask, [&](std::size_t begin, std::size_t end, auto& found) {
+        for (std::size_t i = begin; i < end; ++i) {
+          if (component_of[i] == kAlone) continue;
+          found.push_back({component_of[i], identities.first_id + i, identities.owned[i], evidence[i]});
+        }
+      });
   // Components have what they need with them.
   Parked<CountedIdentity> owned(scratch, identities.owned);
   Parked<std::uint32_t> way_from_rows(scratch, identities.local_of_row);
   nodes =
       shuffle(comm, std::move(nodes), [&](const ComponentNode& node) { return component_rank(node.component); }).items;
-  std::vector<ComponentEdge> component_edges;
+  RawVector<ComponentEdge> component_edges;
   {
     const std::vector<Edge> owned_edges =
         shuffle(comm, std::move(edges), [&](const Edge& edge) { return owner(end_of(edge)); }).items;
-    component_edges.reserve(owned_edges.size());
     const auto component_at = [&](const Edge& edge) { return &component_of[end_of(edge) - identities.first_id]; };
-    for (std::size_t e = 0; e < owned_edges.size(); ++e) {
-      __builtin_prefetch(component_at(owned_edges[std::min(e + kEdgesAhead, owned_edges.size() - 1)]));
-      const std::uint64_t component = *component_at(owned_edges[e]);
-      // A rival of nobody.
-      if (component != kAlone) component_edges.push_back({component, owned_edges[e]});
-    }
+    component_edges = gather_blocks<ComponentEdge>(
+        owned_edges.size(), kPairsPerTask, [&](std::size_t begin, std::size_t end, auto& found) {
+          for (std::size_t e = begin; e < end; ++e) {
+            __builtin_prefetch(component_at(owned_edges[std::min(e + kEdgesAhead, end - 1)]));
+            const std::uint64_t component = *component_at(owned_edges[e]);
+            // A rival of nobody.
+            if (component != kAlone) found.push_back({component, owned_edges[e]});
+          }
+        });
   }
   component_edges = shuffle(comm, std::move(component_edges), [&](const ComponentEdge& edge) {
                       return component_rank(edge.component);
@@ -126,7 +130,7 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
   }
 
   // Tasks of whole components, of about equal numbers of nodes.
-  constexpr std::size_t kNodesPerTask = 1U << 14;
+  constexpr std::size_t kNodesOfTask = 1U << 14;
   std::vector<std::size_t> task_first{0};
   std::uint64_t count = 0, largest = 0;
   for (std::size_t begin = 0; begin < nodes.size();) {
@@ -134,7 +138,7 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
     while (end < nodes.size() && nodes[end].component == nodes[begin].component) ++end;
     ++count;
     largest = std::max<std::uint64_t>(largest, end - begin);
-    if (end - task_first.back() >= kNodesPerTask) task_first.push_back(end);
+    if (end - task_first.back() >= kNodesOfTask) task_first.push_back(end);
     begin = end;
   }
   if (task_first.back() != nodes.size()) task_first.push_back(nodes.size());

@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::uint64_t kBatchRows = std::uint64_t{1} << 19;
 constexpr std::size_t kRowsPerTask = 1U << 15;
+constexpr std::size_t kSpoolsPerTask = 4;
 constexpr std::size_t kAhead = 16;  // rows whose place is fetched before it is asked for
 
 // What a rank sends to another in a round: how many events each bucket of the other gets, then the events by bucket.
@@ -72,28 +73,50 @@ class EventSource {
   }
 
  private:
+  // Some rows of a block, and their place in the batch.
+  struct Piece {
+    const StoredBlock* block = nullptr;
+    std::size_t begin = 0, rows = 0;
+    std::size_t at = 0;
+  };
+
   // The rows of some blocks: their places, and their payloads with the codes of the dataset's dictionaries.
   void read_rows() {
-    places_.clear();
-    while (!exhausted() && places_.size() < kBatchRows) {
+    const std::size_t width = schema_.payload_bytes;
+    std::vector<Piece> blocks, pieces;
+    std::size_t rows = 0;
+    while (!exhausted() && rows < kBatchRows) {
       const StoredBlock& block = rows_.blocks()[block_++];
       if (block.dataset != table_.dataset || block.rows == 0) continue;
-      const std::size_t at = places_.size(), width = schema_.payload_bytes;
-      places_.resize(at + block.rows);
-      if (with_identity_) local_.resize(at + block.rows);
-      payload_.resize(std::max(payload_.size(), (at + block.stored()) * width));
-      rows_.read_payload(block, std::span(payload_).subspan(at * width));
-      const std::span<const std::uint32_t> local =
-          std::span(identities_.local_of_row).subspan(block.first_row, block.rows);
-      for_blocks(block.rows, kRowsPerTask, [&](std::size_t begin, std::size_t end) {
-        for (std::size_t row = begin; row < end; ++row) {
-          __builtin_prefetch(&routes_.place_of_local[local[std::min(row + kAhead, end - 1)]]);
-          places_[at + row] = EventPlace(routes_.place_of_local[local[row]]);
-        }
-        recode(payload_.data() + (at + begin) * width, end - begin);
-      });
-      if (with_identity_) std::copy(local.begin(), local.end(), local_.begin() + static_cast<std::ptrdiff_t>(at));
+      blocks.push_back({&block, 0, block.rows, rows});
+      for (std::size_t begin = 0; begin < block.rows; begin += kRowsPerTask) {
+        pieces.push_back({&block, begin, std::min<std::size_t>(block.rows - begin, kRowsPerTask), rows + begin});
+      }
+      rows += block.rows;
     }
+    places_.resize(rows);
+    if (with_identity_) local_.resize(rows);
+    payload_.resize(std::max(payload_.size(), rows * width));
+    for_each_item(blocks.size(), [&](std::size_t b) { read_payload(blocks[b], width); });
+    for_each_item(pieces.size(), [&](std::size_t p) {
+      const auto& [block, begin, count, at] = pieces[p];
+      const auto local = std::span(identities_.local_of_row).subspan(block->first_row + begin, count);
+      for (std::size_t row = 0; row < count; ++row) {
+        __builtin_prefetch(&routes_.place_of_local[local[std::min(row + kAhead, count - 1)]]);
+        places_[at + row] = EventPlace(routes_.place_of_local[local[row]]);
+      }
+      recode(payload_.data() + at * width, count);
+      if (with_identity_) std::copy(local.begin(), local.end(), local_.begin() + static_cast<std::ptrdiff_t>(at));
+    });
+  }
+
+  // A whole block's payload to its place.  Where rows were dropped there is no room for them.
+  void read_payload(const Piece& of, std::size_t width) {
+    const auto place = std::span(payload_).subspan(of.at * width, of.rows * width);
+    if (of.block->dropped.empty()) return rows_.read_payload(*of.block, place);
+    std::vector<std::byte> kept;
+    rows_.read_payload(*of.block, kept);
+    std::copy(kept.begin(), kept.end(), place.begin());
   }
 
   void recode(std::byte* payload, std::size_t rows) const {
@@ -130,15 +153,14 @@ class EventSource {
 
 // Appends what came from one rank to the spools of this rank's buckets.
 void deal(std::span<const std::byte> received, std::size_t event_bytes, std::span<Spool> spools) {
-  const std::byte* count = received.data();
-  std::span<const std::byte> events = received.subspan(spools.size() * sizeof(EventCount));
-  for (Spool& spool : spools) {
-    const std::uint64_t bytes = load_from<EventCount>(count) * event_bytes;
-    count += sizeof(EventCount);
-    if (bytes > events.size()) throw Error("fewer events came than were sent");
-    spool.append(events.first(bytes));
-    events = events.subspan(bytes);
+  std::vector<std::uint64_t> first(1, spools.size() * sizeof(EventCount));
+  for (std::size_t b = 0; b < spools.size(); ++b) {
+    first.push_back(first.back() + load_from<EventCount>(received.data() + b * sizeof(EventCount)) * event_bytes);
   }
+  if (first.back() > received.size()) throw Error("fewer events came than were sent");
+  for_blocks(spools.size(), kSpoolsPerTask, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t b = begin; b < end; ++b) spools[b].append(received.subspan(first[b], first[b + 1] - first[b]));
+  });
 }
 
 }  // namespace
@@ -171,13 +193,18 @@ void publish_events(const Communicator& comm, const JobFile& job, const Inputs& 
   std::vector<std::uint64_t> send_first;
   while (comm.any(!source.exhausted())) {
     progress(source.next_batch(static_cast<std::size_t>(comm.size()), send, send_first));
-    const std::vector<std::uint64_t> first = exchange_into(comm, send, send_first, [&](std::size_t bytes) {
-      received.resize(bytes);
-      return received.data();
-    });
-    for (std::size_t source_rank = 0; source_rank + 1 < first.size(); ++source_rank) {
-      deal(std::span(received).subspan(first[source_rank], first[source_rank + 1] - first[source_rank]), stride,
-           spools);
+    const std::vector<std::uint64_t> first = exchange_into(
+        comm, send, send_first,
+        [&](std::size_t bytes) {
+          received.resize(bytes);
+          return received.data();
+        },
+        OwnPart::left);
+    for (std::size_t rank = 0; rank + 1 < first.size(); ++rank) {
+      const bool is_own = rank == static_cast<std::size_t>(comm.rank());
+      const auto from = is_own ? std::span(send).subspan(send_first[rank], send_first[rank + 1] - send_first[rank])
+                               : std::span(received).subspan(first[rank], first[rank + 1] - first[rank]);
+      deal(from, stride, spools);
     }
   }
   release(send);

@@ -46,8 +46,8 @@ struct EventRoutes {
   // Collective.  Takes persons.of_local, whose entries become places.  event_bytes: as for EventBuckets.
   EventRoutes(const Communicator& comm, Persons& persons, std::uint64_t event_bytes);
   EventBuckets buckets;
-  std::vector<std::uint64_t> place_of_local;  // EventPlace::packed
-  const std::vector<IdentityId>& id_of_local;
+  RawVector<std::uint64_t> place_of_local;  // EventPlace::packed
+  const RawVector<IdentityId>& id_of_local;
 };
 
 // Collective.  Routes and writes the events of one dataset.  Throws Error if a row is lost on the way.

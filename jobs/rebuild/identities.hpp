@@ -12,6 +12,9 @@
 
 #include "engine/clustering.hpp"
 #include "engine/collapse.hpp"
+#include "engine/gather_blocks.hpp"
+#include "engine/parallel.hpp"
+#include "engine/raw_vector.hpp"
 #include "io/row_store.hpp"
 #include "partition/communicator.hpp"
 #include "partition/shuffle.hpp"
@@ -31,6 +34,8 @@ struct SuppressedKey {
   std::uint32_t local = 0;
   std::uint32_t unused = 0;
 };
+
+inline constexpr std::size_t kToldPerTask = std::size_t{1} << 16;  // identities whose value a task tells
 
 struct Identities {
   // Identities this rank owns, in the order of their numbers: the first is number first_id.
@@ -55,8 +60,11 @@ struct Identities {
   // ascending; of one identity there may be several.  Returns what this rank is told, by different identity of its
   // own, ascending.
   template <typename T>
-  [[nodiscard]] std::vector<ReplyTo<T>> tell_locals(const Communicator& comm,
-                                                    std::span<const ReplyTo<T>> of_owned) const;
+  [[nodiscard]] RawVector<ReplyTo<T>> tell_locals(const Communicator& comm, std::span<const ReplyTo<T>> of_owned) const;
+  // Collective.  The same of all identities: value_of(index into owned), called from several threads.  Returns the
+  // values of this rank's different identities, in their order.
+  template <typename T, typename ValueOf>
+  [[nodiscard]] RawVector<T> tell_all_locals(const Communicator& comm, const ValueOf& value_of) const;
   // Frees all but the way from rows to the different identities of this rank, and the counts.
   void release_identities();
 };
@@ -65,7 +73,7 @@ struct Identities {
 template <typename T>
 class ToldLocals {
  public:
-  ToldLocals(const Identities& identities, std::vector<ReplyTo<T>>&& told)
+  ToldLocals(const Identities& identities, RawVector<ReplyTo<T>>&& told)
       : told_(std::move(told)),
         spans_(identities.route.items(), told_.size(), [this](std::size_t i) { return told_[i].item; }) {}
   // What was told of a different identity of this rank, mostly nothing.
@@ -76,10 +84,10 @@ class ToldLocals {
   [[nodiscard]] bool has(std::uint32_t local) const noexcept { return spans_.has(local); }
   // Fetches what tells whether anything was: worth it some rows before it is asked for.
   void prefetch(std::uint32_t local) const noexcept { spans_.prefetch(local); }
-  [[nodiscard]] const std::vector<ReplyTo<T>>& all() const noexcept { return told_; }
+  [[nodiscard]] std::span<const ReplyTo<T>> all() const noexcept { return told_; }
 
  private:
-  std::vector<ReplyTo<T>> told_;
+  RawVector<ReplyTo<T>> told_;
   SpansByNumber spans_;  // by different identity
 };
 
@@ -87,17 +95,29 @@ class ToldLocals {
 // Throws Error if one rank holds 2^32 rows or more: more ranks are needed then.
 Identities collapse_identities(const Communicator& comm, RowStore& rows);
 
+template <typename T, typename ValueOf>
+RawVector<T> Identities::tell_all_locals(const Communicator& comm, const ValueOf& value_of) const {
+  RawVector<T> of_received(owned_of_received.size());
+  for_blocks(of_received.size(), kToldPerTask, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) of_received[i] = value_of(owned_of_received[i]);
+  });
+  return route.reply(comm, std::move(of_received));
+}
+
 template <typename T>
-std::vector<ReplyTo<T>> Identities::tell_locals(const Communicator& comm, std::span<const ReplyTo<T>> of_owned) const {
+RawVector<ReplyTo<T>> Identities::tell_locals(const Communicator& comm, std::span<const ReplyTo<T>> of_owned) const {
   // owned itself may wait on disk (clusters.cpp).
   const std::uint64_t owned_here = first_id_of_rank[static_cast<std::size_t>(comm.rank()) + 1] - first_id;
   const SpansByNumber spans(owned_here, of_owned.size(), [&](std::size_t i) { return of_owned[i].item; });
-  std::vector<ReplyTo<T>> replies;
-  for (std::uint64_t received = 0; received < owned_of_received.size(); ++received) {
-    const auto [first, end] = spans.of(owned_of_received[received]);
-    for (std::size_t one = first; one != end; ++one) replies.push_back({received, of_owned[one].reply});
-  }
-  return route.reply_to_some(comm, std::move(replies));
+  return route.reply_to_some(
+      comm, gather_blocks<ReplyTo<T>>(owned_of_received.size(), kToldPerTask,
+                                      [&](std::size_t begin, std::size_t end, auto& replies) {
+                                        for (std::size_t received = begin; received < end; ++received) {
+                                          const auto [first, last] = spans.of(owned_of_received[received]);
+                                          for (std::size_t one = first; one != last; ++one)
+                                            replies.push_back({received, of_owned[one].reply});
+                                        }
+                                      }));
 }
 
 }  // namespace ligature

@@ -10,7 +10,10 @@
 #include "engine/local_id.hpp"
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
+#include "engine/raw_vector.hpp"
 #include "engine/release.hpp"
+#include "io/local_key_reader.hpp"
+#include "io/ordered_work.hpp"
 #include "jobs/rebuild/rounds.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
@@ -50,30 +53,34 @@ Identity weighed_fields(const Identity& identity, const Evidence& evidence) noex
   return weighed(pack(fields), evidence);
 }
 
-// Collective.  The numbers of this rank's different identities.
-std::vector<IdentityId> numbers_of_locals(const Communicator& comm, const Identities& identities) {
-  std::vector<IdentityId> of_received;
-  of_received.reserve(identities.owned_of_received.size());
-  for (const std::uint32_t index : identities.owned_of_received) of_received.push_back(identities.first_id + index);
-  return identities.route.reply<IdentityId>(comm, of_received);
-}
-
 // The different pairs of local key and identity of this rank's rows in one round, in order of key.  Of a key with more
 // identities than any judged id has, some are left out: it is recognised by those that remain.
-std::vector<KeyedRow> keyed_rows(RowStore& rows, const Identities& identities, std::uint64_t round,
-                                 std::uint64_t rounds) {
-  std::vector<KeyedRow> keyed;
+RawVector<KeyedRow> keyed_rows(RowStore& rows, const Identities& identities, std::uint64_t round,
+                               std::uint64_t rounds) {
+  struct Worker {
+    std::vector<KeyedRow> keyed;
+    std::vector<KeyedRow> recent = std::vector<KeyedRow>(kRecentPairs);
+  };
+  RawVector<KeyedRow> keyed;
   keyed.reserve(rows.local_keys() / rounds + rows.local_keys() / rounds / 64);
-  std::vector<KeyedRow> recent(kRecentPairs);
-  rows.for_each_local_keys([&](const StoredBlock& block, std::span<const std::uint64_t> keys) {
-    for (std::uint64_t row = 0; row < keys.size(); ++row) {
-      if (keys[row] == 0 || !is_of_round(keys[row], round, rounds)) continue;
-      const KeyedRow pair{keys[row], identities.local_of_row[block.first_row + row], 0};
-      KeyedRow& before = recent[pair.key % kRecentPairs];
-      if (before == pair) continue;
-      keyed.push_back(before = pair);
-    }
-  });
+  LocalKeyReader reader(rows);
+  ordered_work<Worker>([&] { return reader.next(); },
+                       [&](Worker& worker, LocalKeyReader::Block&& block) {
+                         const auto local =
+                             std::span(identities.local_of_row).subspan(block.stored->first_row, block.keys.size());
+                         for (std::size_t row = 0; row < block.keys.size(); ++row) {
+                           if (block.keys[row] == 0 || !is_of_round(block.keys[row], round, rounds)) continue;
+                           const KeyedRow pair{block.keys[row], local[row], 0};
+                           KeyedRow& before = worker.recent[pair.key % kRecentPairs];
+                           if (before == pair) continue;
+                           worker.keyed.push_back(before = pair);
+                         }
+                         reader.give_back(std::move(block));
+                       },
+                       [&](Worker& worker) {
+                         keyed.insert(keyed.end(), worker.keyed.begin(), worker.keyed.end());
+                         worker.keyed.clear();
+                       });
   for (const SuppressedKey& barred : identities.suppressed_keys) {
     if (is_of_round(barred.key, round, rounds)) keyed.push_back({barred.key, barred.local, 1});
   }
@@ -94,9 +101,9 @@ std::vector<KeyedRow> keyed_rows(RowStore& rows, const Identities& identities, s
 }
 
 // Collective.  The identities of one round by local key, each once, in the order of their numbers.
-std::vector<KeyedIdentity> bring_keys_together(const Communicator& comm, std::vector<KeyedRow>&& keyed,
-                                               std::span<const IdentityId> of_local) {
-  std::vector<KeyedIdentity> items(keyed.size());
+RawVector<KeyedIdentity> bring_keys_together(const Communicator& comm, RawVector<KeyedRow>&& keyed,
+                                             std::span<const IdentityId> of_local) {
+  RawVector<KeyedIdentity> items(keyed.size());
   for_blocks(keyed.size(), std::size_t{1} << 14, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
       items[i] = {keyed[i].key, of_local[keyed[i].local] << 1 | keyed[i].is_barred};
@@ -125,26 +132,26 @@ bool are_compared(std::span<const KeyedIdentity> items) noexcept {
 }
 
 // Collective.  The weighed identities of the groups that are compared, one group after the other.
-std::vector<Identity> ask_identities(const Communicator& comm, const Identities& identities,
-                                     std::span<const Evidence> evidence, std::span<const KeyedIdentity> items,
-                                     std::span<const Range> groups) {
-  std::vector<IdentityId> asked;
+RawVector<Identity> ask_identities(const Communicator& comm, const Identities& identities,
+                                   std::span<const Evidence> evidence, std::span<const KeyedIdentity> items,
+                                   std::span<const Range> groups) {
+  RawVector<IdentityId> asked;
   for (const Range& group : groups) {
     const auto of_group = items.subspan(group.begin, group.size());
     if (!are_compared(of_group)) continue;
     for (const KeyedIdentity& item : of_group) asked.push_back(item.id());
   }
   ReturnRoute route;
-  const Received<IdentityId> questions = shuffle(
+  const auto questions = shuffle(
       comm, std::move(asked), [&](IdentityId id) { return identities.owner(id); }, route);
-  std::vector<Identity> answers(questions.items.size());
+  RawVector<Identity> answers(questions.items.size());
   for_blocks(answers.size(), std::size_t{1} << 14, [&](std::size_t begin, std::size_t end) {
     for (std::size_t q = begin; q < end; ++q) {
       const std::uint64_t index = questions.items[q] - identities.first_id;
       answers[q] = weighed_fields(identities.owned[index].identity, evidence[index]);
     }
   });
-  std::vector<Identity> weighed_items = route.reply<Identity>(comm, answers);
+  RawVector<Identity> weighed_items = route.reply(comm, std::move(answers));
   auto next = weighed_items.begin();
   for (const Range& group : groups) {
     const auto of_group = items.subspan(group.begin, group.size());
@@ -228,14 +235,15 @@ PassResult link_local_ids(const Communicator& comm, RowStore& rows, const Identi
   result.report.name = "local_id";
   const std::uint64_t rounds = rounds_within(comm, identities, comm.sum(rows.local_keys()),
                                              kRowsOfAnIdentity * identities.per_round, kBytesOfRow);
-  const std::vector<IdentityId> of_local = numbers_of_locals(comm, identities);
+  const RawVector<IdentityId> of_local =
+      identities.tell_all_locals<IdentityId>(comm, [&](std::uint32_t index) { return identities.first_id + index; });
   Findings all;
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    const std::vector<KeyedIdentity> items =
+    const RawVector<KeyedIdentity> items =
         bring_keys_together(comm, keyed_rows(rows, identities, round, rounds), of_local);
-    const std::vector<Range> groups = groups_of(std::span<const KeyedIdentity>(items), 1);
+    const RawVector<Range> groups = groups_of(std::span<const KeyedIdentity>(items), 1);
     const auto items_of = [&](const Range& group) { return std::span(items).subspan(group.begin, group.size()); };
-    const std::vector<Identity> weighed_items = ask_identities(comm, identities, evidence, items, groups);
+    const RawVector<Identity> weighed_items = ask_identities(comm, identities, evidence, items, groups);
     // Where the identities of each task's first compared group are.
     std::vector<std::uint64_t> first_of_task;
     for (std::uint64_t g = 0, first = 0; g < groups.size(); ++g) {
@@ -255,7 +263,14 @@ PassResult link_local_ids(const Communicator& comm, RowStore& rows, const Identi
       }
       progress(found.compared - before);
     });
-    findings.for_each([&](Findings& found) {
+    std::vector<Findings*> of_threads;
+    findings.for_each([&](Findings& found) { of_threads.push_back(&found); });
+    std::vector<std::array<std::vector<Edge>, 2>> taken(of_threads.size());
+    for_each_item(of_threads.size(), [&](std::size_t t) {
+      taken[t] = {of_threads[t]->edges.take(model.threshold()), of_threads[t]->suppressed.take(model.threshold())};
+    });
+    for (std::size_t t = 0; t < taken.size(); ++t) {
+      const Findings& found = *of_threads[t];
       all.ids += found.ids;
       all.default_ids += found.default_ids;
       all.reused_ids += found.reused_ids;
@@ -265,11 +280,9 @@ PassResult link_local_ids(const Communicator& comm, RowStore& rows, const Identi
       all.vetoed += found.vetoed;
       all.links += found.links;
       all.largest = std::max(all.largest, found.largest);
-      const std::vector<Edge> edges = found.edges.take(model.threshold());
-      result.edges.insert(result.edges.end(), edges.begin(), edges.end());
-      const std::vector<Edge> apart = found.suppressed.take(model.threshold());
-      result.suppressed.insert(result.suppressed.end(), apart.begin(), apart.end());
-    });
+      result.edges.insert(result.edges.end(), taken[t][0].begin(), taken[t][0].end());
+      result.suppressed.insert(result.suppressed.end(), taken[t][1].begin(), taken[t][1].end());
+    }
   }
   std::array<std::uint64_t, 8> sums{all.ids,    all.default_ids, all.reused_ids, all.items,
                                     all.groups, all.compared,    all.vetoed,     all.links};

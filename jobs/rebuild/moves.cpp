@@ -25,6 +25,7 @@ namespace {
 
 // Among more people of one birthday at one postcode nobody leads.
 constexpr std::size_t kMostAlike = 16;
+constexpr std::size_t kHomesPerTask = std::size_t{1} << 12;
 
 // A record without a number asks at a companion of its postcode.
 struct Question {
@@ -117,48 +118,65 @@ RawVector<PassItem> bring_home(const Communicator& comm, const Identities& ident
   });
 }
 
-// Those of one home who found nobody of their birthday there, and so look elsewhere, are added to homeless.  Returns
-// how many looked.  people, looking: working memory.
-std::uint64_t part_homeless(std::span<const PassItem> home, const LinkageModel& model, std::vector<PassItem>& people,
-                            std::vector<PassItem>& looking, std::vector<PassItem>& homeless) {
-  people.clear();
-  looking.clear();
-  for (const PassItem& item : home) (item.identity.has_valid_nhs() ? people : looking).push_back(item);
-  for (const PassItem& seeker : looking) {
-    const bool is_home = std::any_of(people.begin(), people.end(), [&](const PassItem& person) {
+// What one thread knows of homes.
+struct Homes {
+  std::vector<PassItem> homeless;
+  std::uint64_t looking = 0;
+  std::vector<PassItem> people, seekers;  // of the home at hand
+};
+
+// Those of one home who found nobody of their birthday there, and so look elsewhere, are added to the homeless.
+void part_homeless(std::span<const PassItem> home, const LinkageModel& model, Homes& homes) {
+  homes.people.clear();
+  homes.seekers.clear();
+  for (const PassItem& item : home) (item.identity.has_valid_nhs() ? homes.people : homes.seekers).push_back(item);
+  for (const PassItem& seeker : homes.seekers) {
+    const bool is_home = std::any_of(homes.people.begin(), homes.people.end(), [&](const PassItem& person) {
       const Pattern pattern = compare(seeker.identity, person.identity);
       return model.weight(pattern, seeker.identity, person.identity) >= model.threshold();
     });
-    if (!is_home) homeless.push_back({seeker.identity, seeker.id, seeker.identity.postcode()});
+    if (!is_home) homes.homeless.push_back({seeker.identity, seeker.id, seeker.identity.postcode()});
   }
-  return looking.size();
+  homes.looking += homes.seekers.size();
 }
 
-// Collective.  The records without a number who are not at home.  people: gets the people of the last round.  looking:
-// how many looked.
+// Collective.  The records without a number who are not at home.  residents: gets those of the last round, with those
+// who look.  looking: how many did.
 std::vector<PassItem> find_homeless(const Communicator& comm, const Identities& identities,
                                     std::span<const Evidence> evidence, const LinkageModel& model, std::uint64_t rounds,
-                                    RawVector<PassItem>& people, std::uint64_t& looking) {
-  std::vector<PassItem> homeless, here, seekers;
+                                    RawVector<PassItem>& residents, std::uint64_t& looking) {
+  std::vector<PassItem> homeless;
   RoundSieve sieve;
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    people = bring_home(comm, identities, evidence, nullptr, round, rounds, sieve, true);
-    std::size_t kept = 0;
-    for (const Range& home : groups_of(std::span<const PassItem>(people), 1)) {
-      looking += part_homeless(std::span(people).subspan(home.begin, home.size()), model, here, seekers, homeless);
-      for (const PassItem& person : here) people[kept++] = person;
-    }
-    people.resize(kept);
+    residents = bring_home(comm, identities, evidence, nullptr, round, rounds, sieve, true);
+    const RawVector<Range> homes = groups_of(std::span<const PassItem>(residents), 1);
+    PerThread<Homes> found;
+    for_blocks(homes.size(), kHomesPerTask, [&](std::size_t begin, std::size_t end) {
+      Homes& here = found.local();
+      for (std::size_t h = begin; h < end; ++h) {
+        part_homeless(std::span(residents).subspan(homes[h].begin, homes[h].size()), model, here);
+      }
+    });
+    found.for_each([&](const Homes& here) {
+      looking += here.looking;
+      homeless.insert(homeless.end(), here.homeless.begin(), here.homeless.end());
+    });
   }
   return homeless;
 }
 
-// The people of one birthday at one postcode, to those who ask for them.
-void answer(std::span<const PassItem> people, std::span<const Question> questions, std::vector<Answer>& answers) {
-  if (people.size() > kMostAlike) return;
+// The people of one birthday at one postcode, to those who ask for them.  Returns how many they are.
+std::uint64_t answer(std::span<const PassItem> residents, std::span<const Question> questions,
+                     std::vector<Answer>& answers) {
+  const auto is_person = [](const PassItem& resident) { return resident.identity.has_valid_nhs(); };
+  const auto people = static_cast<std::uint64_t>(std::count_if(residents.begin(), residents.end(), is_person));
+  if (people > kMostAlike) return people;
   for (const Question& question : questions) {
-    for (const PassItem& person : people) answers.push_back({question, person.identity, person.id});
+    for (const PassItem& resident : residents) {
+      if (is_person(resident)) answers.push_back({question, resident.identity, resident.id});
+    }
   }
+  return people;
 }
 
 // Collective.  The number of postcodes of each answer's number.
@@ -251,8 +269,8 @@ PassResult link_moves(const Communicator& comm, const Identities& identities, st
   // Who is at home does not ask: of twenty, one is not.
   const std::uint64_t home_rounds = rounds_for<PassItem>(comm, identities);
   std::uint64_t looking = 0;
-  RawVector<PassItem> people;
-  std::vector<PassItem> homeless = find_homeless(comm, identities, evidence, model, home_rounds, people, looking);
+  RawVector<PassItem> residents;
+  std::vector<PassItem> homeless = find_homeless(comm, identities, evidence, model, home_rounds, residents, looking);
   const std::vector<Seeker> seekers =
       bring_seekers(comm, identities, with_providers && moves.providers_tell(), std::move(homeless));
   const double average = model.parameters().postcode.back().u;
@@ -270,7 +288,7 @@ PassResult link_moves(const Communicator& comm, const Identities& identities, st
   RoundSieve sieve;
   std::vector<Answer> answers;
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    if (asked) people = bring_home(comm, identities, evidence, &*asked, round, rounds, sieve, false);
+    if (asked) residents = bring_home(comm, identities, evidence, &*asked, round, rounds, sieve, false);
     std::vector<Question> sent;
     ask_companions(seekers, companions, moves, average, [&](const Question& question) {
       if (is_of_round(question.key, round, rounds)) sent.push_back(question);
@@ -282,16 +300,17 @@ PassResult link_moves(const Communicator& comm, const Identities& identities, st
         here, [](const Question& question) { return question.key; },
         [](const Question& a, const Question& b) { return a.id < b.id; });
     std::uint64_t homes = 0, largest = 0;  // of those asked for
-    auto question = here.begin();
-    for (const Range& home : groups_of(std::span<const PassItem>(people), 1)) {
-      const std::uint64_t key = people[home.begin].key;
-      while (question != here.end() && question->key < key) ++question;
-      const auto first = question;
-      while (question != here.end() && question->key == key) ++question;
-      if (question == first) continue;
-      ++homes;
-      largest = std::max(largest, home.size());
-      answer(std::span(people).subspan(home.begin, home.size()), std::span(first, question), answers);
+    auto resident = residents.cbegin();
+    for (auto first = here.cbegin(), next = first; first != here.cend(); first = next) {
+      const std::uint64_t key = first->key;
+      while (next != here.cend() && next->key == key) ++next;
+      resident = std::lower_bound(resident, residents.cend(), key,
+                                  [](const PassItem& item, std::uint64_t wanted) { return item.key < wanted; });
+      const auto home = resident;
+      while (resident != residents.cend() && resident->key == key) ++resident;
+      const std::uint64_t people = answer(std::span(home, resident), std::span(first, next), answers);
+      homes += people != 0;
+      largest = std::max(largest, people);
     }
     result.report.groups += comm.sum(homes);
     result.report.largest_group = std::max(result.report.largest_group, comm.max(largest));

@@ -384,13 +384,8 @@ void ObjectorSearch::drop_again(const Communicator& comm, Identities& identities
                                 const ObjectorReport& report) {
   dropped_ = std::move(rows);
   if (report.rows > 0) {
-    std::vector<IdentifierStates> of_received;
-    of_received.reserve(identities.owned_of_received.size());
-    for (const std::uint32_t index : identities.owned_of_received) {
-      of_received.push_back(states_of(identities.owned[index].identity));
-    }
-    const std::vector<IdentifierStates> of_local = identities.route.reply<IdentifierStates>(comm, of_received);
-    release(of_received);
+    const auto of_local = identities.tell_all_locals<IdentifierStates>(
+        comm, [&](std::uint32_t index) { return states_of(identities.owned[index].identity); });
     forget(comm, identities, [&](std::size_t i) { return of_local[identities.local_of_row[dropped_[i]]]; });
   }
   report_ = report;

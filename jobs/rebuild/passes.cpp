@@ -310,7 +310,7 @@ PassResult run_pass(const Communicator& comm, Pass pass, const ChosenPasses& cho
           add(key, [&] { return PassItem{weighed(identity, evidence[i]), identities.first_id + i, key}; });
         });
     items_seen += items.size();
-    const std::vector<Range> groups = groups_of(std::span<const PassItem>(items), 2);
+    const RawVector<Range> groups = groups_of(std::span<const PassItem>(items), 2);
     const Work work = balance_tiles(comm, std::move(items), groups);
     result.report.groups += work.groups;
     result.report.largest_group = std::max(result.report.largest_group, work.largest_group);
@@ -322,14 +322,22 @@ PassResult run_pass(const Communicator& comm, Pass pass, const ChosenPasses& cho
       for (std::size_t t = begin; t < end; ++t) pairs += comparer->compare_tile(work, work.tiles[t]);
       progress(pairs);
     });
+    std::vector<TileComparer*> of_threads;
     comparers.for_each([&](std::optional<TileComparer>& comparer) {
-      if (!comparer) return;
-      compared += comparer->compared;
-      vetoed += comparer->vetoed;
-      links += comparer->links;
-      comparer->kept.take(model.threshold(), result.edges);
-      comparer->suppressed.take(model.threshold(), result.suppressed);
+      if (comparer) of_threads.push_back(&*comparer);
     });
+    std::vector<std::array<std::vector<Edge>, 2>> taken(of_threads.size());
+    for_each_item(of_threads.size(), [&](std::size_t t) {
+      of_threads[t]->kept.take(model.threshold(), taken[t][0]);
+      of_threads[t]->suppressed.take(model.threshold(), taken[t][1]);
+    });
+    for (std::size_t t = 0; t < taken.size(); ++t) {
+      compared += of_threads[t]->compared;
+      vetoed += of_threads[t]->vetoed;
+      links += of_threads[t]->links;
+      result.edges.insert(result.edges.end(), taken[t][0].begin(), taken[t][0].end());
+      result.suppressed.insert(result.suppressed.end(), taken[t][1].begin(), taken[t][1].end());
+    }
   }
   result.report.identities = comm.sum(items_seen);
   result.report.pairs_compared = comm.sum(compared);
@@ -355,7 +363,7 @@ PatternCounts count_pass(const Communicator& comm, Pass pass, const Identities& 
             return PassItem{weighed(counted.identity, survey.evidence[i]), survey.records_of(counted), key};
           });
         });
-    const std::vector<Range> groups = groups_of(std::span<const PassItem>(items), 2);
+    const RawVector<Range> groups = groups_of(std::span<const PassItem>(items), 2);
     const Work work = balance_tiles(comm, std::move(items), groups);
     PerThread<RecordCounter> counters;
     for_blocks(work.tiles.size(), kTilesPerTask, [&](std::size_t begin, std::size_t end) {

@@ -8,6 +8,8 @@
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
+#include "io/local_key_reader.hpp"
+#include "io/ordered_work.hpp"
 #include "jobs/rebuild/person_draft.hpp"
 #include "partition/shuffle.hpp"
 
@@ -50,27 +52,43 @@ std::vector<PatientNumber> patient_numbers(const Communicator& comm, RowStore& r
   {
     const ToldLocals<IdentityId> told(identities,
                                       identities.tell_locals(comm, std::span<const ReplyTo<IdentityId>>(asked)));
-    std::vector<std::size_t> recent(kRecent, 0);  // indexes into numbers
-    const auto add = [&](std::uint64_t key, std::uint32_t local, std::uint64_t kept_rows) {
-      const auto of = told.of(local);
-      if (of.empty()) return;
-      const IdentityId id = of.front().reply;
-      std::size_t& before = recent[(key >> 16) % kRecent];
-      if (before < numbers.size() && numbers[before].id == id && numbers[before].key == key) {
-        numbers[before].rows += kept_rows;
-      } else {
-        before = numbers.size();
-        numbers.push_back({id, key, kept_rows});
+    struct Worker {
+      std::vector<PatientNumber> numbers;                                      // of a block
+      std::vector<std::size_t> recent = std::vector<std::size_t>(kRecent, 0);  // indexes into numbers
+
+      void add(const ToldLocals<IdentityId>& told, std::uint64_t key, std::uint32_t local, std::uint64_t kept_rows) {
+        const auto of = told.of(local);
+        if (of.empty()) return;
+        const IdentityId id = of.front().reply;
+        std::size_t& before = recent[(key >> 16) % kRecent];
+        if (before < numbers.size() && numbers[before].id == id && numbers[before].key == key) {
+          numbers[before].rows += kept_rows;
+        } else {
+          before = numbers.size();
+          numbers.push_back({id, key, kept_rows});
+        }
       }
     };
-    rows.for_each_local_keys([&](const StoredBlock& block, std::span<const std::uint64_t> keys) {
-      const auto local = std::span(identities.local_of_row).subspan(block.first_row, keys.size());
-      for (std::size_t row = 0; row < keys.size(); ++row) {
-        told.prefetch(local[std::min(row + kRowsAhead, keys.size() - 1)]);
-        if (keys[row] != 0) add(keys[row], local[row], 1);
-      }
-    });
-    for (const SuppressedKey& barred : identities.suppressed_keys) add(barred.key, barred.local, 0);
+    LocalKeyReader reader(rows);
+    ordered_work<Worker>([&] { return reader.next(); },
+                         [&](Worker& worker, LocalKeyReader::Block&& block) {
+                           const auto local =
+                               std::span(identities.local_of_row).subspan(block.stored->first_row, block.keys.size());
+                           for (std::size_t row = 0; row < block.keys.size(); ++row) {
+                             told.prefetch(local[std::min(row + kRowsAhead, block.keys.size() - 1)]);
+                             if (block.keys[row] != 0) worker.add(told, block.keys[row], local[row], 1);
+                           }
+                           reader.give_back(std::move(block));
+                         },
+                         [&](Worker& worker) {
+                           numbers.insert(numbers.end(), worker.numbers.begin(), worker.numbers.end());
+                           worker.numbers.clear();
+                         });
+    Worker of_barred;
+    for (const SuppressedKey& barred : identities.suppressed_keys) {
+      of_barred.add(told, barred.key, barred.local, 0);
+    }
+    numbers.insert(numbers.end(), of_barred.numbers.begin(), of_barred.numbers.end());
   }
   numbers =
       shuffle(comm, std::move(numbers), [&](const PatientNumber& number) { return identities.owner(number.id); }).items;
@@ -79,7 +97,7 @@ std::vector<PatientNumber> patient_numbers(const Communicator& comm, RowStore& r
 }
 
 std::vector<PatientSet> bring_patient_sets(const Communicator& comm, RowStore& rows, const Identities& identities,
-                                           std::vector<ComponentNode>& nodes) {
+                                           std::span<ComponentNode> nodes) {
   std::vector<IdentityId> wanted;
   for (std::size_t begin = 0, end = 0; begin < nodes.size(); begin = end) {
     bool has_unnumbered = false;

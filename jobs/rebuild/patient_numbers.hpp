@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "engine/one_patient.hpp"
@@ -27,6 +28,6 @@ std::vector<PatientNumber> patient_numbers(const Communicator& comm, RowStore& r
 // Collective.  The patient numbers of nodes whose component has one without an NHS number.  nodes: this rank's, whole
 // components one after the other; patients is set to one more than the place in what is returned.
 std::vector<PatientSet> bring_patient_sets(const Communicator& comm, RowStore& rows, const Identities& identities,
-                                           std::vector<ComponentNode>& nodes);
+                                           std::span<ComponentNode> nodes);
 
 }  // namespace ligature

@@ -9,6 +9,7 @@
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
+#include "engine/raw_vector.hpp"
 #include "engine/release.hpp"
 #include "io/parked.hpp"
 #include "jobs/rebuild/ambiguous_rows.hpp"
@@ -26,6 +27,7 @@ constexpr std::uint64_t kIdentitiesOfAPerson = 4, kBytesOfPerson = 104;
 // Identities that are led to their persons at a time, at most: 60 MB of them.
 constexpr std::uint64_t kMembersAtOnce = std::uint64_t{1} << 20;
 constexpr std::size_t kPersonsPerTask = std::size_t{1} << 14;
+constexpr std::size_t kPersonsAhead = 16;  // that are fetched before they are moved
 
 // Several clusters can carry one NHS number (a stranger's row has it by mistake).  The owner of the number is named by
 // it; where none was found, the one with the most rows is.
@@ -126,18 +128,20 @@ std::vector<std::uint8_t> settle_ownership(const Communicator& comm, const Namel
   });
   for (std::uint64_t round = 0; round < rounds; ++round) {
     const std::span<const std::uint32_t> here = by_round.of(round);
-    std::vector<Claim> claims(here.size());
+    RawVector<Claim> claims(here.size());
     for_blocks(here.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) claims[i] = nameless.claim(here[i]);
     });
     ReturnRoute route;
-    std::vector<ReceivedClaim> sorted;
+    RawVector<ReceivedClaim> sorted;
     {
-      const Received<Claim> received = shuffle(
+      const auto received = shuffle(
           comm, std::move(claims),
           [&](const Claim& claim) { return shard_map.owner(shard_of(linkage_key(claim.nhs()))); }, route);
-      sorted.reserve(received.items.size());
-      for (const Claim& claim : received.items) sorted.push_back({claim, sorted.size()});
+      sorted.resize(received.items.size());
+      for_blocks(sorted.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i) sorted[i] = {received.items[i], i};
+      });
     }
     sort_by_key(
         sorted, [](const ReceivedClaim& item) { return item.claim.nhs(); },
@@ -147,12 +151,16 @@ std::vector<std::uint8_t> settle_ownership(const Communicator& comm, const Namel
           if (a.rows != b.rows) return a.rows > b.rows;
           return a.cluster < b.cluster;
         });
-    std::vector<std::uint8_t> wins(sorted.size(), 0);
-    for (std::size_t i = 0; i < sorted.size(); ++i) {
-      wins[sorted[i].received] = i == 0 || sorted[i].claim.nhs() != sorted[i - 1].claim.nhs();
-    }
-    const std::vector<std::uint8_t> replies = route.reply<std::uint8_t>(comm, wins);
-    for (std::size_t i = 0; i < here.size(); ++i) owns[here[i]] = replies[i];
+    RawVector<std::uint8_t> wins(sorted.size());
+    for_blocks(sorted.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) {
+        wins[sorted[i].received] = i == 0 || sorted[i].claim.nhs() != sorted[i - 1].claim.nhs();
+      }
+    });
+    const auto replies = route.reply(comm, std::move(wins));
+    for_blocks(here.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) owns[here[i]] = replies[i];
+    });
   }
   return owns;
 }
@@ -203,7 +211,7 @@ std::vector<Pseudonym> pseudonyms_of(const Nameless& nameless, std::span<const s
 // person where it is among its new rank's.
 std::vector<std::uint32_t> bring_to_owners(const Communicator& comm, const Nameless& nameless,
                                            std::span<const Pseudonym> pseudonyms, std::span<const std::uint8_t> owns,
-                                           std::uint64_t rounds, std::vector<Person>& owned) {
+                                           std::uint64_t rounds, RawVector<Person>& owned) {
   const ShardMap shard_map(comm.size());
   // Each round takes the next of every rank's shards, so that what it brings comes after what is there.
   std::vector<std::uint64_t> round_of_shard(kShards);
@@ -219,20 +227,22 @@ std::vector<std::uint32_t> bring_to_owners(const Communicator& comm, const Namel
       comm.sum(std::uint64_t{nameless.size()}) / static_cast<std::uint64_t>(comm.size()) * 101 / 100 + 1000;
   for (std::uint64_t round = 0; round < rounds; ++round) {
     const std::span<const std::uint32_t> here = by_round.of(round);
-    std::vector<Person> persons(here.size());
+    RawVector<Person> persons(here.size());
     for_blocks(here.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) {
         persons[i] = named(nameless[here[i]], pseudonyms[here[i]], owns[here[i]] != 0);
       }
     });
     ReturnRoute route;
-    const std::vector<Person> received =
+    const RawVector<Person> received =
         shuffle(
             comm, std::move(persons),
             [&](const Person& person) { return shard_map.owner(person_shard(person.pseudonym)); }, route)
             .items;
-    std::vector<ReceivedPerson> sorted(received.size());
-    for (std::size_t i = 0; i < sorted.size(); ++i) sorted[i] = {received[i].pseudonym.high, i};
+    RawVector<ReceivedPerson> sorted(received.size());
+    for_blocks(sorted.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) sorted[i] = {received[i].pseudonym.high, i};
+    });
     sort_by_key(
         sorted, [](const ReceivedPerson& item) { return item.pseudonym_high; },
         [&](const ReceivedPerson& a, const ReceivedPerson& b) {
@@ -243,13 +253,20 @@ std::vector<std::uint32_t> bring_to_owners(const Communicator& comm, const Namel
     if (owned.size() + sorted.size() > std::numeric_limits<std::uint32_t>::max()) {
       throw Error("one rank has 2^32 persons or more: run the job on more ranks");
     }
-    std::vector<std::uint32_t> replies(sorted.size());
-    for (const ReceivedPerson& item : sorted) {
-      replies[item.received] = static_cast<std::uint32_t>(owned.size());
-      owned.push_back(received[item.received]);
-    }
-    const std::vector<std::uint32_t> places = route.reply<std::uint32_t>(comm, replies);
-    for (std::size_t i = 0; i < here.size(); ++i) place[here[i]] = places[i];
+    const std::size_t before = owned.size();
+    owned.resize(before + sorted.size());
+    RawVector<std::uint32_t> replies(sorted.size());
+    for_blocks(sorted.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) {
+        __builtin_prefetch(&received[sorted[std::min(i + kPersonsAhead, end - 1)].received]);
+        replies[sorted[i].received] = static_cast<std::uint32_t>(before + i);
+        owned[before + i] = received[sorted[i].received];
+      }
+    });
+    const auto places = route.reply(comm, std::move(replies));
+    for_blocks(here.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) place[here[i]] = places[i];
+    });
   }
   return place;
 }
@@ -305,14 +322,18 @@ int Persons::owner(std::uint64_t row) const noexcept {
   return static_cast<int>(rank);
 }
 
-std::vector<Pseudonym> Persons::pseudonyms(const Communicator& comm, std::vector<std::uint64_t>&& rows) const {
+RawVector<Pseudonym> Persons::pseudonyms(const Communicator& comm, std::vector<std::uint64_t>&& rows) const {
   ReturnRoute route;
   const Received<std::uint64_t> asked = shuffle(
       comm, std::move(rows), [&](std::uint64_t row) { return owner(row); }, route);
-  std::vector<Pseudonym> answers;
-  answers.reserve(asked.items.size());
-  for (const std::uint64_t row : asked.items) answers.push_back(owned[row - first_row].pseudonym);
-  return route.reply<Pseudonym>(comm, answers);
+  RawVector<Pseudonym> answers(asked.items.size());
+  for_blocks(answers.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      __builtin_prefetch(&owned[asked.items[std::min(i + kPersonsAhead, end - 1)] - first_row]);
+      answers[i] = owned[asked.items[i] - first_row].pseudonym;
+    }
+  });
+  return route.reply(comm, std::move(answers));
 }
 
 void Persons::come_back() {
@@ -321,13 +342,8 @@ void Persons::come_back() {
 }
 
 void Persons::number_locals(const Communicator& comm, const Identities& identities) {
-  std::vector<IdentityId> numbers;
-  {
-    std::vector<IdentityId> of_received;
-    of_received.reserve(identities.owned_of_received.size());
-    for (const std::uint32_t index : identities.owned_of_received) of_received.push_back(identities.first_id + index);
-    numbers = identities.route.reply<IdentityId>(comm, of_received);
-  }
+  RawVector<IdentityId> numbers =
+      identities.tell_all_locals<IdentityId>(comm, [&](std::uint32_t index) { return identities.first_id + index; });
   numbers.reserve(numbers.size() + id_of_local.size());
   numbers.insert(numbers.end(), id_of_local.begin(), id_of_local.end());
   id_of_local = std::move(numbers);
@@ -384,7 +400,7 @@ Persons name_persons(const Communicator& comm, Identities& identities, std::span
   comm.sum(sums);
   std::copy_n(sums.begin(), kIdTypes, result.by_id_type.begin());
   result.rows_linked = sums[kIdTypes];
-  if (scratch) result.waiting = std::make_unique<Parked<Person>>(scratch, result.owned);
+  if (scratch) result.waiting = std::make_unique<Persons::Waiting>(scratch, result.owned);
 
   // The way back: to identities, and to the ranks that read their rows.
   std::vector<std::uint64_t> place_of(nameless.size());
@@ -403,12 +419,8 @@ Persons name_persons(const Communicator& comm, Identities& identities, std::span
   lead_identities(comm, identities, evidence, drafts, place_of, scratch, result);
   place_of.resize(drafts.drafts.size());
   drafts = {};
-  {
-    std::vector<std::uint64_t> of_received;
-    of_received.reserve(identities.owned_of_received.size());
-    for (const std::uint32_t index : identities.owned_of_received) of_received.push_back(result.of_owned[index]);
-    result.of_local = identities.route.reply<std::uint64_t>(comm, of_received);
-  }
+  result.of_local =
+      identities.tell_all_locals<std::uint64_t>(comm, [&](std::uint32_t index) { return result.of_owned[index]; });
   way_from_rows.bring_back(identities.local_of_row);
   apart.lead(comm, place_of, identities.local_of_row, result);
   return result;

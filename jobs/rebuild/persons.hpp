@@ -13,6 +13,7 @@
 
 #include "engine/provenance.hpp"
 #include "engine/pseudonym.hpp"
+#include "engine/raw_vector.hpp"
 #include "io/manifest.hpp"
 #include "io/manifest_screens.hpp"
 #include "io/parked.hpp"
@@ -35,12 +36,12 @@ struct Person {
 
 struct Persons {
   // Persons this rank owns, by pseudonym: whole shards (top kShardBits of the pseudonym), the first at row first_row.
-  std::vector<Person> owned;
+  RawVector<Person> owned;
   std::uint64_t first_row = 0;
   std::vector<std::uint64_t> first_row_of_rank;  // ranks + 1 entries; the last is the number of persons
   // Where persons are in /persons, and the numbers of identities.
-  std::vector<std::uint64_t> of_local;               // by different identity of this rank (Identities::local_of_row)
-  std::vector<IdentityId> id_of_local;               // likewise: the identity's number
+  RawVector<std::uint64_t> of_local;                 // by different identity of this rank (Identities::local_of_row)
+  RawVector<IdentityId> id_of_local;                 // likewise: the identity's number
   std::vector<std::uint64_t> of_owned;               // by owned identity
   std::vector<Provenance> provenance;                // by owned identity
   std::vector<LargePerson> largest;                  // those with the most rows, over all ranks
@@ -50,9 +51,10 @@ struct Persons {
   [[nodiscard]] std::uint64_t total() const noexcept { return first_row_of_rank.back(); }
   [[nodiscard]] int owner(std::uint64_t row) const noexcept;
   // Collective.  The pseudonyms of persons anywhere, by their rows.
-  [[nodiscard]] std::vector<Pseudonym> pseudonyms(const Communicator& comm, std::vector<std::uint64_t>&& rows) const;
+  [[nodiscard]] RawVector<Pseudonym> pseudonyms(const Communicator& comm, std::vector<std::uint64_t>&& rows) const;
   // Where owned waits, if name_persons left it there, until this is called.
-  std::unique_ptr<Parked<Person>> waiting;
+  using Waiting = Parked<Person, WithoutInitialValue<Person>>;
+  std::unique_ptr<Waiting> waiting;
   void come_back();
   // Collective.  Completes id_of_local, before which it has only what AmbiguousRows::lead added.
   void number_locals(const Communicator& comm, const Identities& identities);

@@ -187,7 +187,7 @@ class PersonColumns {
 
   // Goes on to the next persons; false if there are none.
   bool next() {
-    const std::vector<Person>& owned = persons_.owned;
+    const std::span<const Person> owned = persons_.owned;
     begin_ = shard_end_.empty() ? 0 : shard_end_.back();
     shard_end_.clear();
     for (std::size_t end = begin_; end < owned.size() && end - begin_ < kPersonsAtOnce;) {

@@ -209,7 +209,7 @@ std::vector<PostcodeCount> count_postcodes(const Communicator& comm, const Ident
           });
         },
         ResidentOrder{});
-    const std::vector<Range> groups = groups_of(std::span<const Resident>(residents), 1);
+    const RawVector<Range> groups = groups_of(std::span<const Resident>(residents), 1);
     const std::size_t before = postcodes.size();
     postcodes.resize(before + groups.size());
     PerThread<CrowdCounts> counts;

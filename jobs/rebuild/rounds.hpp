@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/gather_blocks.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
@@ -95,17 +96,18 @@ class RoundSieve {
   std::vector<std::uint8_t> marks_;  // empty: there is but one round
 };
 
-// The runs of items with one key, of at least fewest items.
+// The runs of items with one key, of at least fewest items, in order.
 template <typename Item>
-std::vector<Range> groups_of(std::span<const Item> items, std::uint64_t fewest) {
-  std::vector<Range> groups;
-  for (std::uint64_t begin = 0; begin < items.size();) {
-    std::uint64_t end = begin + 1;
-    while (end < items.size() && items[end].key == items[begin].key) ++end;
-    if (end - begin >= fewest) groups.push_back({begin, end});
-    begin = end;
-  }
-  return groups;
+RawVector<Range> groups_of(std::span<const Item> items, std::uint64_t fewest) {
+  constexpr std::size_t kItemsPerTask = std::size_t{1} << 16;
+  return gather_blocks<Range>(items.size(), kItemsPerTask, [&](std::size_t begin, std::size_t end, auto& groups) {
+    // A group is its first item's block's.
+    while (begin > 0 && begin < end && items[begin].key == items[begin - 1].key) ++begin;
+    for (std::size_t next = begin; begin < end; begin = next) {
+      for (next = begin + 1; next < items.size() && items[next].key == items[begin].key;) ++next;
+      if (next - begin >= fewest) groups.push_back({begin, next});
+    }
+  });
 }
 
 // Keys have so many leading bits by which items are dealt to buckets that fit in a core's cache.

@@ -2,13 +2,17 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "engine/parallel.hpp"
 #include "io/files.hpp"
+#include "io/ordered_work.hpp"
+#include "io/row_id_reader.hpp"
 
 namespace ligature {
 
@@ -25,21 +29,36 @@ std::string csv_field(std::string_view text) {
 std::unique_ptr<SecureIndexWriter> write_row_index(const Communicator& comm, const JobFile& job,
                                                    const IntakeReport& intake, RowStore& rows,
                                                    const Identities& identities, const Persons& persons) {
+  struct Worker {
+    RowIdUnpacker unpacker;
+    std::vector<IndexRow> batch;
+    IndexBlocks blocks;
+  };
   auto index = std::make_unique<SecureIndexWriter>(job.secure, comm.rank());
-  std::vector<IndexRow> batch;
-  rows.for_each_row_id(
-      intake.lines_before, [&](std::uint64_t first, std::uint32_t dataset, std::span<const std::string_view> row_ids) {
-        // Where the rows of a batch lead to is fetched before the first is written: their cache misses overlap.
-        const std::span<const std::uint32_t> local = std::span(identities.local_of_row).subspan(first, row_ids.size());
-        for (const std::uint32_t place : local) {
-          __builtin_prefetch(&persons.of_local[place]);
-          __builtin_prefetch(&persons.id_of_local[place]);
-        }
-        batch.clear();
-        for (std::size_t i = 0; i < row_ids.size(); ++i) {
-          batch.push_back({dataset, row_ids[i], persons.of_local[local[i]], persons.id_of_local[local[i]]});
-        }
-        index->add(batch);
+  RowIdReader reader(rows, intake.lines_before);
+  ordered_work<Worker>(
+      [&] { return reader.next(); },
+      [&](Worker& worker, const RowIdReader::Block& block) {
+        reader.for_each(block, worker.unpacker, [&](std::uint64_t first, std::span<const std::string_view> row_ids) {
+          // Where the rows of a batch lead to is fetched before the first is written: their cache misses overlap.
+          const std::span<const std::uint32_t> local =
+              std::span(identities.local_of_row).subspan(first, row_ids.size());
+          for (const std::uint32_t place : local) {
+            __builtin_prefetch(&persons.of_local[place]);
+            __builtin_prefetch(&persons.id_of_local[place]);
+          }
+          worker.batch.clear();
+          for (std::size_t i = 0; i < row_ids.size(); ++i) {
+            worker.batch.push_back(
+                {block.stored->dataset, row_ids[i], persons.of_local[local[i]], persons.id_of_local[local[i]]});
+          }
+          worker.blocks.add(worker.batch);
+        });
+        worker.blocks.end();
+      },
+      [&](Worker& worker) {
+        index->add(worker.blocks);
+        worker.blocks.clear();
       });
   index->close(comm);
   return index;
@@ -50,6 +69,7 @@ std::unique_ptr<IdentityRecordWriter> write_identity_records(const Communicator&
                                                              std::span<const Evidence> evidence,
                                                              const Persons& persons) {
   constexpr std::size_t kRecordsAtOnce = std::uint64_t{1} << 18;  // 18 MiB of them
+  constexpr std::size_t kRecordsPerTask = std::size_t{1} << 14;
   auto writer = std::make_unique<IdentityRecordWriter>(job.secure, comm.rank(), identities.first_id);
   const std::size_t count = identities.owned.size(), at_once = std::min(kRecordsAtOnce, identities.per_round);
   std::vector<IdentityRecord> records;
@@ -57,21 +77,29 @@ std::unique_ptr<IdentityRecordWriter> write_identity_records(const Communicator&
     const std::size_t end = std::min(count, begin + at_once);
     const std::span<const std::uint64_t> rows_of_persons = std::span(persons.of_owned).subspan(begin, end - begin);
     std::vector<std::uint64_t> rows;
+    std::vector<std::uint32_t> pseudonym_of(end - begin);  // its place among the rows; of no use if suppressed
     rows.reserve(end - begin);
     for (std::size_t i = begin; i < end; ++i) {
+      pseudonym_of[i - begin] = static_cast<std::uint32_t>(rows.size());
       if (!is_suppressed(identities.owned[i])) rows.push_back(persons.of_owned[i]);
     }
-    const std::vector<Pseudonym> pseudonyms = persons.pseudonyms(comm, std::move(rows));
-    auto pseudonym = pseudonyms.begin();
-    records.clear();
-    for (; begin < end; ++begin) {
-      const CountedIdentity& counted = identities.owned[begin];
-      // Of an identity whose rows were all left out, nothing is kept but its place in the numbering.
-      records.push_back(is_suppressed(counted)
-                            ? IdentityRecord{}
-                            : IdentityRecord{counted.identity, evidence[begin], counted.rows, counted.datasets, 0,
-                                             *pseudonym++, persons.provenance[begin]});
-    }
+    const auto pseudonyms = persons.pseudonyms(comm, std::move(rows));
+    records.resize(end - begin);
+    for_blocks(records.size(), kRecordsPerTask, [&](std::size_t first, std::size_t last) {
+      for (std::size_t r = first; r < last; ++r) {
+        const CountedIdentity& counted = identities.owned[begin + r];
+        // Of an identity whose rows were all left out, nothing is kept but its place in the numbering.
+        records[r] = is_suppressed(counted) ? IdentityRecord{}
+                                            : IdentityRecord{counted.identity,
+                                                             evidence[begin + r],
+                                                             counted.rows,
+                                                             counted.datasets,
+                                                             0,
+                                                             pseudonyms[pseudonym_of[r]],
+                                                             persons.provenance[begin + r]};
+      }
+    });
+    begin = end;
     writer->add(records, rows_of_persons);
   }
   writer->close(comm);
