@@ -283,8 +283,8 @@ void Collapser::add(std::span<const IdentityRun> runs, std::span<std::uint32_t> 
   });
 }
 
-std::vector<CountedIdentity> Collapser::finish(std::span<const CountedIdentity> others,
-                                               std::span<std::uint32_t> of_other) {
+RawVector<CountedIdentity> Collapser::finish(std::span<const CountedIdentity> others,
+                                             std::span<std::uint32_t> of_other) {
   State& state = *state_;
   std::vector<std::uint64_t> start(state.buckets.size() + 1, 0);
   const auto bucket_of = [&](std::size_t other) { return state.bucket_of(linkage_key(others[other].identity)); };
@@ -293,7 +293,7 @@ std::vector<CountedIdentity> Collapser::finish(std::span<const CountedIdentity> 
   if (start.back() > std::numeric_limits<std::uint32_t>::max()) {
     throw Error("one rank has read about 2^32 different identities: run the job on more ranks");
   }
-  std::vector<CountedIdentity> different(start.back());
+  RawVector<CountedIdentity> different(start.back());
   state.first.assign(start.begin(), start.end() - 1);
   for_blocks(state.buckets.size(), 64, [&](std::size_t begin, std::size_t end) {
     for (std::size_t k = begin; k < end; ++k) {
@@ -321,10 +321,10 @@ void Collapser::resolve(std::span<std::uint32_t> of_row) const {
   });
 }
 
-std::vector<CountedIdentity> collapse(std::span<const IdentityRun> runs, std::span<std::uint32_t> of_row) {
+RawVector<CountedIdentity> collapse(std::span<const IdentityRun> runs, std::span<std::uint32_t> of_row) {
   Collapser collapser(of_row.size());
   collapser.add(runs, of_row);
-  std::vector<CountedIdentity> different = collapser.finish();
+  RawVector<CountedIdentity> different = collapser.finish();
   collapser.resolve(of_row);
   return different;
 }

@@ -14,6 +14,7 @@
 
 #include "engine/identity.hpp"
 #include "engine/provider_set.hpp"
+#include "engine/raw_vector.hpp"
 
 namespace ligature {
 
@@ -50,8 +51,8 @@ class Collapser {
   // The different identities of all batches in order of the top 12 bits of their linkage keys; else in an
   // order of content and first sight that does not depend on threads.  others: entries that are put among them and
   // joined with none; of_other gets the index of each.  Nothing can be added afterwards.
-  std::vector<CountedIdentity> finish(std::span<const CountedIdentity> others, std::span<std::uint32_t> of_other);
-  std::vector<CountedIdentity> finish() { return finish({}, {}); }
+  RawVector<CountedIdentity> finish(std::span<const CountedIdentity> others, std::span<std::uint32_t> of_other);
+  RawVector<CountedIdentity> finish() { return finish({}, {}); }
   void resolve(std::span<std::uint32_t> of_row) const;
 
  private:
@@ -60,7 +61,7 @@ class Collapser {
 };
 
 // All of one batch.  REQUIRES: fewer than 2^32 rows.
-std::vector<CountedIdentity> collapse(std::span<const IdentityRun> runs, std::span<std::uint32_t> of_row);
+RawVector<CountedIdentity> collapse(std::span<const IdentityRun> runs, std::span<std::uint32_t> of_row);
 
 // The plain reference: sorted, equal neighbours made one.
 std::vector<CountedIdentity> collapse_plain(std::span<const IdentityRun> runs, std::span<std::uint32_t> of_row);

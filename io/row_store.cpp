@@ -184,11 +184,11 @@ void RowStore::collapse_waiting() {
   waiting_rows_ = 0;
 }
 
-std::vector<CountedIdentity> RowStore::collapse(std::span<const CountedIdentity> others,
-                                                std::span<std::uint32_t> of_other,
-                                                std::vector<std::uint32_t>& local_of_row) {
+RawVector<CountedIdentity> RowStore::collapse(std::span<const CountedIdentity> others,
+                                              std::span<std::uint32_t> of_other,
+                                              std::vector<std::uint32_t>& local_of_row) {
   collapse_waiting();
-  std::vector<CountedIdentity> different = collapser_->finish(others, of_other);
+  RawVector<CountedIdentity> different = collapser_->finish(others, of_other);
   local_of_row.reserve(rows_);
   for (StoredBlock& block : blocks_) {
     local_of_row.insert(local_of_row.end(), block.local.begin(), block.local.end());

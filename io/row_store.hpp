@@ -80,8 +80,8 @@ class RowStore {
                          std::uint64_t most_batch_rows = kMostBatchRows);
   // Collapses what is not yet, and says for each row which of the different identities it has.  others: as for
   // Collapser::finish.
-  std::vector<CountedIdentity> collapse(std::span<const CountedIdentity> others, std::span<std::uint32_t> of_other,
-                                        std::vector<std::uint32_t>& local_of_row);
+  RawVector<CountedIdentity> collapse(std::span<const CountedIdentity> others, std::span<std::uint32_t> of_other,
+                                      std::vector<std::uint32_t>& local_of_row);
 
   void restart();              // forgets all rows
   void add(RowBlock&& block);  // throws LimitError when a category column has too many values

@@ -45,9 +45,9 @@ Rows make_rows(std::size_t count, std::uint64_t different, std::uint64_t seed) {
 // The same identities with the same sums, and every row led to its own.
 void expect_same(const Rows& rows) {
   std::vector<std::uint32_t> of_row(rows.size), expected_of_row(rows.size);
-  const std::vector<CountedIdentity> found = collapse(rows.runs, of_row);
+  const auto found = collapse(rows.runs, of_row);
   const std::vector<CountedIdentity> expected = collapse_plain(rows.runs, expected_of_row);
-  std::vector<CountedIdentity> sorted = found;
+  std::vector<CountedIdentity> sorted(found.begin(), found.end());
   std::sort(sorted.begin(), sorted.end(),
             [](const CountedIdentity& a, const CountedIdentity& b) { return a.identity < b.identity; });
   ASSERT_EQ(sorted, expected);
@@ -70,7 +70,7 @@ TEST(Collapse, gives_what_sorting_gives_for_any_number_of_rows_and_of_different_
 TEST(Collapse, in_batches_is_what_it_is_at_once_and_others_are_joined_with_none) {
   const Rows rows = make_rows(60'000, 20'000, 5);
   std::vector<std::uint32_t> expected_of_row(rows.size);
-  const std::vector<CountedIdentity> expected = collapse(rows.runs, expected_of_row);
+  const auto expected = collapse(rows.runs, expected_of_row);
   const std::vector<CountedIdentity> others{{expected.front().identity, 3, 0, 0}, {expected.back().identity, 4, 0, 0}};
   for (const std::size_t blocks_a_batch : {1U, 3U, 1'000U}) {
     Collapser collapser(rows.size);
@@ -83,7 +83,7 @@ TEST(Collapse, in_batches_is_what_it_is_at_once_and_others_are_joined_with_none)
       collapser.add(batch, std::span(of_row).subspan(row, count));
       row += count;
     }
-    const std::vector<CountedIdentity> found = collapser.finish(others, of_other);
+    const auto found = collapser.finish(others, of_other);
     collapser.resolve(of_row);
     ASSERT_EQ(found.size(), expected.size() + others.size());
     for (std::size_t i = 0; i < rows.size; ++i) ASSERT_EQ(found[of_row[i]], expected[expected_of_row[i]]) << i;
@@ -99,7 +99,7 @@ TEST(Collapse, keeps_the_providers_of_the_rows_and_never_takes_them_for_a_differ
   const std::vector<ProviderPlace> places{1, 0, 64, 1};
   const IdentityRun run{rows, 3, places};
   std::vector<std::uint32_t> of_row(rows.size());
-  const std::vector<CountedIdentity> found = collapse(std::span(&run, 1), of_row);
+  const auto found = collapse(std::span(&run, 1), of_row);
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0], (CountedIdentity{rows[0], 4, 8, provider_set(1) | provider_set(64)}));
 }
@@ -113,11 +113,11 @@ TEST(Collapse, of_nothing_is_nothing) {
 TEST(Collapse, is_the_same_on_any_number_of_threads) {
   const Rows rows = make_rows(300'000, 50'000, 7);
   std::vector<std::uint32_t> expected_of_row(rows.size);
-  std::vector<CountedIdentity> expected;
+  RawVector<CountedIdentity> expected;
   for (const int threads : {1, 2, 4}) {
     const ThreadLimit limit(threads);
     std::vector<std::uint32_t> of_row(rows.size);
-    const std::vector<CountedIdentity> found = collapse(rows.runs, of_row);
+    const auto found = collapse(rows.runs, of_row);
     if (threads == 1) {
       expected = found;
       expected_of_row = of_row;

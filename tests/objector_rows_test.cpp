@@ -92,7 +92,7 @@ TEST_F(StoredRows, collapse_as_they_come_to_what_they_collapse_to_at_the_end) {
       EXPECT_TRUE(rows.blocks()[2].identities.empty());
     }
     std::vector<std::uint32_t> of_row;
-    const std::vector<CountedIdentity> different = rows.collapse({}, {}, of_row);
+    const auto different = rows.collapse({}, {}, of_row);
     ASSERT_EQ(different.size(), 4U);
     std::vector<std::uint64_t> numbers, counts;
     for (const std::uint32_t local : of_row) {

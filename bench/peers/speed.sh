@@ -5,7 +5,7 @@
 #                             [--threads N] [--ranks N] [--minutes M] [--out FOLDER]
 #
 #   --people   520k are 2.6 million rows; 196k are 1.0 million
-#   --threads  of each method; default: the CPUs.  --ranks shares ligature's among ranks; default: one thread a rank
+#   --threads  of each method; default: the CPUs.  --ranks shares ligature's among ranks; default: one, without mpirun
 #   --minutes  starts no run after so many, and exits with 75 if runs are left; the same command goes on where it stopped
 #   --out      default build/speed/PEOPLE-SEED; extracts and finished runs are kept there (remove FOLDER/runs for new ones)
 #
@@ -38,7 +38,7 @@ while (($# > 0)); do
   esac
   shift 2
 done
-ranks=${ranks:-$threads}
+ranks=${ranks:-1}
 ((threads % ranks == 0)) || { echo "$threads threads cannot be shared evenly among $ranks ranks" >&2; exit 2; }
 stop_after=$((minutes > 0 ? SECONDS + 60 * minutes : 1000000000))
 find_build
@@ -84,9 +84,10 @@ run() {
         --threshold "$(sed -n 's/.*stage=choose .*threshold=\([-0-9.]*\).*/\1/p' "$out/$method.chosen")")
       ;;
     ligature)
+      command=("$ligature" rebuild "$job" "${settings[@]}" --checkpoint none --results)
       # shellcheck disable=SC2016  # for the shell that is started
-      command=(bash -c '. "$0/common.sh"; on_ranks "$@"' "$bench_folder" "$ranks" "$((threads / ranks))" "$ligature"
-        rebuild "$job" "${settings[@]}" --checkpoint none --results)
+      ((ranks == 1)) || command=(bash -c '. "$0/common.sh"; on_ranks "$@"' "$bench_folder" "$ranks"
+        "$((threads / ranks))" "${command[@]}")
       ;;
     *) command=("$python" "$peers/ladder.py" "$job" --threads "$threads" --method "$method" --out "$index") ;;
   esac

@@ -39,18 +39,19 @@ std::vector<CountedIdentity> suppressed_identities(std::vector<BarredRow>&& barr
 }
 
 // Collapses this rank's rows, barred ones apart; fills local_of_row and suppressed_keys.
-std::vector<CountedIdentity> collapse_local(RowStore& rows, Identities& result) {
+RawVector<CountedIdentity> collapse_local(RowStore& rows, Identities& result) {
   const std::vector<CountedIdentity> suppressed =
       suppressed_identities(std::move(rows.barred()), result.suppressed_keys);
   std::vector<std::uint32_t> of_suppressed(suppressed.size());
-  std::vector<CountedIdentity> local = rows.collapse(suppressed, of_suppressed, result.local_of_row);
+  RawVector<CountedIdentity> local = rows.collapse(suppressed, of_suppressed, result.local_of_row);
   for (SuppressedKey& key : result.suppressed_keys) key.local = of_suppressed[key.local];
   return local;
 }
 
-// What was received of one shard, and what becomes of it: working memory that is used again.
+// What was received of one shard, and what becomes of it: working memory that is used again, but for the items.
 struct ShardWork {
-  std::vector<CountedIdentity> items, different;
+  std::span<const CountedIdentity> items;
+  std::vector<CountedIdentity> different;
   std::vector<std::uint64_t> order, other;  // the leading bits of an identity, then its place among the items
   std::vector<std::uint32_t> index;         // of each item among the different ones
 
@@ -90,50 +91,60 @@ struct ShardWork {
   }
 };
 
-// Collapses what a rank received, numbered by shard and content: equal identities of different ranks become one.
-void number_received(std::span<const CountedIdentity> received, Range shards, Identities& result) {
-  constexpr std::size_t kShardsAtOnce = 64, kItemsAhead = 16;
-  const std::size_t shard_count = shards.size();
-  const auto shard_at = [&](std::size_t i) { return shard_of(received[i].identity) - shards.begin; };
-  SortPlan plan = plan_sort(received.size(), shard_count, shard_at);
-  RawVector<std::uint32_t> places(received.size());  // by shard
-  for_blocks(received.size(), plan.grain, [&](std::size_t begin, std::size_t end) {
-    std::uint64_t* const cursors = plan.cursors_of(begin);
-    for (std::size_t i = begin; i < end; ++i) places[cursors[shard_at(i)]++] = static_cast<std::uint32_t>(i);
+// Collapses what a rank received, numbered by shard and content: equal identities of different ranks become one.  Items
+// are dealt to their shards, and their numbers read back in the order in which they were dealt: nothing is gathered
+// from memory at large.
+void number_received(RawVector<CountedIdentity>&& received, Range shards, Identities& result) {
+  constexpr std::size_t kShardsAtOnce = 64, kItemsPerTask = std::size_t{1} << 16;
+  static_assert(kShards <= std::size_t{1} << 16);
+  const std::size_t count = received.size(), shard_count = shards.size();
+  RawVector<std::uint16_t> shard_at(count);
+  for_blocks(count, kItemsPerTask, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      shard_at[i] = static_cast<std::uint16_t>(shard_of(received[i].identity) - shards.begin);
+    }
   });
+  const auto shard = [&](std::size_t i) { return shard_at[i]; };
+  SortPlan plan = plan_sort(count, shard_count, shard);
+  const std::vector<std::uint64_t> first_of_shard = plan.first;
+  RawVector<CountedIdentity> dealt(count);
+  for_blocks(count, plan.grain, [&](std::size_t begin, std::size_t end) {
+    std::uint64_t* const cursors = plan.cursors_of(begin);
+    for (std::size_t i = begin; i < end; ++i) dealt[cursors[shard_at[i]]++] = received[i];
+  });
+  release(received);
 
-  result.owned_of_received.resize(received.size());
-  result.owned.reserve(received.size());  // more than are different, but of these pages only as many are touched
+  RawVector<std::uint32_t> owned_of_dealt(count);
+  result.owned.reserve(count);  // more than are different, but of these pages only as many are touched
   std::atomic<bool> too_many{false};
   std::vector<ShardWork> work(kShardsAtOnce);
   for (std::size_t begin = 0; begin < shard_count; begin += kShardsAtOnce) {
-    const std::size_t count = std::min(kShardsAtOnce, shard_count - begin);
-    const auto places_of = [&](std::size_t s) {
-      const std::uint64_t first = plan.first[begin + s];
-      return std::span(places).subspan(first, plan.first[begin + s + 1] - first);
-    };
-    for_each_item(count, [&](std::size_t s) {
-      const auto here = places_of(s);
-      work[s].items.resize(here.size());
-      for (std::size_t i = 0; i < here.size(); ++i) {
-        __builtin_prefetch(&received[here[std::min(i + kItemsAhead, here.size() - 1)]]);
-        work[s].items[i] = received[here[i]];
-      }
+    const std::size_t at_once = std::min(kShardsAtOnce, shard_count - begin);
+    for_each_item(at_once, [&](std::size_t s) {
+      const std::uint64_t first = first_of_shard[begin + s];
+      work[s].items = std::span(dealt).subspan(first, first_of_shard[begin + s + 1] - first);
       if (!work[s].collapse()) too_many = true;
     });
-    std::vector<std::uint64_t> first(count + 1, result.owned.size());
-    for (std::size_t s = 0; s < count; ++s) first[s + 1] = first[s] + work[s].different.size();
-    result.owned.resize(first[count]);
-    for_each_item(count, [&](std::size_t s) {
+    std::vector<std::uint64_t> first(at_once + 1, result.owned.size());
+    for (std::size_t s = 0; s < at_once; ++s) first[s + 1] = first[s] + work[s].different.size();
+    result.owned.resize(first[at_once]);
+    for_each_item(at_once, [&](std::size_t s) {
       std::copy(work[s].different.begin(), work[s].different.end(),
                 result.owned.begin() + static_cast<std::ptrdiff_t>(first[s]));
-      const auto here = places_of(s);
-      for (std::size_t i = 0; i < here.size(); ++i) {
-        result.owned_of_received[here[i]] = static_cast<std::uint32_t>(first[s]) + work[s].index[i];
+      std::uint32_t* const owned = owned_of_dealt.data() + first_of_shard[begin + s];
+      for (std::size_t i = 0; i < work[s].items.size(); ++i) {
+        owned[i] = static_cast<std::uint32_t>(first[s]) + work[s].index[i];
       }
     });
   }
   if (too_many) throw Error("more than 4,294,967,295 rows have one and the same identifiers");
+  release(dealt);
+  plan = plan_sort(count, shard_count, shard);
+  result.owned_of_received.resize(count);
+  for_blocks(count, plan.grain, [&](std::size_t begin, std::size_t end) {
+    std::uint64_t* const cursors = plan.cursors_of(begin);
+    for (std::size_t i = begin; i < end; ++i) result.owned_of_received[i] = owned_of_dealt[cursors[shard_at[i]]++];
+  });
 }
 
 }  // namespace
@@ -159,14 +170,14 @@ Identities collapse_identities(const Communicator& comm, RowStore& rows) {
   if (rows.rows() >= kMost) throw Error("one rank has read 2^32 rows or more: run the job on more ranks");
 
   Identities result;
-  std::vector<CountedIdentity> local = collapse_local(rows, result);
+  RawVector<CountedIdentity> local = collapse_local(rows, result);
   const ShardMap shard_map(comm.size());
   {
-    const Received<CountedIdentity> received = shuffle(
+    auto received = shuffle(
         comm, std::move(local), [&](const CountedIdentity& item) { return shard_map.owner(shard_of(item.identity)); },
         result.route);
     if (received.items.size() >= kMost) throw Error("one rank owns 2^32 identities or more: run the job on more ranks");
-    number_received(received.items, shard_map.shards_of(comm.rank()), result);
+    number_received(std::move(received.items), shard_map.shards_of(comm.rank()), result);
   }
   const std::vector<std::uint64_t> counts = comm.all_gather(std::uint64_t{result.owned.size()});
   result.first_id_of_rank.assign(1, 0);

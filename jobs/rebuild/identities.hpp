@@ -50,10 +50,10 @@ struct Identities {
   [[nodiscard]] std::uint64_t room() const noexcept;
 
   // The way back to rows: row -> different identity on this rank -> (route) -> owned identity.
-  std::vector<std::uint32_t> local_of_row;       // by row of the store
-  ReturnRoute route;                             // of this rank's different identities
-  std::vector<std::uint32_t> owned_of_received;  // by received identity: index into owned
-  std::vector<SuppressedKey> suppressed_keys;    // of this rank's barred rows
+  std::vector<std::uint32_t> local_of_row;     // by row of the store
+  ReturnRoute route;                           // of this rank's different identities
+  RawVector<std::uint32_t> owned_of_received;  // by received identity: index into owned
+  std::vector<SuppressedKey> suppressed_keys;  // of this rank's barred rows
 
   [[nodiscard]] int owner(IdentityId id) const noexcept;
   // Collective.  Tells all who have one of some owned identities what each is sent: of_owned, by index into owned,
