@@ -31,10 +31,11 @@ struct ReceivedBytes {
   std::vector<std::uint64_t> first;
 };
 
-// Collective.  Receives directly into receive(total_bytes), which must return room for that many bytes.
-// Returns ranks + 1 byte offsets by source.  own: whether what a rank sends to itself is received too, or left where it
-// is.  chunk_bytes: kChunkBytes but in tests; both the same on every rank.
+// Whether what a rank sends to itself is received too, or left where it is.
 enum class OwnPart : bool { received, left };
+
+// Collective.  Receives directly into receive(total_bytes), which must return room for that many bytes.
+// Returns ranks + 1 byte offsets by source.  chunk_bytes: kChunkBytes but in tests; it and own the same on every rank.
 std::vector<std::uint64_t> exchange_into(const Communicator& comm, std::span<const std::byte> send,
                                          std::span<const std::uint64_t> send_first,
                                          const std::function<std::byte*(std::size_t)>& receive,

@@ -17,6 +17,9 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/gather_blocks.hpp"
+#include "io/ordered_work.hpp"
+
 namespace ligature {
 namespace {
 
@@ -109,6 +112,46 @@ TEST_P(Parallel, sorting_gives_the_one_order_of_a_total_order) {
   sort_items(items.begin(), items.end(), std::less<>{});
   std::sort(expected.begin(), expected.end());
   EXPECT_EQ(items, expected);
+}
+
+TEST_P(Parallel, what_blocks_find_comes_in_their_order) {
+  for (const std::size_t count : {0U, 1U, 99U, 100U, 101U, 25'000U}) {
+    const RawVector<std::size_t> found =
+        gather_blocks<std::size_t>(count, 100, [](std::size_t begin, std::size_t end, RawVector<std::size_t>& here) {
+          EXPECT_TRUE(here.empty());
+          for (std::size_t i = begin; i < end; ++i) {
+            if (i % 3 == 0) here.insert(here.end(), i % 7, i);  // none of some, several of others
+          }
+        });
+    std::vector<std::size_t> expected;
+    for (std::size_t i = 0; i < count; i += 3) expected.insert(expected.end(), i % 7, i);
+    EXPECT_TRUE(std::equal(found.begin(), found.end(), expected.begin(), expected.end())) << count;
+  }
+}
+
+TEST_P(Parallel, ordered_work_takes_results_in_the_order_of_the_items_and_uses_workers_again) {
+  struct Worker {
+    std::vector<int> found;
+    bool is_used = false;
+  };
+  int next = 0;
+  std::atomic<int> new_workers = 0;
+  std::vector<int> taken;
+  ordered_work<Worker>([&] { return next < 500 ? std::optional(next++) : std::nullopt; },
+                       [&](Worker& worker, int item) {
+                         new_workers += worker.is_used ? 0 : 1;
+                         worker.is_used = true;
+                         EXPECT_TRUE(worker.found.empty());
+                         worker.found.assign(static_cast<std::size_t>(item % 4), item);
+                       },
+                       [&](Worker& worker) {
+                         taken.insert(taken.end(), worker.found.begin(), worker.found.end());
+                         worker.found.clear();
+                       });
+  std::vector<int> expected;
+  for (int item = 0; item < 500; ++item) expected.insert(expected.end(), static_cast<std::size_t>(item % 4), item);
+  EXPECT_EQ(taken, expected);
+  EXPECT_LE(new_workers, 2 * GetParam());
 }
 
 TEST_P(Parallel, each_thread_has_its_own_value_and_none_is_lost) {

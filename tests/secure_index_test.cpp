@@ -1,6 +1,7 @@
 // The secure index: read back whole by any number of ranks, or refused.
 #include "io/secure_index.hpp"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -73,6 +74,36 @@ TEST(SecureIndex, any_number_of_ranks_reads_the_rows_by_dataset_in_their_order) 
     }
   }
   for (const int ranks : {1, 2, 3, 7}) EXPECT_EQ(read_all(folder.path(), ranks), expected) << ranks;
+}
+
+TEST(SecureIndex, blocks_that_were_made_elsewhere_are_rows_like_others) {
+  const Communicator world = Communicator::world();
+  const SharedFolder folder(world);
+  constexpr std::uint64_t kRows = 60'000;
+  SecureIndexWriter index(folder.path(), world.rank());
+  const Range share = share_of(kRows, world.rank(), world.size());
+  IndexBlocks blocks;
+  for (std::uint64_t begin = share.begin, end = 0; begin < share.end; begin = end) {
+    end = std::min(share.end, begin + 1 + begin % 7'000);
+    std::vector<TestRow> rows;
+    for (std::uint64_t r = begin; r < end; ++r) rows.push_back(row_number(r));
+    std::vector<IndexRow> batch;
+    for (const TestRow& row : rows) batch.push_back({row.dataset, row.row_id, row.person, row.identity});
+    blocks.clear();
+    blocks.add(std::span(batch).first(batch.size() / 2));
+    blocks.add(std::span(batch).subspan(batch.size() / 2));
+    blocks.end();
+    index.add(blocks);
+  }
+  index.finish(world);
+  std::vector<std::string> expected;
+  for (std::uint32_t dataset = 0; dataset < 3; ++dataset) {
+    for (std::uint64_t r = 0; r < kRows; ++r) {
+      const TestRow row = row_number(r);
+      if (row.dataset == dataset) expected.push_back(text_of({row.dataset, row.row_id, row.person, row.identity}));
+    }
+  }
+  for (const int ranks : {1, 4}) EXPECT_EQ(read_all(folder.path(), ranks), expected) << ranks;
 }
 
 TEST(SecureIndex, without_rows_is_an_index) {

@@ -3,6 +3,7 @@
 
 #include <random>
 #include <string>
+#include <type_traits>
 
 #include <gtest/gtest.h>
 
@@ -130,6 +131,28 @@ TEST_F(ShuffleTest, ChunksOfAnySizeGiveTheSameBytes) {
 
 TEST_F(ShuffleTest, ManyMoreChunksThanAreUnderWayAtOnceArriveInOrder) {
   for (std::uint64_t seed = 100; seed < 103; ++seed) expect_letters(seed, 200'000, 64);
+}
+
+TEST_F(ShuffleTest, WhatARankSendsToItselfMayStayWhereItIs) {
+  for (std::uint64_t seed = 300; seed < 306; ++seed) expect_letters(seed, 700, 64, OwnPart::left);
+}
+
+TEST_F(ShuffleTest, VectorsWithoutInitialValuesArriveAndAreAnsweredLikeOthers) {
+  RawVector<std::uint64_t> mine;
+  for (std::uint64_t i = 0; i < 1000 * (rank_ + 1); ++i) mine.push_back(rank_ * 1'000'000 + i);
+  const RawVector<std::uint64_t> sent = mine;
+  const auto destination = [&](std::uint64_t item) { return static_cast<int>(item * 7 % ranks_); };
+  ReturnRoute route;
+  auto received = shuffle(world_, std::move(mine), destination, route);
+  static_assert(std::is_same_v<decltype(received.items), RawVector<std::uint64_t>>);
+  EXPECT_EQ(world_.sum(std::uint64_t{received.items.size()}), 1000 * ranks_ * (ranks_ + 1) / 2);
+  for (std::uint64_t& item : received.items) {
+    EXPECT_EQ(destination(item), world_.rank());
+    item = item * 3 + 1;
+  }
+  const auto answers = route.reply(world_, std::move(received.items));
+  ASSERT_EQ(answers.size(), sent.size());
+  for (std::size_t i = 0; i < sent.size(); ++i) ASSERT_EQ(answers[i], sent[i] * 3 + 1) << i;
 }
 
 TEST_F(ShuffleTest, ChunksAboveTheEagerLimitArriveInOrder) {

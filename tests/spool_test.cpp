@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "engine/error.hpp"
+#include "engine/parallel.hpp"
 #include "io/parked.hpp"
 
 namespace ligature {
@@ -58,6 +59,30 @@ TEST_F(SpoolTest, WhatWasAppendedComesBackFromMemoryAndScratch) {
       EXPECT_TRUE(std::filesystem::is_empty(scratch_)) << "its file has a name";
     }
   }
+}
+
+TEST_F(SpoolTest, SeveralThreadsFillSpoolsOfOneBudgetAndReadAnyPlace) {
+  constexpr std::size_t kSpools = 8;
+  const std::vector<std::byte> written = bytes((std::size_t{3} << 20) / 2 + 5);
+  SpoolBudget budget(7 << 20);
+  std::vector<Spool> spools;
+  for (std::size_t s = 0; s < kSpools; ++s) spools.emplace_back(scratch_, budget);
+  for_each_item(kSpools, [&](std::size_t s) {
+    for (std::size_t begin = 0; begin < written.size(); begin += 70'001) {
+      spools[s].append(std::span(written).subspan(begin, std::min<std::size_t>(70'001, written.size() - begin)));
+    }
+    spools[s].settle();
+  });
+  EXPECT_FALSE(budget.take(std::uint64_t{1} << 20)) << "all of it is in use";
+  for_each_item(4 * kSpools, [&](std::size_t i) {
+    const std::size_t position = i * 50'021, size = std::min<std::size_t>(400'000, written.size() - position);
+    std::vector<std::byte> read(size);
+    spools[i % kSpools].read_at(position, read);
+    EXPECT_TRUE(std::ranges::equal(read, std::span(written).subspan(position, size))) << i;
+  });
+  std::vector<std::byte> more(2);
+  EXPECT_THROW(spools[0].read_at(written.size() - 1, more), Error);
+  EXPECT_THROW(spools[0].read_at(written.size() + 1, std::span(more).first(0)), Error);
 }
 
 TEST_F(SpoolTest, ClearedItGivesItsBudgetBackAndBeginsAnew) {
