@@ -129,6 +129,18 @@ TEST_P(Parallel, what_blocks_find_comes_in_their_order) {
   }
 }
 
+TEST_P(Parallel, what_is_wanted_comes_in_order) {
+  for (const std::size_t count : {0U, 1U, 64U, 65U, 10'000U}) {
+    const RawVector<std::size_t> found = gather_wanted<std::size_t>(
+        count, 64, [](std::size_t i) { return i % 5 < 2 || i / 64 == 3; }, [](std::size_t i) { return i * i; });
+    std::vector<std::size_t> expected;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (i % 5 < 2 || i / 64 == 3) expected.push_back(i * i);
+    }
+    EXPECT_TRUE(std::equal(found.begin(), found.end(), expected.begin(), expected.end())) << count;
+  }
+}
+
 TEST_P(Parallel, ordered_work_takes_results_in_the_order_of_the_items_and_uses_workers_again) {
   struct Worker {
     std::vector<int> found;

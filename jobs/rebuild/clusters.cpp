@@ -20,7 +20,7 @@ namespace ligature {
 
 namespace {
 
-constexpr std::size_t kPairsPerTask = std::size_t{1} << 16, kNodesPerTask = std::size_t{1} << 16;
+constexpr std::size_t kItemsPerTask = std::size_t{1} << 16;  // of a list
 // Edges whose component, and nodes whose objections, are fetched before they are asked for.
 constexpr std::size_t kEdgesAhead = 16, kNodesAhead = 16;
 
@@ -56,7 +56,7 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
       if (edge.kind != EdgeKind::rival) pairs.push_back({edge.a, edge.b});
     }
     if (search != nullptr) search->add_pairs(pairs);
-    for_blocks(pairs.size(), kPairsPerTask, [&](std::size_t begin, std::size_t end) {
+    for_blocks(pairs.size(), kItemsPerTask, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) pairs[i] = {node_of(pairs[i].a), node_of(pairs[i].b)};
     });
     components = connected_components(comm, std::move(pairs),
@@ -77,12 +77,10 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
   };
   const auto component_rank = [ranks](std::uint64_t component) { return static_cast<int>(component % ranks); };
   components = {};
-  RawVector<ComponentNode> nodes = gather_blocks<ComponentNode>(
-      component_of.size(), kNodesPerTask, [&](std::size_t begin, std::size_t end, auto& found) {
-        for (std::size_t i = begin; i < end; ++i) {
-          if (component_of[i] == kAlone) continue;
-          found.push_back({component_of[i], identities.first_id + i, identities.owned[i], evidence[i]});
-        }
+  RawVector<ComponentNode> nodes = gather_wanted<ComponentNode>(
+      component_of.size(), kItemsPerTask, [&](std::size_t i) { return component_of[i] != kAlone; },
+      [&](std::size_t i) {
+        return ComponentNode{component_of[i], identities.first_id + i, identities.owned[i], evidence[i]};
       });
   // Components have what they need with them.
   Parked<CountedIdentity> owned(scratch, identities.owned);
@@ -94,15 +92,15 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
     const std::vector<Edge> owned_edges =
         shuffle(comm, std::move(edges), [&](const Edge& edge) { return owner(end_of(edge)); }).items;
     const auto component_at = [&](const Edge& edge) { return &component_of[end_of(edge) - identities.first_id]; };
-    component_edges = gather_blocks<ComponentEdge>(
-        owned_edges.size(), kPairsPerTask, [&](std::size_t begin, std::size_t end, auto& found) {
-          for (std::size_t e = begin; e < end; ++e) {
-            __builtin_prefetch(component_at(owned_edges[std::min(e + kEdgesAhead, end - 1)]));
-            const std::uint64_t component = *component_at(owned_edges[e]);
-            // A rival of nobody.
-            if (component != kAlone) found.push_back({component, owned_edges[e]});
-          }
-        });
+    component_edges.resize(owned_edges.size());
+    for_blocks(owned_edges.size(), kItemsPerTask, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t e = begin; e < end; ++e) {
+        __builtin_prefetch(component_at(owned_edges[std::min(e + kEdgesAhead, end - 1)]));
+        component_edges[e] = {*component_at(owned_edges[e]), owned_edges[e]};
+      }
+    });
+    // Rivals of nobody.
+    std::erase_if(component_edges, [&](const ComponentEdge& edge) { return edge.component == kAlone; });
   }
   component_edges = shuffle(comm, std::move(component_edges), [&](const ComponentEdge& edge) {
                       return component_rank(edge.component);
@@ -130,7 +128,7 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
   }
 
   // Tasks of whole components, of about equal numbers of nodes.
-  constexpr std::size_t kNodesOfTask = 1U << 14;
+  constexpr std::size_t kNodesPerTask = 1U << 14;
   std::vector<std::size_t> task_first{0};
   std::uint64_t count = 0, largest = 0;
   for (std::size_t begin = 0; begin < nodes.size();) {
@@ -138,7 +136,7 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
     while (end < nodes.size() && nodes[end].component == nodes[begin].component) ++end;
     ++count;
     largest = std::max<std::uint64_t>(largest, end - begin);
-    if (end - task_first.back() >= kNodesOfTask) task_first.push_back(end);
+    if (end - task_first.back() >= kNodesPerTask) task_first.push_back(end);
     begin = end;
   }
   if (task_first.back() != nodes.size()) task_first.push_back(nodes.size());
