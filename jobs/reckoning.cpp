@@ -212,7 +212,7 @@ double peak_memory(const Estimate& e, double spool_budget, double ranks, double 
 // persons and the identities that they are made of.
 double least_memory(const Estimate& e, double ranks, double threads) {
   constexpr double kEachRank = 24e6, kIntake = 7e6, kIntakeThread = 1.5e6, kOfItsInput = 1.5, kEachRow = 5,
-                   kEachIdentity = 116;
+                   kEachIdentity = 108;
   const double intake = std::min((kIntake + kIntakeThread * threads) * ranks, kOfItsInput * e.input_bytes);
   return kEachRank * ranks + std::max(intake, kEachRow * e.kept + kEachIdentity * e.identities);
 }

@@ -61,7 +61,7 @@ namespace ligature {
 namespace {
 
 // For each identity, what its stage takes beside what it was given.
-constexpr std::uint64_t kBytesToCluster = 72, kBytesToName = 96;
+constexpr std::uint64_t kBytesToCluster = 72, kBytesToName = 128;
 
 }  // namespace
 
