@@ -60,8 +60,9 @@ namespace ligature {
 
 namespace {
 
-// For each identity, what its stage takes beside what it was given.
-constexpr std::uint64_t kBytesToCluster = 72, kBytesToName = 128;
+// For each identity, what its stage takes beside what it was given, as measured; on one rank, whose lists are in one
+// piece each, naming takes more.
+constexpr std::uint64_t kBytesToCluster = 72, kBytesToName = 96, kBytesToNameOnOneRank = 128;
 
 }  // namespace
 
@@ -268,7 +269,8 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   begin("persons");
   const AmbiguousRows apart(comm, inputs, rows, intake.lines_before, identities, evidence, drafts);
   manifest.rows_apart = apart.persons();
-  const auto persons_scratch = memory.scratch_for(comm, identities, kBytesToName);
+  const auto persons_scratch =
+      memory.scratch_for(comm, identities, comm.size() == 1 ? kBytesToNameOnOneRank : kBytesToName);
   Persons persons = name_persons(comm, identities, evidence, std::move(drafts), apart, key, persons_scratch);
   Parked<std::uint32_t> way_from_rows(persons_scratch, identities.local_of_row);
   persons.come_back();
