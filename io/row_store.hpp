@@ -113,7 +113,7 @@ class RowStore {
   // What each provider sent, by dataset and code of its provider field; empty where a dataset has none.
   [[nodiscard]] const std::vector<std::vector<ProviderCounts>>& providers() const noexcept { return providers_; }
 
-  // Reads a block's payload, once all rows are added.  Thread-safe.
+  // Reads a block's payload, once rows are settled.  Thread-safe.
   void read_payload(const StoredBlock& block, std::vector<std::byte>& payload) const;
   // The same at the front of payload, which has room for the block as it was stored.
   void read_payload(const StoredBlock& block, std::span<std::byte> payload) const;

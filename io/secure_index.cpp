@@ -180,6 +180,7 @@ void SecureIndexWriter::add(std::span<const IndexRow> rows) {
 }
 
 void SecureIndexWriter::add(const IndexBlocks& blocks) {
+  if (blocks.rows_ != 0) throw Error("the secure index: a block that is not ended");
   State& state = *state_;
   const std::uint64_t begin = state.stream->end();
   for (const IndexBlocks::Ended& block : blocks.ended_) {

@@ -102,9 +102,13 @@ Addresses find_moves(const Communicator& comm, const Identities& identities, std
   for_blocks(owned.size(), kIdentitiesPerTask, [&](std::size_t begin, std::size_t end) {
     Found& here = found.local();
     // A number is its first identity's task's.
-    while (begin > 0 && begin < end && number_at(begin) == number_at(begin - 1)) ++begin;
+    while (begin > 0 && begin < end && number_at(begin) != 0 && number_at(begin) == number_at(begin - 1)) ++begin;
     for (std::size_t next = begin; begin < end; begin = next) {
       const std::uint64_t number = number_at(begin);
+      if (number == 0) {
+        ++next;
+        continue;
+      }
       here.of_number.clear();
       for (; next < owned.size() && number_at(next) == number; ++next) {
         if (is_suppressed(owned[next])) continue;
@@ -120,14 +124,15 @@ Addresses find_moves(const Communicator& comm, const Identities& identities, std
     }
   });
   Addresses result;
-  found.for_each([&](const Found& here) {
+  found.for_each([&](Found& here) {
     for (std::size_t c = 0; c < here.counts.persons.size(); ++c) counts.persons[c] += here.counts.persons[c];
     for (std::size_t h = 0; h < here.counts.held_out.size(); ++h) {
       counts.held_out[h].records += here.counts.held_out[h].records;
     }
-    const auto& [moves, movers] = here.addresses;
+    auto& [moves, movers] = here.addresses;
     result.moves.insert(result.moves.end(), moves.begin(), moves.end());
     result.movers.insert(result.movers.end(), movers.begin(), movers.end());
+    here = {};
   });
   sort_by_key(result.movers, [](const Mover& mover) { return mover.number_key; });
   return result;
