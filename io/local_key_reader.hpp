@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
+#include "io/ordered_work.hpp"
 #include "io/recycled.hpp"
 #include "io/row_store.hpp"
 
@@ -40,5 +42,17 @@ class LocalKeyReader {
   std::size_t next_ = 0;
   Recycled<std::vector<std::uint64_t>> memory_;
 };
+
+// ordered_work on all blocks with local keys: work(worker, block, keys), keys one a row, 0 for none.
+template <typename Worker, typename Work, typename Take>
+void work_on_local_keys(RowStore& rows, const Work& work, const Take& take) {
+  LocalKeyReader reader(rows);
+  ordered_work<Worker>([&] { return reader.next(); },
+                       [&](Worker& worker, LocalKeyReader::Block&& block) {
+                         work(worker, *block.stored, std::span<const std::uint64_t>(block.keys));
+                         reader.give_back(std::move(block));
+                       },
+                       take);
+}
 
 }  // namespace ligature

@@ -13,7 +13,6 @@
 #include "engine/raw_vector.hpp"
 #include "engine/release.hpp"
 #include "io/local_key_reader.hpp"
-#include "io/ordered_work.hpp"
 #include "jobs/rebuild/rounds.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
@@ -63,24 +62,22 @@ RawVector<KeyedRow> keyed_rows(RowStore& rows, const Identities& identities, std
   };
   RawVector<KeyedRow> keyed;
   keyed.reserve(rows.local_keys() / rounds + rows.local_keys() / rounds / 64);
-  LocalKeyReader reader(rows);
-  ordered_work<Worker>([&] { return reader.next(); },
-                       [&](Worker& worker, LocalKeyReader::Block&& block) {
-                         const auto local =
-                             std::span(identities.local_of_row).subspan(block.stored->first_row, block.keys.size());
-                         for (std::size_t row = 0; row < block.keys.size(); ++row) {
-                           if (block.keys[row] == 0 || !is_of_round(block.keys[row], round, rounds)) continue;
-                           const KeyedRow pair{block.keys[row], local[row], 0};
-                           KeyedRow& before = worker.recent[pair.key % kRecentPairs];
-                           if (before == pair) continue;
-                           worker.keyed.push_back(before = pair);
-                         }
-                         reader.give_back(std::move(block));
-                       },
-                       [&](Worker& worker) {
-                         keyed.insert(keyed.end(), worker.keyed.begin(), worker.keyed.end());
-                         worker.keyed.clear();
-                       });
+  work_on_local_keys<Worker>(
+      rows,
+      [&](Worker& worker, const StoredBlock& block, std::span<const std::uint64_t> keys) {
+        const auto local = std::span(identities.local_of_row).subspan(block.first_row, keys.size());
+        for (std::size_t row = 0; row < keys.size(); ++row) {
+          if (keys[row] == 0 || !is_of_round(keys[row], round, rounds)) continue;
+          const KeyedRow pair{keys[row], local[row], 0};
+          KeyedRow& before = worker.recent[pair.key % kRecentPairs];
+          if (before == pair) continue;
+          worker.keyed.push_back(before = pair);
+        }
+      },
+      [&](Worker& worker) {
+        keyed.insert(keyed.end(), worker.keyed.begin(), worker.keyed.end());
+        worker.keyed.clear();
+      });
   for (const SuppressedKey& barred : identities.suppressed_keys) {
     if (is_of_round(barred.key, round, rounds)) keyed.push_back({barred.key, barred.local, 1});
   }

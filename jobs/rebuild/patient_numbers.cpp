@@ -9,7 +9,6 @@
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
 #include "io/local_key_reader.hpp"
-#include "io/ordered_work.hpp"
 #include "jobs/rebuild/person_draft.hpp"
 #include "partition/shuffle.hpp"
 
@@ -69,21 +68,19 @@ std::vector<PatientNumber> patient_numbers(const Communicator& comm, RowStore& r
         }
       }
     };
-    LocalKeyReader reader(rows);
-    ordered_work<Worker>([&] { return reader.next(); },
-                         [&](Worker& worker, LocalKeyReader::Block&& block) {
-                           const auto local =
-                               std::span(identities.local_of_row).subspan(block.stored->first_row, block.keys.size());
-                           for (std::size_t row = 0; row < block.keys.size(); ++row) {
-                             told.prefetch(local[std::min(row + kRowsAhead, block.keys.size() - 1)]);
-                             if (block.keys[row] != 0) worker.add(told, block.keys[row], local[row], 1);
-                           }
-                           reader.give_back(std::move(block));
-                         },
-                         [&](Worker& worker) {
-                           numbers.insert(numbers.end(), worker.numbers.begin(), worker.numbers.end());
-                           worker.numbers.clear();
-                         });
+    work_on_local_keys<Worker>(
+        rows,
+        [&](Worker& worker, const StoredBlock& block, std::span<const std::uint64_t> keys) {
+          const auto local = std::span(identities.local_of_row).subspan(block.first_row, keys.size());
+          for (std::size_t row = 0; row < keys.size(); ++row) {
+            told.prefetch(local[std::min(row + kRowsAhead, keys.size() - 1)]);
+            if (keys[row] != 0) worker.add(told, keys[row], local[row], 1);
+          }
+        },
+        [&](Worker& worker) {
+          numbers.insert(numbers.end(), worker.numbers.begin(), worker.numbers.end());
+          worker.numbers.clear();
+        });
     Worker of_barred;
     for (const SuppressedKey& barred : identities.suppressed_keys) {
       of_barred.add(told, barred.key, barred.local, 0);
