@@ -60,10 +60,10 @@ class EntryPool {
   CountedIdentity* take_piece() {
     const std::lock_guard lock(mutex_);
     if (taken_ == kSlabPieces) {
-      slabs_.push_back(std::make_unique_for_overwrite<CountedIdentity[]>(kSlabPieces * kPieceEntries));
+      slabs_.emplace_back(kSlabPieces * kPieceEntries);
       taken_ = 0;
     }
-    return slabs_.back().get() + kPieceEntries * taken_++;
+    return slabs_.back().data() + kPieceEntries * taken_++;
   }
   void clear() {
     release(slabs_);
@@ -73,7 +73,7 @@ class EntryPool {
  private:
   static constexpr std::size_t kSlabPieces = 512;
   std::mutex mutex_;
-  std::vector<std::unique_ptr<CountedIdentity[]>> slabs_;
+  std::vector<RawVector<CountedIdentity>> slabs_;
   std::size_t taken_ = kSlabPieces;  // of the last slab
 };
 
@@ -171,16 +171,10 @@ class BucketTable {
 
   static constexpr std::uint32_t kEmpty = std::numeric_limits<std::uint32_t>::max();
   std::vector<std::uint32_t> slots_;
-  std::vector<CountedIdentity> entries_;  // may be longer than what is in use
+  RawVector<CountedIdentity> entries_;  // may be longer than what is in use
   std::uint32_t size_ = 0;
   unsigned shift_ = 63;
 };
-
-// Memory that need not be touched before it is written.
-template <typename T>
-std::unique_ptr<T[]> room_for(std::uint64_t count) {
-  return std::make_unique_for_overwrite<T[]>(count);
-}
 
 }  // namespace
 
@@ -209,10 +203,10 @@ void Collapser::add(std::span<const IdentityRun> runs, std::span<std::uint32_t> 
   const std::vector<Task> tasks = make_tasks(runs);
 
   // Each row's bucket, and places[t][k]: how many rows of bucket k come before task t.
-  const auto bucket_of_row = room_for<std::uint16_t>(of_row.size());
+  RawVector<std::uint16_t> bucket_of_row(of_row.size());
   std::vector<std::vector<std::uint32_t>> places(tasks.size() + 1, std::vector<std::uint32_t>(buckets, 0));
   for_each_item(tasks.size(), [&](std::size_t t) {
-    std::uint16_t* bucket = bucket_of_row.get() + tasks[t].first_row;
+    std::uint16_t* bucket = bucket_of_row.data() + tasks[t].first_row;
     std::uint32_t* const counts = places[t + 1].data();
     std::array<std::uint64_t, kKeysAtOnce> keys;
     for (std::size_t r = tasks[t].first_run; r < tasks[t].last_run; ++r) {
@@ -239,11 +233,11 @@ void Collapser::add(std::span<const IdentityRun> runs, std::span<std::uint32_t> 
     for (std::size_t k = 0; k < buckets; ++k) next[k] = static_cast<std::uint32_t>(start[k] + places[t][k]);
     return next;
   };
-  const auto sorted = room_for<Identity>(of_row.size());
-  const auto index = room_for<std::uint32_t>(of_row.size());
+  RawVector<Identity> sorted(of_row.size());
+  RawVector<std::uint32_t> index(of_row.size());
   for_each_item(tasks.size(), [&](std::size_t t) {
     std::vector<std::uint32_t> next = cursors_of(t);
-    const std::uint16_t* bucket = bucket_of_row.get() + tasks[t].first_row;
+    const std::uint16_t* bucket = bucket_of_row.data() + tasks[t].first_row;
     for (std::size_t r = tasks[t].first_run; r < tasks[t].last_run; ++r) {
       const IdentityRun& run = runs[r];
       for (std::size_t i = 0; i < run.identities.size(); ++i) {
@@ -264,7 +258,7 @@ void Collapser::add(std::span<const IdentityRun> runs, std::span<std::uint32_t> 
       table.start(bucket, start[k + 1] - start[k]);
       for (std::size_t t = 0; t < tasks.size(); ++t) {
         const std::uint64_t begin = start[k] + places[t][k], end = start[k] + places[t + 1][k];
-        table.add({sorted.get() + begin, end - begin}, tasks[t].dataset, index.get() + begin);
+        table.add({sorted.data() + begin, end - begin}, tasks[t].dataset, index.data() + begin);
       }
       bucket.put_back(table.entries(), state.pool);
       if (bucket.size() > std::uint32_t{1} << state.place_bits()) full = true;
@@ -276,7 +270,7 @@ void Collapser::add(std::span<const IdentityRun> runs, std::span<std::uint32_t> 
     const std::uint64_t last_row = t + 1 < tasks.size() ? tasks[t + 1].first_row : of_row.size();
     for (std::uint64_t row = tasks[t].first_row; row < last_row; ++row) {
       const std::uint32_t k = bucket_of_row[row];
-      const std::uint32_t* const place = index.get() + next[k]++;
+      const std::uint32_t* const place = index.data() + next[k]++;
       __builtin_prefetch(place + kLineBytes / sizeof *place);
       of_row[row] = k << state.place_bits() | *place;
     }

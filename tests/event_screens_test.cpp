@@ -93,19 +93,14 @@ TEST_F(Collected, sums_are_the_same_on_any_number_of_ranks) {
 
   // Dataset 0: everybody dies on day 40000, and one in seven is seen ten days later in dataset 1.
   for (std::uint32_t dataset = 0; dataset < 2; ++dataset) {
-    std::vector<std::byte> events;
-    std::vector<std::uint64_t> start{0};
-    std::vector<std::uint32_t> order;
-    for (const std::uint64_t number : numbers_) {
+    EventScreens::Taken taken;
+    for (std::uint32_t person = 0; person < numbers_.size(); ++person) {
       const DayNumber on = static_cast<DayNumber>(dataset == 0 ? 40000 : 40010);
-      if (dataset == 0 || number % 7 == 0) {
-        const auto bytes = std::as_bytes(std::span(&on, 1));
-        events.insert(events.end(), bytes.begin(), bytes.end());
-        order.push_back(static_cast<std::uint32_t>(order.size()));
-      }
-      start.push_back(order.size());
+      const bool has_event = dataset == 0 || numbers_[person] % 7 == 0;
+      const std::vector<std::uint32_t> rows(has_event ? 1 : 0);
+      screens.examine(dataset, {std::as_bytes(std::span(&on, 1)), sizeof on, 0, person, rows}, taken);
     }
-    screens.keep(dataset, screens.examine(dataset, {events, 2, 0, 0, start, order}));
+    screens.keep(dataset, taken);
   }
   persons_.largest = largest_persons(world_, persons_);
   const ScreenReport report = screens.finish(world_);

@@ -167,20 +167,32 @@ bool EventScreens::compares_rows(std::uint32_t dataset) const noexcept {
   return sources_[dataset].has_births;
 }
 
-void EventScreens::examine_row(const Source& source, std::uint32_t person, const std::byte* payload, Taken& taken) {
-  const auto day = load<DayNumber>(payload + source.date);
-  if (day != kMissingDay) {
-    DayNumber& first = first_day_[person];
-    if (first == kMissingDay || day < first) first = day;
-    last_day_[person] = std::max(last_day_[person], day);
+void EventScreens::examine(std::uint32_t dataset, const PersonRows& rows, Taken& taken) {
+  const Source& source = sources_[dataset];
+  if (source.date == kNoField) return;  // without dates no screen has anything to go by
+  DayNumber first = first_day_[rows.person], last = last_day_[rows.person];
+  for (const std::uint32_t row : rows.rows) {
+    const std::byte* const payload = rows.events.data() + row * rows.stride + rows.payload_at;
+    const auto day = load<DayNumber>(payload + source.date);
+    if (day != kMissingDay) {
+      if (first == kMissingDay || day < first) first = day;
+      last = std::max(last, day);
+    }
+    if (!source.rules.empty()) take_named(source, rows.person, payload, taken);
   }
+  first_day_[rows.person] = first;
+  last_day_[rows.person] = last;
+}
+
+// Takes a row that a rule names.
+void EventScreens::take_named(const Source& source, std::uint32_t person, const std::byte* payload, Taken& taken) {
   unsigned kinds = 0;  // two rules of one kind may name one row
   for (const Rule& rule : source.rules) {
     const auto kind = static_cast<std::size_t>(rule.kind);
     if ((kinds >> kind & 1U) != 0 || !rule.names(payload)) continue;
     kinds |= 1U << kind;
     ++taken.rows_of_kind[kind];
-    ScreenEvent event{person, day, kMissingDay, kNoSite, rule.kind, 0};
+    ScreenEvent event{person, load<DayNumber>(payload + source.date), kMissingDay, kNoSite, rule.kind, 0};
     if (rule.until != kNoField) event.until = load<DayNumber>(payload + rule.until);
     if (rule.site != kNoField) {
       const auto code = load<std::uint32_t>(payload + rule.site);
@@ -191,19 +203,6 @@ void EventScreens::examine_row(const Source& source, std::uint32_t person, const
     }
     taken.named.push_back(event);
   }
-}
-
-EventScreens::Taken EventScreens::examine(std::uint32_t dataset, const PersonRows& rows) {
-  Taken taken;
-  const Source& source = sources_[dataset];
-  if (source.date == kNoField) return taken;  // without dates no screen has anything to go by
-  for (std::size_t p = 0; p + 1 < rows.start.size(); ++p) {
-    for (std::uint64_t row = rows.start[p]; row < rows.start[p + 1]; ++row) {
-      examine_row(source, static_cast<std::uint32_t>(rows.first_person + p),
-                  rows.events.data() + rows.order[row] * rows.stride + rows.payload_at, taken);
-    }
-  }
-  return taken;
 }
 
 void EventScreens::keep(std::uint32_t dataset, const Taken& taken) {

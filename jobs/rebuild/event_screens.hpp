@@ -25,14 +25,13 @@
 
 namespace ligature {
 
-// The rows of a run of persons, each with its payload at payload_at (and behind it the number of its identity, where
+// The rows of one person, each with its payload at payload_at (and behind it the number of its identity, where
 // EventScreens::compares_rows), before dates are coarsened.
 struct PersonRows {
   std::span<const std::byte> events;
   std::size_t stride = 0, payload_at = 0;
-  std::uint64_t first_person = 0;        // of this rank
-  std::span<const std::uint64_t> start;  // by person from first_person, then the end: into order
-  std::span<const std::uint32_t> order;  // rows by person
+  std::uint32_t person = 0;             // of this rank
+  std::span<const std::uint32_t> rows;  // of events
 };
 
 class EventScreens {
@@ -47,13 +46,14 @@ class EventScreens {
   // True if the rows of the dataset must carry their identity, to tell two babies from one row sent twice.
   [[nodiscard]] bool compares_rows(std::uint32_t dataset) const noexcept;
 
-  // What rows say: those that a rule names, in the order of persons, and how many there are of each kind.
+  // What the rows of a run of persons say: those that a rule names, in their order, and how many there are of each
+  // kind.
   struct Taken {
     std::vector<ScreenEvent> named;
     std::array<std::uint64_t, kScreenKinds> rows_of_kind{};
   };
-  // Each person of a dataset once; from any thread, for different persons.
-  Taken examine(std::uint32_t dataset, const PersonRows& rows);
+  // Adds a person's rows to taken.  Each person of a dataset once; from any thread, for different persons.
+  void examine(std::uint32_t dataset, const PersonRows& rows, Taken& taken);
   // Keeps what was found, in the order of persons.
   void keep(std::uint32_t dataset, const Taken& taken);
 
@@ -64,7 +64,7 @@ class EventScreens {
   struct Rule;
   struct Source;
   struct Totals;
-  void examine_row(const Source& source, std::uint32_t person, const std::byte* payload, Taken& taken);
+  static void take_named(const Source& source, std::uint32_t person, const std::byte* payload, Taken& taken);
   void evaluate(Range people, std::span<const ScreenEvent> events, Totals& totals);
   void write_list(const Communicator& comm) const;
 

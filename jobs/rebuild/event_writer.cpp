@@ -12,7 +12,9 @@ namespace ligature {
 namespace {
 
 constexpr std::size_t kFewestBucketsOfGroup = 8;
-constexpr std::size_t kFewEvents = 32;  // of a person: sorted by insertion
+constexpr std::size_t kFewEvents = 32;    // of a person: sorted by insertion
+constexpr std::size_t kEventsAhead = 16;  // are fetched before their person's turn
+constexpr std::uint64_t kRowOfKey = 0xFFFFFFFFU;
 
 // Copies a field of every event: a column from rows that lie in order.
 template <typename T>
@@ -101,7 +103,8 @@ bool EventWriter::is_last(std::size_t bucket) const noexcept {
   return buckets_.shards(bucket).end == kShards && bucket + 1 == buckets_.count();
 }
 
-// The bucket's events move once, to the places that their order gives them.
+// The bucket's events move once, to the places that their order gives them: person by person, so that what a person's
+// are read for is read while they are in the first-level cache.
 void EventWriter::lay_out(std::size_t index) {
   const std::size_t bucket = group_.first_bucket + index;
   const std::uint64_t first = group_.row[index], rows = group_.row[index + 1] - first;
@@ -110,17 +113,25 @@ void EventWriter::lay_out(std::size_t index) {
   std::vector<std::uint64_t> start;
   std::vector<std::uint32_t> order(rows);
   sort_by_person(bucket, events, start, order);
-  // The screens see exact dates; the order of what is published must not tell more than its dates do.
-  group_.taken[index] =
-      screens_.examine(table_.dataset, {events, stride_, kEventPersonBytes, people.begin, start, order});
-  coarsen_dates(events);
+  const auto sorted = std::make_unique_for_overwrite<std::byte[]>(rows * stride_);
+  std::byte* to = sorted.get();
   std::vector<std::uint64_t> keys;
   for (std::size_t p = 0; p < people.size(); ++p) {
-    sort_by_date(events, std::span(order).subspan(start[p], start[p + 1] - start[p]), keys);
-  }
-  const auto sorted = std::make_unique_for_overwrite<std::byte[]>(rows * stride_);
-  for (std::uint64_t row = 0; row < rows; ++row) {
-    copy_few(sorted.get() + row * stride_, events.data() + order[row] * stride_, stride_);
+    const auto own = std::span<const std::uint32_t>(order).subspan(start[p], start[p + 1] - start[p]);
+    const std::size_t ahead = std::min(start[p] + kEventsAhead, order.size());
+    for (const std::uint32_t row : std::span(order).subspan(ahead, std::min(own.size(), order.size() - ahead))) {
+      __builtin_prefetch(events.data() + row * stride_);
+    }
+    // The screens see exact dates; the order of what is published must not tell more than its dates do.
+    screens_.examine(table_.dataset,
+                     {events, stride_, kEventPersonBytes, static_cast<std::uint32_t>(people.begin + p), own},
+                     group_.taken[index]);
+    coarsen_dates(events, own);
+    sort_by_date(events, own, keys);
+    for (const std::uint64_t key : keys) {
+      copy_few(to, events.data() + (key & kRowOfKey) * stride_, stride_);
+      to += stride_;
+    }
   }
 
   const std::size_t person_width = stored_bytes(table_.person_type);
@@ -164,12 +175,11 @@ void EventWriter::sort_by_person(std::size_t bucket, std::span<const std::byte> 
   start.pop_back();
 }
 
-// Sorts the rows of one person by date, then content.
-void EventWriter::sort_by_date(std::span<const std::byte> events, std::span<std::uint32_t> rows,
+// The rows of one person by date, then content: keys gets a row's date, and the row in its low half.
+void EventWriter::sort_by_date(std::span<const std::byte> events, std::span<const std::uint32_t> rows,
                                std::vector<std::uint64_t>& keys) const {
-  if (rows.size() < 2) return;
   const auto content = [&](std::uint64_t key) {
-    return events.data() + (key & 0xFFFFFFFFU) * stride_ + kEventPersonBytes;
+    return events.data() + (key & kRowOfKey) * stride_ + kEventPersonBytes;
   };
   const auto earlier = [&](std::uint64_t a, std::uint64_t b) {
     if (a >> 32 != b >> 32) return a < b;
@@ -183,21 +193,21 @@ void EventWriter::sort_by_date(std::span<const std::byte> events, std::span<std:
   }
   if (keys.size() > kFewEvents) {
     std::sort(keys.begin(), keys.end(), earlier);
-  } else {
-    for (std::size_t i = 1; i < keys.size(); ++i) {
-      const std::uint64_t key = keys[i];
-      std::size_t to = i;
-      for (; to > 0 && earlier(key, keys[to - 1]); --to) keys[to] = keys[to - 1];
-      keys[to] = key;
-    }
+    return;
   }
-  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::uint32_t>(keys[i]);
+  for (std::size_t i = 1; i < keys.size(); ++i) {
+    const std::uint64_t key = keys[i];
+    std::size_t to = i;
+    for (; to > 0 && earlier(key, keys[to - 1]); --to) keys[to] = keys[to - 1];
+    keys[to] = key;
+  }
 }
 
-void EventWriter::coarsen_dates(std::span<std::byte> events) const {
+void EventWriter::coarsen_dates(std::span<std::byte> events, std::span<const std::uint32_t> rows) const {
   if (date_offset_ == 0 || date_policy_ == EventDatePolicy::day) return;
-  for (std::byte* event = events.data(); event != events.data() + events.size(); event += stride_) {
-    store_to(event + date_offset_, coarsened(load_from<DayNumber>(event + date_offset_), date_policy_));
+  for (const std::uint32_t row : rows) {
+    std::byte* const date = events.data() + row * stride_ + date_offset_;
+    store_to(date, coarsened(load_from<DayNumber>(date), date_policy_));
   }
 }
 

@@ -45,9 +45,9 @@ class EventWriter {
   void write_group();
   void sort_by_person(std::size_t bucket, std::span<const std::byte> events, std::vector<std::uint64_t>& start,
                       std::span<std::uint32_t> order) const;
-  void sort_by_date(std::span<const std::byte> events, std::span<std::uint32_t> rows,
+  void sort_by_date(std::span<const std::byte> events, std::span<const std::uint32_t> rows,
                     std::vector<std::uint64_t>& keys) const;
-  void coarsen_dates(std::span<std::byte> events) const;
+  void coarsen_dates(std::span<std::byte> events, std::span<const std::uint32_t> rows) const;
   void digest_column(std::size_t column, std::size_t width, std::size_t bucket, std::span<const std::uint64_t> start,
                      const std::byte* bytes);
   [[nodiscard]] bool is_last(std::size_t bucket) const noexcept;
