@@ -98,9 +98,9 @@ class ReturnRoute {
 
 // Collective.  A stream of batches: each round every rank offers a batch (empty when it has no more), the round's items
 // are exchanged, and deliver(items, source), items a std::span<T>, is called for each source in rank order, also when
-// it sent nothing.  next() gives a std::vector<T>; the stream ends when it is empty on all ranks.  Memory: one batch
-// sent and what one round brings.  The interleaving of rounds depends on the number of ranks: what must not depend on
-// it has to be sorted by content afterwards.
+// it sent nothing.  next() gives a std::vector<T> or RawVector<T>; the stream ends when it is empty on all ranks.
+// Memory: one batch sent and what one round brings.  The interleaving of rounds depends on the number of ranks: what
+// must not depend on it has to be sorted by content afterwards.
 template <typename T, typename Next, typename Destination, typename Deliver>
 void shuffle_stream(const Communicator& comm, const Next& next, const Destination& destination, const Deliver& deliver);
 

@@ -185,9 +185,9 @@ template <typename T, typename Next, typename Destination, typename Deliver>
 void shuffle_stream(const Communicator& comm, const Next& next, const Destination& destination,
                     const Deliver& deliver) {
   for (;;) {
-    std::vector<T> batch = next();
+    auto batch = next();
     if (!comm.any(!batch.empty())) return;
-    Received<T> received = shuffle(comm, std::move(batch), destination);
+    auto received = shuffle(comm, std::move(batch), destination);
     for (int source = 0; source < comm.size(); ++source) {
       const std::uint64_t begin = received.first[static_cast<std::size_t>(source)];
       const std::uint64_t end = received.first[static_cast<std::size_t>(source) + 1];

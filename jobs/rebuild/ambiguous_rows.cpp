@@ -6,9 +6,12 @@
 #include <utility>
 
 #include "engine/error.hpp"
+#include "engine/gather_blocks.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
+#include "io/local_key_reader.hpp"
+#include "io/ordered_work.hpp"
 #include "io/row_id_reader.hpp"
 
 namespace ligature {
@@ -40,50 +43,58 @@ std::vector<AmbiguousRows::Row> AmbiguousRows::rows_of(const Inputs& inputs, Row
   for (const DatasetSchema& dataset : inputs.datasets) {
     dataset_key.push_back(linkage_key(std::as_bytes(std::span(dataset.name))));
   }
-  std::vector<Row> found;
-  for (const StoredBlock& block : rows.blocks()) {
+  const std::vector<StoredBlock>& blocks = rows.blocks();
+  const RawVector<Row> gathered = gather_blocks<Row>(blocks.size(), 1, [&](std::size_t b, std::size_t, auto& of_block) {
+    const StoredBlock& block = blocks[b];
     const auto local = std::span(identities.local_of_row).subspan(block.first_row, block.rows);
     for (std::size_t i = 0; i < local.size(); ++i) {
       ambiguous.prefetch(local[std::min(i + kRowsAhead, local.size() - 1)]);
       const auto told = ambiguous.of(local[i]);
       if (told.empty()) continue;
-      found.push_back({told.front().reply, 0, static_cast<std::uint32_t>(block.first_row + i), block.dataset});
-    }
-  }
-  // By local id, or else by row id: most rows have the first, and the others need not be unpacked.
-  std::vector<std::uint32_t> by_row_id;  // indexes into found, ascending
-  auto next = found.begin();
-  const auto pass_over = [&](std::uint64_t end) {
-    for (; next != found.end() && next->row < end; ++next) {
-      by_row_id.push_back(static_cast<std::uint32_t>(next - found.begin()));
-    }
-  };
-  rows.for_each_local_keys([&](const StoredBlock& block, std::span<const std::uint64_t> keys) {
-    pass_over(block.first_row);
-    for (; next != found.end() && next->row < block.first_row + block.rows; ++next) {
-      if (const std::uint64_t key = keys[next->row - block.first_row]; key != 0) {
-        next->digest = linkage_key(key);
-      } else {
-        by_row_id.push_back(static_cast<std::uint32_t>(next - found.begin()));
-      }
+      of_block.push_back({told.front().reply, 0, static_cast<std::uint32_t>(block.first_row + i),
+                          static_cast<std::uint16_t>(block.dataset), 0});
     }
   });
-  pass_over(std::numeric_limits<std::uint64_t>::max());
-  auto wanted = by_row_id.begin();
-  const auto is_wanted_before = [&](std::uint64_t end) {
-    return wanted != by_row_id.end() && found[*wanted].row < end;
+  std::vector<Row> found(gathered.begin(), gathered.end());
+  // Rows in [begin, end); blocks have no row in common, so threads that each work on one do not meet.
+  const auto found_in = [&](std::uint64_t begin, std::uint64_t end) {
+    const auto before = [](const Row& row, std::uint64_t bound) { return row.row < bound; };
+    const auto first = std::lower_bound(found.begin(), found.end(), begin, before);
+    return std::span(first, std::lower_bound(first, found.end(), end, before));
   };
+  struct Worker {
+    RowIdUnpacker unpacker;
+  };
+  // By local id, or else by row id: most rows have the first, and the others need not be unpacked.
+  work_on_local_keys<Worker>(
+      rows,
+      [&](Worker&, const StoredBlock& block, std::span<const std::uint64_t> keys) {
+        for (Row& row : found_in(block.first_row, block.first_row + block.rows)) {
+          const std::uint64_t key = keys[row.row - block.first_row];
+          row.has_local_id = key != 0 ? 1 : 0;
+          if (key != 0) row.digest = linkage_key(key);
+        }
+      },
+      [](Worker&) {});
+  const auto is_open = [](const Row& row) { return row.has_local_id == 0; };
   RowIdReader reader(rows, lines_before);
-  RowIdUnpacker unpacker;
-  while (const auto block =
-             reader.next([&](const StoredBlock& stored) { return is_wanted_before(stored.first_row + stored.rows); })) {
-    reader.for_each(*block, unpacker, [&](std::uint64_t first, std::span<const std::string_view> row_ids) {
-      for (; is_wanted_before(first + row_ids.size()); ++wanted) {
-        const std::uint64_t of_id = linkage_key(std::as_bytes(std::span(row_ids[found[*wanted].row - first])));
-        found[*wanted].digest = linkage_key(dataset_key[block->stored->dataset] ^ of_id);
-      }
-    });
-  }
+  ordered_work<Worker>(
+      [&] {
+        return reader.next([&](const StoredBlock& stored) {
+          const auto of_block = found_in(stored.first_row, stored.first_row + stored.rows);
+          return std::any_of(of_block.begin(), of_block.end(), is_open);
+        });
+      },
+      [&](Worker& worker, const RowIdReader::Block& block) {
+        reader.for_each(block, worker.unpacker, [&](std::uint64_t first, std::span<const std::string_view> row_ids) {
+          for (Row& row : found_in(first, first + row_ids.size())) {
+            if (!is_open(row)) continue;
+            const std::uint64_t of_id = linkage_key(std::as_bytes(std::span(row_ids[row.row - first])));
+            row.digest = linkage_key(dataset_key[block.stored->dataset] ^ of_id);
+          }
+        });
+      },
+      [](Worker&) {});
   return found;
 }
 

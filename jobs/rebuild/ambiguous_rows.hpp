@@ -43,7 +43,8 @@ class AmbiguousRows {
     IdentityId id = 0;
     std::uint64_t digest = 0;
     std::uint32_t row = 0;  // of the rank that read it
-    std::uint32_t dataset = 0;
+    std::uint16_t dataset = 0;
+    std::uint16_t has_local_id = 0;
   };
   static std::vector<Row> rows_of(const Inputs& inputs, RowStore& rows, const LinesBefore& lines_before,
                                   const Identities& identities, const ToldLocals<IdentityId>& ambiguous);

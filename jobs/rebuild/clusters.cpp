@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <span>
 #include <utility>
 
@@ -67,7 +68,12 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
   // The component of each owned identity that has an edge; the others are persons by themselves.
   constexpr std::uint64_t kAlone = ~std::uint64_t{0};
   std::vector<std::uint64_t> component_of(identities.owned.size(), kAlone);
-  for (const NodeLabel& label : components.labels) component_of[label.node / ranks] = label.component;
+  for_blocks(components.labels.size(), kItemsPerTask, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t l = begin; l < end; ++l) {
+      const NodeLabel& label = components.labels[l];
+      component_of[label.node / ranks] = label.component;
+    }
+  });
 
   // Nodes go to the rank of their component's first, where most of them are; edges by way of the owner of an end, which
   // knows the component: of a rival, only the first end's.  The first is the smaller, so that by it alone low ranks
@@ -108,9 +114,11 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
 
   if (search != nullptr) search->bring_edges(comm, identities, component_of, component_rank);
   // A bit an identity is enough from here on.
+  static_assert(kItemsPerTask % 64 == 0, "two threads would write one word of bits");
   std::vector<bool> is_alone(component_of.size());
-  std::transform(component_of.begin(), component_of.end(), is_alone.begin(),
-                 [](std::uint64_t component) { return component == kAlone; });
+  for_blocks(component_of.size(), kItemsPerTask, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) is_alone[i] = component_of[i] == kAlone;
+  });
   release(component_of);
 
   sort_by_key(
@@ -130,22 +138,19 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
   // Tasks of whole components, of about equal numbers of nodes.
   constexpr std::size_t kNodesPerTask = 1U << 14;
   std::vector<std::size_t> task_first{0};
-  std::uint64_t count = 0, largest = 0;
-  for (std::size_t begin = 0; begin < nodes.size();) {
-    std::size_t end = begin + 1;
-    while (end < nodes.size() && nodes[end].component == nodes[begin].component) ++end;
-    ++count;
-    largest = std::max<std::uint64_t>(largest, end - begin);
-    if (end - task_first.back() >= kNodesPerTask) task_first.push_back(end);
-    begin = end;
+  while (task_first.back() < nodes.size()) {
+    std::size_t next = std::min(task_first.back() + kNodesPerTask, nodes.size());
+    while (next < nodes.size() && nodes[next].component == nodes[next - 1].component) ++next;
+    task_first.push_back(next);
   }
-  if (task_first.back() != nodes.size()) task_first.push_back(nodes.size());
   const std::size_t tasks = task_first.size() - 1;
+  std::atomic<std::uint64_t> components_here = 0, largest_here = 0;
   std::vector<PersonDrafts> task_drafts(tasks);
   std::vector<ClusterCounts> task_counts(tasks);
   for_each_item(tasks, [&](std::size_t task) {
     ComponentResolver resolver(model, patient_sets);
     std::vector<Edge> edges_here;
+    std::uint64_t count = 0, largest = 0;
     auto edge =
         std::lower_bound(component_edges.begin(), component_edges.end(), nodes[task_first[task]].component,
                          [](const ComponentEdge& e, std::uint64_t component) { return e.component < component; });
@@ -158,6 +163,8 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
       const auto first_edge = edge;
       while (edge != component_edges.end() && edge->component == component) ++edge;
       const auto here = std::span(nodes).subspan(begin, end - begin);
+      ++count;
+      largest = std::max<std::uint64_t>(largest, here.size());
       edges_here.clear();
       for (auto e = first_edge; e != edge; ++e) edges_here.push_back(e->edge);
       if (search == nullptr || !search->set_aside(here, edges_here)) resolver.resolve(here, edges_here);
@@ -165,6 +172,9 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
     }
     task_drafts[task] = std::move(resolver.drafts);
     task_counts[task] = resolver.counts;
+    components_here += count;
+    for (std::uint64_t known = largest_here; known < largest && !largest_here.compare_exchange_weak(known, largest);) {
+    }
   });
   release(nodes);
   release(component_edges);
@@ -177,29 +187,17 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
     search->settle(comm, identities, model, patient_sets, task_counts.emplace_back(), drafts);
   }
   PersonDrafts result;
-  std::size_t persons = 0, members = 0;
-  for (const PersonDrafts& drafts : task_drafts) {
-    persons += drafts.drafts.size();
-    members += drafts.members.size();
-  }
-  result.drafts.reserve(persons);
-  result.members.reserve(members);
-  result.provenance.reserve(members);
-  result.first_member.reserve(persons + 1);
-  result.first_member.push_back(0);
-  for (PersonDrafts& drafts : task_drafts) append_drafts(result, std::move(drafts));
-  std::uint64_t apart = 0;
-  for (std::size_t i = 0; i < identities.owned.size(); ++i) {
-    if (!is_alone[i] || is_suppressed(identities.owned[i])) continue;
-    if (evidence[i].has(Evidence::several_patients)) {
-      add_apart(identities.first_id + i, identities.owned[i], evidence[i], result);
-      ++apart;
-    } else {
-      result.alone.push_back(static_cast<std::uint32_t>(i));
-    }
-  }
+  append_drafts(result, task_drafts);
+  const auto is_apart = [&](std::size_t i) { return evidence[i].has(Evidence::several_patients); };
+  const auto is_one_person = [&](std::size_t i) { return is_alone[i] && !is_suppressed(identities.owned[i]); };
+  const auto index = [](std::size_t i) { return static_cast<std::uint32_t>(i); };
+  result.alone = gather_wanted<std::uint32_t>(
+      is_alone.size(), kItemsPerTask, [&](std::size_t i) { return is_one_person(i) && !is_apart(i); }, index);
+  const RawVector<std::uint32_t> apart = gather_wanted<std::uint32_t>(
+      is_alone.size(), kItemsPerTask, [&](std::size_t i) { return is_apart(i) && is_one_person(i); }, index);
+  for (const std::uint32_t i : apart) add_apart(identities.first_id + i, identities.owned[i], evidence[i], result);
 
-  std::array<std::uint64_t, 6> sums{count, 0, 0, apart, 0, 0};
+  std::array<std::uint64_t, 6> sums{components_here, 0, 0, apart.size(), 0, 0};
   for (const ClusterCounts& counts : task_counts) {
     sums[1] += counts.links_used;
     sums[2] += counts.vetoed_different_nhs;
@@ -210,7 +208,7 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
   comm.sum(sums);
   report.components = sums[0];
   report.counts = {sums[1], sums[2], sums[3], sums[4], sums[5]};
-  report.largest_component = comm.max(largest);
+  report.largest_component = comm.max(largest_here.load());
   return result;
 }
 

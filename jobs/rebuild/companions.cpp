@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/comparison.hpp"
+#include "engine/gather_blocks.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
@@ -16,7 +17,8 @@ namespace ligature {
 
 namespace {
 
-constexpr std::size_t kIdentitiesPerTask = std::size_t{1} << 16;
+constexpr std::size_t kIdentitiesPerTask = std::size_t{1} << 16, kMovesPerTask = std::size_t{1} << 14;
+constexpr std::size_t kPostcodesPerTask = std::size_t{1} << 10;
 
 // A postcode that a number has been seen at.
 struct Address {
@@ -138,8 +140,35 @@ Addresses find_moves(const Communicator& comm, const Identities& identities, std
   return result;
 }
 
+// The companions of one postcode, from the moves from it, in order; counts the records held out.
+void find_companions_of(std::span<Move> here, RawVector<Companion>& companions,
+                        std::array<HeldOutCounts, 2>& held_out) {
+  for (std::size_t of_pair = 0, next = 0; of_pair < here.size(); of_pair = next) {
+    for (next = of_pair; next < here.size() && here[next].to == here[of_pair].to;) ++next;
+    const auto numbers = static_cast<std::uint32_t>(next - of_pair);
+    ProviderSet by_one = 0, by_two = 0;  // that know one of them at the postcode, and two
+    for (const Move& move : here.subspan(of_pair, numbers)) {
+      by_two |= by_one & move.providers;
+      by_one |= move.providers;
+    }
+    companions.push_back({here[of_pair].from, here[of_pair].to, by_one, numbers, here[of_pair].rarity});
+    for (Move& move : here.subspan(of_pair, numbers)) {
+      move.to = company_class(numbers - 1, (move.providers & by_two) != 0);
+    }
+  }
+  // Each number's best company, itself left out.
+  std::sort(here.begin(), here.end(),
+            [](const Move& a, const Move& b) { return std::tie(a.number_key, b.to) < std::tie(b.number_key, a.to); });
+  for (std::size_t m = 0; m < here.size(); ++m) {
+    const bool is_first = m == 0 || here[m - 1].number_key != here[m].number_key;
+    if (!is_first || here[m].alone == 0) continue;
+    HeldOutCounts& of = held_out[here[m].providers == 0 ? 0 : 1];
+    ++of.alone[address_class(here[m].others)][here[m].to];
+  }
+}
+
 // Collective.  The companions of the postcodes that this rank owns, in order; counts the records held out.
-std::vector<Companion> find_companions(const Communicator& comm, std::vector<Move>&& told, MoveCounts& counts) {
+RawVector<Companion> find_companions(const Communicator& comm, std::vector<Move>&& told, MoveCounts& counts) {
   const ShardMap shard_map(comm.size());
   std::vector<Move> moves = shuffle(comm, std::move(told), [&](const Move& move) {
                               return shard_map.owner(shard_of(linkage_key(move.from)));
@@ -147,33 +176,26 @@ std::vector<Companion> find_companions(const Communicator& comm, std::vector<Mov
   sort_by_key(
       moves, [](const Move& move) { return move.from; },
       [](const Move& a, const Move& b) { return std::tie(a.to, a.number_key) < std::tie(b.to, b.number_key); });
-  std::vector<Companion> companions;
-  for (std::size_t begin = 0, end = 0; begin < moves.size(); begin = end) {
-    for (end = begin; end < moves.size() && moves[end].from == moves[begin].from;) ++end;
-    const std::span<Move> here = std::span(moves).subspan(begin, end - begin);
-    for (std::size_t of_pair = 0, next = 0; of_pair < here.size(); of_pair = next) {
-      for (next = of_pair; next < here.size() && here[next].to == here[of_pair].to;) ++next;
-      const auto numbers = static_cast<std::uint32_t>(next - of_pair);
-      ProviderSet by_one = 0, by_two = 0;  // that know one of them at the postcode, and two
-      for (const Move& move : here.subspan(of_pair, numbers)) {
-        by_two |= by_one & move.providers;
-        by_one |= move.providers;
-      }
-      companions.push_back({here[of_pair].from, here[of_pair].to, by_one, numbers, here[of_pair].rarity});
-      for (Move& move : here.subspan(of_pair, numbers)) {
-        move.to = company_class(numbers - 1, (move.providers & by_two) != 0);
+  const RawVector<std::size_t> first = gather_wanted<std::size_t>(
+      moves.size(), kMovesPerTask, [&](std::size_t m) { return m == 0 || moves[m].from != moves[m - 1].from; },
+      [](std::size_t m) { return m; });
+  PerThread<std::array<HeldOutCounts, 2>> held_out;
+  RawVector<Companion> companions =
+      gather_blocks<Companion>(first.size(), kPostcodesPerTask, [&](std::size_t begin, std::size_t end, auto& found) {
+        for (std::size_t p = begin; p < end; ++p) {
+          const std::size_t last = p + 1 < first.size() ? first[p + 1] : moves.size();
+          find_companions_of(std::span(moves).subspan(first[p], last - first[p]), found, held_out.local());
+        }
+      });
+  held_out.for_each([&](const std::array<HeldOutCounts, 2>& here) {
+    for (std::size_t h = 0; h < here.size(); ++h) {
+      for (std::size_t addresses = 0; addresses < kAddressClasses; ++addresses) {
+        for (std::size_t company = 0; company < kCompanyClasses; ++company) {
+          counts.held_out[h].alone[addresses][company] += here[h].alone[addresses][company];
+        }
       }
     }
-    // Each number's best company, itself left out.
-    std::sort(here.begin(), here.end(),
-              [](const Move& a, const Move& b) { return std::tie(a.number_key, b.to) < std::tie(b.number_key, a.to); });
-    for (std::size_t m = 0; m < here.size(); ++m) {
-      const bool is_first = m == 0 || here[m - 1].number_key != here[m].number_key;
-      if (!is_first || here[m].alone == 0) continue;
-      HeldOutCounts& of = counts.held_out[here[m].providers == 0 ? 0 : 1];
-      ++of.alone[address_class(here[m].others)][here[m].to];
-    }
-  }
+  });
   return companions;
 }
 

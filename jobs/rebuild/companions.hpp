@@ -8,6 +8,7 @@
 #include "engine/evidence.hpp"
 #include "engine/moves.hpp"
 #include "engine/provider_set.hpp"
+#include "engine/raw_vector.hpp"
 #include "jobs/rebuild/identities.hpp"
 #include "partition/communicator.hpp"
 
@@ -28,8 +29,8 @@ struct Mover {
 };
 
 struct Company {
-  std::vector<Companion> companions;  // of the postcodes that this rank owns, in order
-  std::vector<Mover> movers;          // the numbers that this rank has met, in order of their keys
+  RawVector<Companion> companions;  // of the postcodes that this rank owns, in order
+  std::vector<Mover> movers;        // the numbers that this rank has met, in order of their keys
 };
 
 // Collective.  Learnt from numbers; counts the persons by their postcodes, and the records held out of company, of this

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <optional>
 #include <utility>
@@ -9,6 +10,7 @@
 
 #include "engine/comparison.hpp"
 #include "engine/edge_reducer.hpp"
+#include "engine/gather_blocks.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
@@ -25,7 +27,8 @@ namespace {
 
 // Among more people of one birthday at one postcode nobody leads.
 constexpr std::size_t kMostAlike = 16;
-constexpr std::size_t kHomesPerTask = std::size_t{1} << 12;
+constexpr std::size_t kHomesPerTask = std::size_t{1} << 12, kSeekersPerTask = std::size_t{1} << 10;
+constexpr std::size_t kAnswersPerTask = std::size_t{1} << 12;
 
 // A record without a number asks at a companion of its postcode.
 struct Question {
@@ -70,7 +73,8 @@ std::array<double, kCompanyClasses> shares_of(std::span<const Companion> compani
   return shares;
 }
 
-// Calls ask(question) for each companion of the postcode of each record that looks for its person.
+// Calls ask(question) for each companion of the postcode of each record that looks for its person.  seekers: one after
+// the other of all, as many as one thread takes.
 template <typename Ask>
 void ask_companions(std::span<const Seeker> seekers, std::span<const Companion> companions, const MoveModel& moves,
                     double average, const Ask& ask) {
@@ -167,7 +171,7 @@ std::vector<PassItem> find_homeless(const Communicator& comm, const Identities& 
 
 // The people of one birthday at one postcode, to those who ask for them.  Returns how many they are.
 std::uint64_t answer(std::span<const PassItem> residents, std::span<const Question> questions,
-                     std::vector<Answer>& answers) {
+                     RawVector<Answer>& answers) {
   const auto is_person = [](const PassItem& resident) { return resident.identity.has_valid_nhs(); };
   const auto people = static_cast<std::uint64_t>(std::count_if(residents.begin(), residents.end(), is_person));
   if (people > kMostAlike) return people;
@@ -179,27 +183,62 @@ std::uint64_t answer(std::span<const PassItem> residents, std::span<const Questi
   return people;
 }
 
-// Collective.  The number of postcodes of each answer's number.
-std::vector<std::uint64_t> postcodes_of(const Communicator& comm, std::span<const Answer> answers,
-                                        std::span<const Mover> movers) {
-  const ShardMap shard_map(comm.size());
-  std::vector<std::uint64_t> asked;
-  asked.reserve(answers.size());
-  for (const Answer& found : answers) asked.push_back(linkage_key(found.identity.nhs()));
-  ReturnRoute route;
-  const Received<std::uint64_t> received = shuffle(
-      comm, std::move(asked), [&](std::uint64_t key) { return shard_map.owner(shard_of(key)); }, route);
-  std::vector<std::uint64_t> replies;
-  replies.reserve(received.items.size());
-  for (const std::uint64_t key : received.items) {
-    const auto mover = std::lower_bound(movers.begin(), movers.end(), key,
-                                        [](const Mover& m, std::uint64_t wanted) { return m.number_key < wanted; });
-    replies.push_back(mover != movers.end() && mover->number_key == key ? mover->postcodes : 1);
-  }
-  return route.reply<std::uint64_t>(comm, replies);
+// The homes that are asked for, how many there are and the people of the largest, over the tasks of a thread.
+struct HomesAsked {
+  std::uint64_t homes = 0, largest = 0;
+};
+
+// residents: by key; questions: by key, and of one key by who asks.
+RawVector<Answer> answer_all(std::span<const PassItem> residents, std::span<const Question> questions,
+                             HomesAsked& asked) {
+  const RawVector<Range> groups = groups_of(questions, 1);
+  PerThread<HomesAsked> by_thread;
+  RawVector<Answer> answers =
+      gather_blocks<Answer>(groups.size(), kHomesPerTask, [&](std::size_t begin, std::size_t end, auto& found) {
+        HomesAsked& here = by_thread.local();
+        const auto before = [](const PassItem& item, std::uint64_t key) { return item.key < key; };
+        auto resident = residents.begin();
+        for (std::size_t g = begin; g < end; ++g) {
+          const std::uint64_t key = questions[groups[g].begin].key;
+          const auto home = std::lower_bound(resident, residents.end(), key, before);
+          for (resident = home; resident != residents.end() && resident->key == key;) ++resident;
+          const std::uint64_t people =
+              answer(std::span(home, resident), questions.subspan(groups[g].begin, groups[g].size()), found);
+          here.homes += people != 0;
+          here.largest = std::max(here.largest, people);
+        }
+      });
+  by_thread.for_each([&](const HomesAsked& here) {
+    asked.homes += here.homes;
+    asked.largest = std::max(asked.largest, here.largest);
+  });
+  return answers;
 }
 
-// What one rank has found.
+// Collective.  The number of postcodes of each answer's number.
+RawVector<std::uint64_t> postcodes_of(const Communicator& comm, std::span<const Answer> answers,
+                                      std::span<const Mover> movers) {
+  const ShardMap shard_map(comm.size());
+  RawVector<std::uint64_t> asked(answers.size());
+  for_blocks(answers.size(), kAnswersPerTask, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t a = begin; a < end; ++a) asked[a] = linkage_key(answers[a].identity.nhs());
+  });
+  ReturnRoute route;
+  const auto received = shuffle(
+      comm, std::move(asked), [&](std::uint64_t key) { return shard_map.owner(shard_of(key)); }, route);
+  RawVector<std::uint64_t> replies(received.items.size());
+  for_blocks(replies.size(), kAnswersPerTask, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t r = begin; r < end; ++r) {
+      const std::uint64_t key = received.items[r];
+      const auto mover = std::lower_bound(movers.begin(), movers.end(), key,
+                                          [](const Mover& m, std::uint64_t wanted) { return m.number_key < wanted; });
+      replies[r] = mover != movers.end() && mover->number_key == key ? mover->postcodes : 1;
+    }
+  });
+  return route.reply(comm, std::move(replies));
+}
+
+// What one thread has found.
 struct Findings {
   std::array<EdgeReducer, 2> edges, suppressed;  // by whether the provider knows the company
   std::uint64_t compared = 0, links = 0;
@@ -256,7 +295,7 @@ PassResult link_moves(const Communicator& comm, const Identities& identities, st
   PassResult result;
   result.report.name = "moves";
   const Company company = find_company(comm, identities, evidence, with_providers, counts);
-  const std::vector<Companion>& companions = company.companions;
+  const RawVector<Companion>& companions = company.companions;
   for (HeldOutCounts& of : counts.held_out) {
     of.records = comm.sum(of.records);
     for (auto& of_class : of.alone) comm.sum(of_class);
@@ -274,61 +313,68 @@ PassResult link_moves(const Communicator& comm, const Identities& identities, st
   const std::vector<Seeker> seekers =
       bring_seekers(comm, identities, with_providers && moves.providers_tell(), std::move(homeless));
   const double average = model.parameters().postcode.back().u;
-  std::uint64_t questions = 0;
-  ask_companions(seekers, companions, moves, average, [&](const Question&) { ++questions; });
+  const auto ask = [&](std::size_t begin, std::size_t end, const auto& visit) {
+    ask_companions(std::span(seekers).subspan(begin, end - begin), companions, moves, average, visit);
+  };
+  std::atomic<std::uint64_t> questions = 0;
+  for_blocks(seekers.size(), kSeekersPerTask, [&](std::size_t begin, std::size_t end) {
+    std::uint64_t here = 0;
+    ask(begin, end, [&](const Question&) { ++here; });
+    questions += here;
+  });
   const std::uint64_t rounds = std::max(home_rounds, rounds_for<Question>(comm, identities, comm.sum(questions)));
   // Not all people are there any more, and few are asked for.
   std::optional<KeyFilter> asked;
   if (rounds > 1) {
     asked.emplace(comm, questions, [&](const auto& add) {
-      ask_companions(seekers, companions, moves, average, [&](const Question& question) { add(question.key); });
+      ask(0, seekers.size(), [&](const Question& question) { add(question.key); });
     });
   }
   const ShardMap shard_map(comm.size());
   RoundSieve sieve;
-  std::vector<Answer> answers;
+  RawVector<Answer> answers;
   for (std::uint64_t round = 0; round < rounds; ++round) {
     if (asked) residents = bring_home(comm, identities, evidence, &*asked, round, rounds, sieve, false);
-    std::vector<Question> sent;
-    ask_companions(seekers, companions, moves, average, [&](const Question& question) {
-      if (is_of_round(question.key, round, rounds)) sent.push_back(question);
-    });
-    std::vector<Question> here = shuffle(comm, std::move(sent), [&](const Question& question) {
-                                   return shard_map.owner(shard_of(question.key));
-                                 }).items;
+    RawVector<Question> sent =
+        gather_blocks<Question>(seekers.size(), kSeekersPerTask, [&](std::size_t begin, std::size_t end, auto& found) {
+          ask(begin, end, [&](const Question& question) {
+            if (is_of_round(question.key, round, rounds)) found.push_back(question);
+          });
+        });
+    auto here = shuffle(comm, std::move(sent), [&](const Question& question) {
+                  return shard_map.owner(shard_of(question.key));
+                }).items;
     sort_by_key(
         here, [](const Question& question) { return question.key; },
         [](const Question& a, const Question& b) { return a.id < b.id; });
-    std::uint64_t homes = 0, largest = 0;  // of those asked for
-    auto resident = residents.cbegin();
-    for (auto first = here.cbegin(), next = first; first != here.cend(); first = next) {
-      const std::uint64_t key = first->key;
-      while (next != here.cend() && next->key == key) ++next;
-      resident = std::lower_bound(resident, residents.cend(), key,
-                                  [](const PassItem& item, std::uint64_t wanted) { return item.key < wanted; });
-      const auto home = resident;
-      while (resident != residents.cend() && resident->key == key) ++resident;
-      const std::uint64_t people = answer(std::span(home, resident), std::span(first, next), answers);
-      homes += people != 0;
-      largest = std::max(largest, people);
+    HomesAsked of_round;
+    const RawVector<Answer> found = answer_all(residents, here, of_round);
+    answers.insert(answers.end(), found.begin(), found.end());
+    result.report.groups += comm.sum(of_round.homes);
+    result.report.largest_group = std::max(result.report.largest_group, comm.max(of_round.largest));
+  }
+  const RawVector<std::uint64_t> postcodes = postcodes_of(comm, answers, company.movers);
+  PerThread<Findings> findings;
+  for_blocks(answers.size(), kAnswersPerTask, [&](std::size_t begin, std::size_t end) {
+    Findings& here = findings.local();
+    for (std::size_t a = begin; a < end; ++a) weigh(answers[a], postcodes[a], model, moves, here);
+  });
+  std::uint64_t compared = 0, links = 0;
+  findings.for_each([&](Findings& here) {
+    compared += here.compared;
+    links += here.links;
+    for (const bool known : {false, true}) {
+      const auto append = [&](std::array<EdgeReducer, 2>& reducers, std::vector<Edge>& edges) {
+        const std::vector<Edge> kept = reducers[known ? 1 : 0].take(moves.threshold(known));
+        edges.insert(edges.end(), kept.begin(), kept.end());
+      };
+      append(here.edges, result.edges);
+      append(here.suppressed, result.suppressed);
     }
-    result.report.groups += comm.sum(homes);
-    result.report.largest_group = std::max(result.report.largest_group, comm.max(largest));
-  }
-  const std::vector<std::uint64_t> postcodes = postcodes_of(comm, answers, company.movers);
-  Findings findings;
-  for (std::size_t a = 0; a < answers.size(); ++a) weigh(answers[a], postcodes[a], model, moves, findings);
-  for (const bool known : {false, true}) {
-    const auto append = [&](std::array<EdgeReducer, 2>& reducers, std::vector<Edge>& edges) {
-      const std::vector<Edge> kept = reducers[known ? 1 : 0].take(moves.threshold(known));
-      edges.insert(edges.end(), kept.begin(), kept.end());
-    };
-    append(findings.edges, result.edges);
-    append(findings.suppressed, result.suppressed);
-  }
+  });
   result.report.identities = comm.sum(looking);
-  result.report.pairs_compared = comm.sum(findings.compared);
-  result.report.edges = comm.sum(findings.links);
+  result.report.pairs_compared = comm.sum(compared);
+  result.report.edges = comm.sum(links);
   return result;
 }
 

@@ -216,8 +216,8 @@ void ObjectorSearch::settle(const Communicator& comm, Identities& identities, co
     task_drafts[task] = std::move(resolver.drafts);
     task_counts[task] = resolver.counts;
   });
+  append_drafts(drafts, task_drafts);
   for (std::size_t task = 0; task < tasks; ++task) {
-    append_drafts(drafts, std::move(task_drafts[task]));
     counts.links_used += task_counts[task].links_used;
     counts.vetoed_different_nhs += task_counts[task].vetoed_different_nhs;
     counts.ambiguous_clusters += task_counts[task].ambiguous_clusters;

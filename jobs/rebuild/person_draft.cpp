@@ -1,8 +1,11 @@
 #include "jobs/rebuild/person_draft.hpp"
 
+#include <algorithm>
+
 #include "engine/date.hpp"
 #include "engine/gender.hpp"
 #include "engine/match_rank.hpp"
+#include "engine/parallel.hpp"
 #include "engine/postcode.hpp"
 
 namespace ligature {
@@ -16,13 +19,30 @@ std::uint32_t outward_of(const Identity& identity) noexcept {
 
 }  // namespace
 
-void append_drafts(PersonDrafts& a, PersonDrafts&& b) {
-  const std::uint64_t members = a.members.size();
-  a.drafts.insert(a.drafts.end(), b.drafts.begin(), b.drafts.end());
-  a.members.insert(a.members.end(), b.members.begin(), b.members.end());
-  a.provenance.insert(a.provenance.end(), b.provenance.begin(), b.provenance.end());
-  for (std::size_t i = 1; i < b.first_member.size(); ++i) a.first_member.push_back(members + b.first_member[i]);
-  b = {};
+void append_drafts(PersonDrafts& drafts, std::span<PersonDrafts> parts) {
+  struct Begin {
+    std::size_t draft = 0, member = 0;
+  };
+  std::vector<Begin> begins{{drafts.drafts.size(), drafts.members.size()}};
+  for (const PersonDrafts& part : parts) {
+    begins.push_back({begins.back().draft + part.drafts.size(), begins.back().member + part.members.size()});
+  }
+  if (drafts.first_member.empty()) drafts.first_member.push_back(0);
+  drafts.drafts.resize(begins.back().draft);
+  drafts.first_member.resize(begins.back().draft + 1);
+  drafts.members.resize(begins.back().member);
+  drafts.provenance.resize(begins.back().member);
+  for_each_item(parts.size(), [&](std::size_t p) {
+    PersonDrafts& part = parts[p];
+    const auto [draft, member] = begins[p];
+    std::copy(part.drafts.begin(), part.drafts.end(), drafts.drafts.data() + draft);
+    std::copy(part.members.begin(), part.members.end(), drafts.members.data() + member);
+    std::copy(part.provenance.begin(), part.provenance.end(), drafts.provenance.data() + member);
+    for (std::size_t i = 0; i < part.drafts.size(); ++i) {
+      drafts.first_member[draft + i + 1] = member + part.first_member[i + 1];
+    }
+    part = {};
+  });
 }
 
 PersonDraft draft_alone(IdentityId id, const CountedIdentity& counted, const Evidence& evidence) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "engine/evidence.hpp"
 #include "engine/identity.hpp"
 #include "engine/provenance.hpp"
+#include "engine/raw_vector.hpp"
 
 namespace ligature {
 
@@ -31,15 +33,15 @@ struct PersonDraft {
 // The persons of one rank.  Most are one identity that no edge reaches: of these only the identity is kept, and their
 // drafts are made when they are wanted.
 struct PersonDrafts {
-  std::vector<PersonDraft> drafts;
-  std::vector<std::uint64_t> first_member;  // drafts + 1 offsets into members
-  std::vector<IdentityId> members;
-  std::vector<Provenance> provenance;  // by member
-  std::vector<std::uint32_t> alone;    // owned identities that are a person each, ascending
+  RawVector<PersonDraft> drafts;
+  RawVector<std::uint64_t> first_member;  // drafts + 1 offsets into members
+  RawVector<IdentityId> members;
+  RawVector<Provenance> provenance;  // by member
+  RawVector<std::uint32_t> alone;    // owned identities that are a person each, ascending
 };
 
-// Appends b's drafts to a's.
-void append_drafts(PersonDrafts& a, PersonDrafts&& b);
+// Appends the parts' drafts, one part after the other.  The parts are released.
+void append_drafts(PersonDrafts& drafts, std::span<PersonDrafts> parts);
 
 // The draft of a person who is one identity, and why it is alone.
 PersonDraft draft_alone(IdentityId id, const CountedIdentity& counted, const Evidence& evidence);

@@ -1,6 +1,8 @@
 #include "jobs/rebuild/persons.hpp"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <limits>
 #include <utility>
 
@@ -290,21 +292,28 @@ void lead_identities(const Communicator& comm, Identities& identities, std::span
   shuffle_stream<MemberPlace>(
       comm,
       [&] {
-        std::vector<MemberPlace> places;
-        places.reserve(std::min<std::uint64_t>(at_once, drafts.members.size()));
-        for (; draft < drafts.drafts.size() && places.size() < at_once; ++draft) {
-          for (std::uint64_t m = drafts.first_member[draft]; m < drafts.first_member[draft + 1]; ++m) {
-            places.push_back({drafts.members[m], place_of[draft], drafts.provenance[m]});
+        const auto first = drafts.first_member.begin() + static_cast<std::ptrdiff_t>(draft);
+        const std::uint64_t first_member = *first;
+        const auto last = std::lower_bound(first, drafts.first_member.end() - 1, first_member + at_once);
+        RawVector<MemberPlace> places(*last - first_member);
+        for_blocks(static_cast<std::size_t>(last - first), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
+          for (std::size_t d = draft + begin; d < draft + end; ++d) {
+            for (std::uint64_t m = drafts.first_member[d]; m < drafts.first_member[d + 1]; ++m) {
+              places[m - first_member] = {drafts.members[m], place_of[d], drafts.provenance[m]};
+            }
           }
-        }
+        });
+        draft += static_cast<std::size_t>(last - first);
         return places;
       },
       [&](const MemberPlace& member) { return identities.owner(member.id); },
       [&](std::span<const MemberPlace> received, int) {
-        for (const MemberPlace& member : received) {
-          result.of_owned[member.id - identities.first_id] = member.person;
-          result.provenance[member.id - identities.first_id] = member.provenance;
-        }
+        for_blocks(received.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
+          for (const MemberPlace& member : received.subspan(begin, end - begin)) {  // each identity is of one
+            result.of_owned[member.id - identities.first_id] = member.person;
+            result.provenance[member.id - identities.first_id] = member.provenance;
+          }
+        });
       });
   owned.bring_back(identities.owned);
 }
@@ -360,8 +369,8 @@ Persons name_persons(const Communicator& comm, Identities& identities, std::span
   const Nameless nameless(identities, evidence, drafts);
   // To name persons takes their drafts; to lead others to them, what else is known.
   Parked<std::uint32_t> way_from_rows(scratch, identities.local_of_row);
-  Parked<IdentityId> members(scratch, drafts.members);
-  Parked<Provenance> provenance(scratch, drafts.provenance);
+  Parked<IdentityId, WithoutInitialValue<IdentityId>> members(scratch, drafts.members);
+  Parked<Provenance, WithoutInitialValue<Provenance>> provenance(scratch, drafts.provenance);
   if (nameless.size() > std::numeric_limits<std::uint32_t>::max()) {
     throw Error("one rank has 2^32 persons or more: run the job on more ranks");
   }
@@ -380,10 +389,18 @@ Persons name_persons(const Communicator& comm, Identities& identities, std::span
   }
   Persons result;
   std::vector<std::uint32_t> place = bring_to_owners(comm, nameless, pseudonyms, owns, rounds, result.owned);
-  bool repeated = false;
-  for (std::size_t i = 1; i < result.owned.size(); ++i) {
-    repeated = repeated || result.owned[i].pseudonym == result.owned[i - 1].pseudonym;
-  }
+  std::atomic<bool> repeated = false;
+  using Sums = std::array<std::uint64_t, kIdTypes + 1>;  // persons by type of id, and rows that were linked
+  PerThread<Sums> sums_of_threads;
+  for_blocks(result.owned.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
+    Sums& here = sums_of_threads.local();
+    for (std::size_t i = begin; i < end; ++i) {
+      const Person& person = result.owned[i];
+      if (i > 0 && person.pseudonym == result.owned[i - 1].pseudonym) repeated = true;
+      ++here[static_cast<std::size_t>(person.id_type)];
+      if (person.rows > 1) here[kIdTypes] += person.rows;
+    }
+  });
   if (comm.any(repeated)) throw Error("two persons were given one pseudonym; nothing was published");
 
   result.first_row_of_rank.assign(1, 0);
@@ -392,11 +409,10 @@ Persons name_persons(const Communicator& comm, Identities& identities, std::span
   }
   result.first_row = result.first_row_of_rank[static_cast<std::size_t>(comm.rank())];
 
-  std::array<std::uint64_t, kIdTypes + 1> sums{};
-  for (const Person& person : result.owned) {
-    ++sums[static_cast<std::size_t>(person.id_type)];
-    if (person.rows > 1) sums[kIdTypes] += person.rows;
-  }
+  Sums sums{};
+  sums_of_threads.for_each([&](const Sums& here) {
+    for (std::size_t s = 0; s < sums.size(); ++s) sums[s] += here[s];
+  });
   comm.sum(sums);
   std::copy_n(sums.begin(), kIdTypes, result.by_id_type.begin());
   result.rows_linked = sums[kIdTypes];

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <utility>
@@ -19,6 +20,7 @@ namespace {
 
 // Numbers with more identities than this say nothing about how one person's records agree.
 constexpr std::size_t kMostIdentities = 32;
+constexpr std::size_t kIdentitiesPerTask = std::size_t{1} << 14;
 
 // A date of birth is a default if the odds that a person recorded under it is recorded under another date as well are
 // this many times those of all dates, beyond what chance explains, and it was so for this many people.
@@ -132,6 +134,27 @@ std::vector<DayNumber> find_default_births(const BirthCounts& counts) {
   return found;
 }
 
+// Identities with fields, but those that only barred rows have.
+struct IdentityCounts {
+  std::uint64_t all = 0, male = 0, female = 0;
+  std::uint64_t unnumbered = 0, invalid = 0;  // without a valid number, and with one that is not valid
+  std::vector<std::uint64_t> unnumbered_of_birth = std::vector<std::uint64_t>(kDays);
+};
+
+void count_identities(std::span<const CountedIdentity> identities, IdentityCounts& counts) {
+  for (const CountedIdentity& counted : identities) {
+    const Identity& identity = counted.identity;
+    if (identity.nhs_status() == NhsStatus::one_time || is_suppressed(counted)) continue;
+    ++counts.all;
+    counts.male += identity.gender() == Gender::male;
+    counts.female += identity.gender() == Gender::female;
+    if (identity.has_valid_nhs()) continue;
+    ++counts.unnumbered_of_birth[identity.date_of_birth()];
+    ++counts.unnumbered;
+    counts.invalid += identity.nhs_status() == NhsStatus::invalid;
+  }
+}
+
 struct RecordCounts {
   PatternCounts patterns{};
   SameProviderCounts same_provider;
@@ -175,12 +198,14 @@ void count_records(std::span<const NumberItem> members, const Survey& survey,
 }  // namespace
 
 bool is_one_dataset(const Communicator& comm, const Identities& identities) {
+  std::atomic<std::uint32_t> datasets = 0;
+  for_blocks(identities.owned.size(), kIdentitiesPerTask, [&](std::size_t begin, std::size_t end) {
+    std::uint32_t here = 0;
+    for (std::size_t i = begin; i < end; ++i) here |= identities.owned[i].datasets;
+    datasets |= here;
+  });
   std::array<std::uint64_t, 32> seen{};
-  for (const CountedIdentity& counted : identities.owned) {
-    for (std::uint32_t bits = counted.datasets; bits != 0; bits &= bits - 1) {
-      seen[static_cast<std::size_t>(std::countr_zero(bits))] = 1;
-    }
-  }
+  for (std::size_t d = 0; d < seen.size(); ++d) seen[d] = datasets >> d & 1U;
   comm.sum(seen);
   return std::count_if(seen.begin(), seen.end(), [](std::uint64_t count) { return count > 0; }) <= 1;
 }
@@ -289,17 +314,18 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
   // Identities without a number count as persons too, where values are counted.
   std::vector<std::uint64_t> persons_of_birth(kDays, 0);
   std::array<std::uint64_t, 6> sums{0, 0, 0, births.near_pairs_other_birth, 0, 0};
-  for (const CountedIdentity& counted : identities.owned) {
-    const Identity& identity = counted.identity;
-    if (identity.nhs_status() == NhsStatus::one_time || is_suppressed(counted)) continue;
-    ++sums[0];
-    sums[1] += identity.gender() == Gender::male;
-    sums[2] += identity.gender() == Gender::female;
-    if (identity.has_valid_nhs()) continue;
-    ++persons_of_birth[identity.date_of_birth()];
-    ++sums[4];
-    sums[5] += identity.nhs_status() == NhsStatus::invalid;
-  }
+  PerThread<IdentityCounts> identity_counts;
+  for_blocks(identities.owned.size(), kIdentitiesPerTask, [&](std::size_t begin, std::size_t end) {
+    count_identities(std::span(identities.owned).subspan(begin, end - begin), identity_counts.local());
+  });
+  identity_counts.for_each([&](const IdentityCounts& mine) {
+    sums[0] += mine.all;
+    sums[1] += mine.male;
+    sums[2] += mine.female;
+    sums[4] += mine.unnumbered;
+    sums[5] += mine.invalid;
+    for (std::size_t day = 0; day < kDays; ++day) persons_of_birth[day] += mine.unnumbered_of_birth[day];
+  });
   comm.sum(sums);
   file.identities = sums[0];
   file.male = sums[1];
@@ -329,12 +355,14 @@ Survey survey_file(const Communicator& comm, const Identities& identities, Numbe
     survey.births[day].birth = rarity_among(persons_of_birth[day], persons, average);
     if (is_default[day] != 0) survey.births[day].flags = Evidence::birth_default;
   }
-  for (std::size_t i = 0; i < identities.owned.size(); ++i) {
-    const Evidence& birth = survey.of_birth(identities.owned[i].identity.date_of_birth());
-    survey.evidence[i].birth = birth.birth;
-    survey.evidence[i].flags |= birth.flags;
-    if (is_suppressed(identities.owned[i])) survey.evidence[i].flags |= Evidence::suppressed;
-  }
+  for_blocks(identities.owned.size(), kIdentitiesPerTask, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      const Evidence& birth = survey.of_birth(identities.owned[i].identity.date_of_birth());
+      survey.evidence[i].birth = birth.birth;
+      survey.evidence[i].flags |= birth.flags;
+      if (is_suppressed(identities.owned[i])) survey.evidence[i].flags |= Evidence::suppressed;
+    }
+  });
   if (!settings.term_frequency) {
     for (std::vector<Evidence>* all : {&survey.births, &survey.evidence}) {
       for (Evidence& each : *all) each.birth = each.postcode = kAverageRarity;
