@@ -12,6 +12,7 @@
 #include "engine/error.hpp"
 #include "engine/release.hpp"
 #include "engine/xxhash.hpp"
+#include "io/background.hpp"
 #include "io/number_claims.hpp"
 #include "io/part_files.hpp"
 #include "io/record_parts.hpp"
@@ -30,6 +31,7 @@ struct IdentityRecordWriter::State {
   std::vector<std::uint64_t> rows_of_piece;  // of their persons
   std::vector<NumberClaim> claims_of_piece;  // not yet written
   std::optional<std::uint64_t> run;          // once closed
+  Background adding;                         // last: it ends before what it uses
 
   State(const std::filesystem::path& secure, int rank, IdentityId first_id)
       : records(kIdentityRecordForm, secure, rank, first_id), claims(kNumberClaimForm, secure, rank, first_id) {
@@ -38,13 +40,30 @@ struct IdentityRecordWriter::State {
     claims_of_piece.reserve(2 * kPieceRecords);
   }
 
+  void add(std::span<const IdentityRecord> added, std::span<const std::uint64_t> rows) {
+    while (!added.empty()) {
+      const std::size_t taken = std::min<std::size_t>(added.size(), kPieceRecords - piece.size());
+      if (taken == kPieceRecords) {
+        write_piece(added.first(taken), rows.first(taken));
+      } else {
+        piece.insert(piece.end(), added.begin(), added.begin() + static_cast<std::ptrdiff_t>(taken));
+        rows_of_piece.insert(rows_of_piece.end(), rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(taken));
+        if (piece.size() == kPieceRecords) flush();
+      }
+      added = added.subspan(taken);
+      rows = rows.subspan(taken);
+    }
+  }
   void flush() {
-    records.add_piece(std::as_bytes(std::span(piece)));
-    for_each_claim(piece, [&](std::size_t i, std::uint64_t nhs, Claim claim) {
-      claims_of_piece.emplace_back(nhs, claim, rows_of_piece[i]);
-    });
+    write_piece(piece, rows_of_piece);
     piece.clear();
     rows_of_piece.clear();
+  }
+  void write_piece(std::span<const IdentityRecord> of_piece, std::span<const std::uint64_t> rows) {
+    records.add_piece(std::as_bytes(of_piece));
+    for_each_claim(of_piece, [&](std::size_t i, std::uint64_t nhs, Claim claim) {
+      claims_of_piece.emplace_back(nhs, claim, rows[i]);
+    });
     if (claims_of_piece.size() >= kPieceRecords) flush_claims();
   }
   void flush_claims() {
@@ -60,20 +79,19 @@ IdentityRecordWriter::IdentityRecordWriter(const std::filesystem::path& secure, 
 IdentityRecordWriter::~IdentityRecordWriter() = default;
 
 void IdentityRecordWriter::add(std::span<const IdentityRecord> records, std::span<const std::uint64_t> rows) {
-  while (!records.empty()) {
-    const std::size_t taken = std::min<std::size_t>(records.size(), kPieceRecords - state_->piece.size());
-    state_->piece.insert(state_->piece.end(), records.begin(), records.begin() + static_cast<std::ptrdiff_t>(taken));
-    state_->rows_of_piece.insert(state_->rows_of_piece.end(), rows.begin(),
-                                 rows.begin() + static_cast<std::ptrdiff_t>(taken));
-    records = records.subspan(taken);
-    rows = rows.subspan(taken);
-    if (state_->piece.size() == kPieceRecords) state_->flush();
-  }
+  state_->adding.wait();
+  state_->add(records, rows);
+}
+
+void IdentityRecordWriter::add_later(RawVector<IdentityRecord>&& records, RawVector<std::uint64_t>&& rows) {
+  state_->adding.run(
+      [state = state_.get(), records = std::move(records), rows = std::move(rows)] { state->add(records, rows); });
 }
 
 void IdentityRecordWriter::close(const Communicator& comm) {
   State& state = *state_;
   agreed_step(comm, [&] {
+    state.adding.wait();
     state.flush();
     state.flush_claims();
   });

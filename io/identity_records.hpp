@@ -14,6 +14,7 @@
 #include "engine/identity.hpp"
 #include "engine/provenance.hpp"
 #include "engine/pseudonym.hpp"
+#include "engine/raw_vector.hpp"
 #include "io/record_parts.hpp"
 #include "partition/communicator.hpp"
 
@@ -42,6 +43,8 @@ class IdentityRecordWriter {
   IdentityRecordWriter& operator=(const IdentityRecordWriter&) = delete;
   // rows: of /persons, of each record's person.
   void add(std::span<const IdentityRecord> records, std::span<const std::uint64_t> rows);
+  // The same of what is not needed any more, on a thread of its own.  Throws what the add before this one met.
+  void add_later(RawVector<IdentityRecord>&& records, RawVector<std::uint64_t>&& rows);
   // Collective.  Nothing is added any more; the part is brought to the disk on a thread of its own.
   void close(const Communicator& comm);
   // What tells these records from those of another run, once they are closed.

@@ -47,55 +47,57 @@ void fill_persons(std::span<const std::uint64_t> start, std::uint64_t first_pers
 
 }  // namespace
 
-EventWriter::EventWriter(const DatasetSchema& schema, const EventTable& table, const EventBuckets& buckets,
-                         const Persons& persons, std::size_t event_bytes, EventDatePolicy date_policy,
+EventWriter::EventWriter(const EventBuckets& buckets, const Persons& persons, EventDatePolicy date_policy,
                          EventScreens& screens, DatasetWriter& writer, ContentDigest& digest)
-    : schema_(schema),
-      table_(table),
-      buckets_(buckets),
+    : buckets_(buckets),
       persons_(persons),
-      stride_(event_bytes),
       date_policy_(date_policy),
       screens_(screens),
       writer_(writer),
-      digest_(digest) {
+      digest_(digest) {}
+
+void EventWriter::write(const DatasetSchema& schema, const EventTable& table, std::size_t event_bytes,
+                        std::span<Spool> spools, std::uint64_t first_row) {
+  schema_ = &schema;
+  table_ = &table;
+  stride_ = event_bytes;
+  date_offset_ = 0;
   for (const PayloadField& field : schema.fields) {
     if (field.role == PayloadField::Role::event_date) date_offset_ = kEventPersonBytes + field.offset;
   }
-  group_.columns.resize(table.columns.size());
-}
-
-void EventWriter::write(std::span<Spool> spools, std::uint64_t first_row) {
   const std::size_t at_once = std::max(kFewestBucketsOfGroup, static_cast<std::size_t>(num_threads()));
-  group_.first_row = first_row;
   for (std::size_t begin = 0; begin < spools.size(); begin += at_once) {
+    Columns& columns = columns_[turn_++ % columns_.size()];
     group_.first_bucket = begin;
     group_.buckets = std::min(at_once, spools.size() - begin);
-    read_group(spools.subspan(begin, group_.buckets));
-    for_each_item(group_.buckets, [&](std::size_t b) { lay_out(b); });
-    write_group();
-    group_.first_row += group_.row.back();
+    columns.first_row = first_row;
+    columns.first_person = buckets_.persons(begin).begin;
+    read_group(spools.subspan(begin, group_.buckets), columns);
+    for_each_item(group_.buckets, [&](std::size_t b) { lay_out(b, columns); });
+    for (const EventScreens::Taken& taken : group_.taken) screens_.keep(table.dataset, taken);
+    first_row += group_.row.back();
+    writing_.run([this, &table, &columns] { write_columns(table, columns); });
   }
 }
 
-void EventWriter::read_group(std::span<Spool> spools) {
+void EventWriter::read_group(std::span<Spool> spools, Columns& columns) {
   group_.row.assign(1, 0);
   for (const Spool& spool : spools) group_.row.push_back(group_.row.back() + spool.size() / stride_);
   const std::uint64_t rows = group_.row.back();
   group_.events.resize(rows * stride_);
-  for (std::size_t b = 0; b < spools.size(); ++b) {
+  for_each_item(spools.size(), [&](std::size_t b) {
     const std::uint64_t begin = group_.row[b] * stride_, bytes = spools[b].size();
     spools[b].read(std::span(group_.events).subspan(begin, bytes));
     spools[b].clear();
-  }
-  group_.persons.resize(rows * stored_bytes(table_.person_type));
-  for (std::size_t c = 0; c < table_.columns.size(); ++c) {
-    group_.columns[c].resize(rows * stored_bytes(table_.columns[c].type));
+  });
+  columns.persons.resize(rows * stored_bytes(table_->person_type));
+  columns.others.resize(table_->columns.size());
+  for (std::size_t c = 0; c < table_->columns.size(); ++c) {
+    columns.others[c].resize(rows * stored_bytes(table_->columns[c].type));
   }
   // One offset a person, and after the last person of all the number of rows.
   const std::size_t last = group_.first_bucket + group_.buckets - 1;
-  group_.offsets.resize(buckets_.persons(last).end - buckets_.persons(group_.first_bucket).begin +
-                        (is_last(last) ? 1 : 0));
+  columns.offsets.resize(buckets_.persons(last).end - columns.first_person + (is_last(last) ? 1 : 0));
   group_.taken.assign(group_.buckets, {});
 }
 
@@ -105,7 +107,7 @@ bool EventWriter::is_last(std::size_t bucket) const noexcept {
 
 // The bucket's events move once, to the places that their order gives them: person by person, so that what a person's
 // are read for is read while they are in the first-level cache.
-void EventWriter::lay_out(std::size_t index) {
+void EventWriter::lay_out(std::size_t index, Columns& columns) {
   const std::size_t bucket = group_.first_bucket + index;
   const std::uint64_t first = group_.row[index], rows = group_.row[index + 1] - first;
   const std::span<std::byte> events = std::span(group_.events).subspan(first * stride_, rows * stride_);
@@ -123,7 +125,7 @@ void EventWriter::lay_out(std::size_t index) {
       __builtin_prefetch(events.data() + row * stride_);
     }
     // The screens see exact dates; the order of what is published must not tell more than its dates do.
-    screens_.examine(table_.dataset,
+    screens_.examine(table_->dataset,
                      {events, stride_, kEventPersonBytes, static_cast<std::uint32_t>(people.begin + p), own},
                      group_.taken[index]);
     coarsen_dates(events, own);
@@ -134,27 +136,28 @@ void EventWriter::lay_out(std::size_t index) {
     }
   }
 
-  const std::size_t person_width = stored_bytes(table_.person_type);
-  std::byte* const persons = group_.persons.data() + first * person_width;
+  const std::size_t person_width = stored_bytes(table_->person_type);
+  std::byte* const persons = columns.persons.data() + first * person_width;
   const auto fill = person_width == sizeof(std::uint32_t) ? fill_persons<std::uint32_t> : fill_persons<std::uint64_t>;
   fill(start, persons_.first_row + people.begin, persons);
-  digest_column(table_.person_column, person_width, bucket, start, persons);
-  for (std::size_t c = 0; c < table_.columns.size(); ++c) {
-    const EventColumn& out = table_.columns[c];
+  digest_column(table_->person_column, person_width, bucket, start, persons);
+  for (std::size_t c = 0; c < table_->columns.size(); ++c) {
+    const EventColumn& out = table_->columns[c];
     const std::size_t width = stored_bytes(out.type);
-    std::byte* const column = group_.columns[c].data() + first * width;
+    std::byte* const column = columns.others[c].data() + first * width;
     copy_column(sorted.get() + kEventPersonBytes + out.offset, stride_, rows, width, column);
     digest_column(out.column, width, bucket, start, column);
   }
 
-  std::uint64_t* const offsets = group_.offsets.data() + (people.begin - buckets_.persons(group_.first_bucket).begin);
+  std::uint64_t* const offsets = columns.offsets.data() + (people.begin - columns.first_person);
   const std::size_t entries = people.size() + (is_last(bucket) ? 1 : 0);
-  for (std::size_t p = 0; p < entries; ++p) offsets[p] = group_.first_row + first + start[p];
+  for (std::size_t p = 0; p < entries; ++p) offsets[p] = columns.first_row + first + start[p];
   const Range shards = buckets_.shards(bucket);
   for (std::uint64_t s = shards.begin; s < shards.end; ++s) {
     const std::uint64_t begin = buckets_.first_person_of_shard(s) - people.begin;
     const std::uint64_t end = s + 1 == shards.end ? entries : buckets_.first_person_of_shard(s + 1) - people.begin;
-    digest_.set(table_.offsets_column, static_cast<ShardId>(s), std::as_bytes(std::span(offsets + begin, end - begin)));
+    digest_.set(table_->offsets_column, static_cast<ShardId>(s),
+                std::as_bytes(std::span(offsets + begin, end - begin)));
   }
 }
 
@@ -183,7 +186,7 @@ void EventWriter::sort_by_date(std::span<const std::byte> events, std::span<cons
   };
   const auto earlier = [&](std::uint64_t a, std::uint64_t b) {
     if (a >> 32 != b >> 32) return a < b;
-    return std::memcmp(content(a), content(b), schema_.payload_bytes) < 0;
+    return std::memcmp(content(a), content(b), schema_->payload_bytes) < 0;
   };
   keys.resize(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -222,14 +225,13 @@ void EventWriter::digest_column(std::size_t column, std::size_t width, std::size
   }
 }
 
-void EventWriter::write_group() {
-  for (const EventScreens::Taken& taken : group_.taken) screens_.keep(table_.dataset, taken);
-  writer_.write(table_.person_column, group_.first_row, group_.persons);
-  for (std::size_t c = 0; c < table_.columns.size(); ++c) {
-    writer_.write(table_.columns[c].column, group_.first_row, group_.columns[c]);
+void EventWriter::write_columns(const EventTable& table, const Columns& columns) {
+  writer_.write(table.person_column, columns.first_row, columns.persons);
+  for (std::size_t c = 0; c < table.columns.size(); ++c) {
+    writer_.write(table.columns[c].column, columns.first_row, columns.others[c]);
   }
-  writer_.write(table_.offsets_column, persons_.first_row + buckets_.persons(group_.first_bucket).begin,
-                std::as_bytes(std::span(group_.offsets)));
+  writer_.write(table.offsets_column, persons_.first_row + columns.first_person,
+                std::as_bytes(std::span(columns.offsets)));
 }
 
 }  // namespace ligature

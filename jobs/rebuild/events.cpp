@@ -179,8 +179,8 @@ EventRoutes::EventRoutes(const Communicator& comm, Persons& persons, std::uint64
 }
 
 void publish_events(const Communicator& comm, const JobFile& job, const Inputs& inputs, const EventTable& table,
-                    RowStore& rows, const Identities& identities, const Persons& persons, const EventRoutes& routes,
-                    EventScreens& screens, SpoolBudget& budget, DatasetWriter& writer, ContentDigest& digest,
+                    RowStore& rows, const Identities& identities, const EventRoutes& routes,
+                    const EventScreens& screens, SpoolBudget& budget, EventWriter& writer,
                     const std::function<void(std::uint64_t)>& progress) {
   const DatasetSchema& schema = inputs.datasets[table.dataset];
   EventSource source(schema, table, rows, identities, routes, screens.compares_rows(table.dataset));
@@ -214,8 +214,7 @@ void publish_events(const Communicator& comm, const JobFile& job, const Inputs& 
   for (const Spool& spool : spools) local_rows += spool.size() / stride;
   const std::uint64_t first_row = comm.exclusive_sum(local_rows);
   if (comm.sum(local_rows) != table.rows) throw Error("rows were lost on the way to their persons");
-  EventWriter(schema, table, routes.buckets, persons, stride, job.event_date, screens, writer, digest)
-      .write(spools, first_row);
+  writer.write(schema, table, stride, spools, first_row);
 }
 
 }  // namespace ligature

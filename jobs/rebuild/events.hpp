@@ -50,10 +50,13 @@ struct EventRoutes {
   const RawVector<IdentityId>& id_of_local;
 };
 
-// Collective.  Routes and writes the events of one dataset.  Throws Error if a row is lost on the way.
+class EventWriter;
+
+// Collective.  Routes the events of one dataset, and hands them to their writer, whose finish() is left to the caller.
+// Throws Error if a row is lost on the way.
 void publish_events(const Communicator& comm, const JobFile& job, const Inputs& inputs, const EventTable& table,
-                    RowStore& rows, const Identities& identities, const Persons& persons, const EventRoutes& routes,
-                    EventScreens& screens, SpoolBudget& budget, DatasetWriter& writer, ContentDigest& digest,
+                    RowStore& rows, const Identities& identities, const EventRoutes& routes,
+                    const EventScreens& screens, SpoolBudget& budget, EventWriter& writer,
                     const std::function<void(std::uint64_t)>& progress);
 
 }  // namespace ligature

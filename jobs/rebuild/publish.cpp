@@ -1,17 +1,22 @@
 #include "jobs/rebuild/publish.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <limits>
 #include <utility>
 
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
+#include "engine/raw_vector.hpp"
+#include "io/background.hpp"
 #include "jobs/rebuild/dictionaries.hpp"
 #include "jobs/rebuild/event_layout.hpp"
 #include "jobs/rebuild/event_screens.hpp"
+#include "jobs/rebuild/event_writer.hpp"
 #include "jobs/rebuild/events.hpp"
 #include "partition/shard_map.hpp"
 
@@ -20,6 +25,7 @@ namespace ligature {
 namespace {
 
 constexpr char kDateUnit[] = "days since 1894-12-31";
+constexpr std::size_t kPersonsPerTask = std::size_t{1} << 16;
 
 // The file's columns as they are laid out: first those of /persons, then each dataset's.
 struct Layout {
@@ -100,8 +106,16 @@ void lay_out_persons(const Communicator& comm, const JobFile& job, const Inputs&
                            "NHS code: 0 not known, 1 male, 2 female, 9 not specified", "gender", "0", ""});
   layout.has_area = job.area == AreaPolicy::outward;
   if (layout.has_area) {
+    PerThread<std::vector<bool>> used;
+    for_blocks(persons.owned.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
+      std::vector<bool>& here = used.local();
+      here.resize(kOutwardCodes);
+      for (std::size_t p = begin; p < end; ++p) here[persons.owned[p].outward] = true;
+    });
     std::vector<bool> is_used(kOutwardCodes);
-    for (const Person& person : persons.owned) is_used[person.outward] = true;
+    used.for_each([&](const std::vector<bool>& here) {
+      std::transform(here.begin(), here.end(), is_used.begin(), is_used.begin(), std::logical_or<>());
+    });
     std::vector<std::uint32_t> outward;
     for (std::uint32_t packed = 1; packed < kOutwardCodes; ++packed) {
       if (is_used[packed]) outward.push_back(packed);
@@ -198,28 +212,35 @@ class PersonColumns {
     return !shard_end_.empty();
   }
 
-  // Writes their part of a column of /persons: value(person, out) stores width bytes.
+  // Writes their part of a column of /persons, while the caller goes on: value(person, out) stores width bytes.
   template <typename Value>
   void write(std::size_t column, std::size_t width, const Value& value) {
-    bytes_.resize((shard_end_.back() - begin_) * width);
-    for_blocks(shard_end_.back() - begin_, kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t p = begin; p < end; ++p) value(persons_.owned[begin_ + p], bytes_.data() + p * width);
+    RawVector<std::byte>& bytes = bytes_[turn_++ % bytes_.size()];
+    bytes.resize((shard_end_.back() - begin_) * width);
+    for_blocks(shard_end_.size(), kShardsPerTask, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t s = begin; s < end; ++s) {
+        const std::size_t first = s == 0 ? begin_ : shard_end_[s - 1], last = shard_end_[s];
+        std::byte* const of_shard = bytes.data() + (first - begin_) * width;
+        for (std::size_t p = first; p < last; ++p) value(persons_.owned[p], of_shard + (p - first) * width);
+        digest_.set(column, shard_of(persons_.owned[first].pseudonym.high),
+                    std::span(of_shard, (last - first) * width));
+      }
     });
-    writer_.write(column, persons_.first_row + begin_, bytes_);
-    for (std::size_t s = 0, first = begin_; s < shard_end_.size(); first = shard_end_[s++]) {
-      digest_.set(column, shard_of(persons_.owned[first].pseudonym.high),
-                  std::span(bytes_).subspan((first - begin_) * width, (shard_end_[s] - first) * width));
-    }
+    writing_.run([this, column, row = persons_.first_row + begin_, &bytes] { writer_.write(column, row, bytes); });
   }
+  // Waits for what is being written.  Throws what that met.
+  void finish() { writing_.wait(); }
 
  private:
-  static constexpr std::size_t kPersonsAtOnce = std::size_t{1} << 18, kPersonsPerTask = std::size_t{1} << 13;
+  static constexpr std::size_t kPersonsAtOnce = std::size_t{1} << 18, kShardsPerTask = 16;
   const Persons& persons_;
   DatasetWriter& writer_;
   ContentDigest& digest_;
   std::size_t begin_ = 0;
   std::vector<std::size_t> shard_end_;
-  std::vector<std::byte> bytes_;
+  std::array<RawVector<std::byte>, 2> bytes_;  // of a column that is made, and of one that is written, in turn
+  std::size_t turn_ = 0;
+  Background writing_;  // last: it ends before what it uses
 };
 
 template <typename T>
@@ -252,6 +273,7 @@ void write_persons(const Layout& layout, const Persons& persons, DatasetWriter& 
     some.write(layout.id_type, 1,
                [](const Person& person, std::byte* at) { put(at, static_cast<std::uint8_t>(person.id_type)); });
   }
+  some.finish();
 }
 
 }  // namespace
@@ -277,9 +299,12 @@ PublishedContent write_content(const Communicator& comm, const JobFile& job, con
     most_bytes = std::max(most_bytes, table.rows * (kEventPersonBytes + inputs.datasets[table.dataset].payload_bytes));
   }
   const EventRoutes routes(comm, persons, most_bytes);
-  for (const EventTable& table : layout.tables) {
-    publish_events(comm, job, inputs, table, rows, identities, persons, routes, screens, budget, *result.writer, digest,
-                   progress);
+  {
+    EventWriter events(routes.buckets, persons, job.event_date, screens, *result.writer, digest);
+    for (const EventTable& table : layout.tables) {
+      publish_events(comm, job, inputs, table, rows, identities, routes, screens, budget, events, progress);
+    }
+    events.finish();
   }
   result.screens = screens.finish(comm);
   result.content = digest.combine(comm, layout.columns, layout.dictionaries);

@@ -287,13 +287,14 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   // What stays behind, to secure/; from here on only the way from rows to persons is needed.
   begin("index");
   const auto identity_records = write_identity_records(comm, job, identities, evidence, persons);
-  manifest.identity_records_digest = identity_records->digest();
   persons.release_identities();
   release(evidence);
   persons.number_locals(comm, identities);
   identities.release_identities();
   way_from_rows.bring_back(identities.local_of_row);
   const auto row_index = write_row_index(comm, job, intake, rows, identities, persons);
+  identity_records->close(comm);
+  manifest.identity_records_digest = identity_records->digest();
   rows.release_row_ids();
   clock.end(manifest.rows.kept, "rows", rows.rows(), grouped(manifest.rows.kept));  // by row id
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <numeric>
 #include <span>
 #include <string>
 #include <string_view>
@@ -68,41 +69,46 @@ std::unique_ptr<IdentityRecordWriter> write_identity_records(const Communicator&
                                                              const Identities& identities,
                                                              std::span<const Evidence> evidence,
                                                              const Persons& persons) {
-  constexpr std::size_t kRecordsAtOnce = std::uint64_t{1} << 18;  // 18 MiB of them
+  constexpr std::size_t kRecordsAtOnce = std::uint64_t{1} << 17;  // 9 MiB of them, and those being written
   constexpr std::size_t kRecordsPerTask = std::size_t{1} << 14;
   auto writer = std::make_unique<IdentityRecordWriter>(job.secure, comm.rank(), identities.first_id);
   const std::size_t count = identities.owned.size(), at_once = std::min(kRecordsAtOnce, identities.per_round);
-  std::vector<IdentityRecord> records;
   for (std::size_t begin = 0; comm.any(begin < count);) {
     const std::size_t end = std::min(count, begin + at_once);
-    const std::span<const std::uint64_t> rows_of_persons = std::span(persons.of_owned).subspan(begin, end - begin);
-    std::vector<std::uint64_t> rows;
-    std::vector<std::uint32_t> pseudonym_of(end - begin);  // its place among the rows; of no use if suppressed
-    rows.reserve(end - begin);
-    for (std::size_t i = begin; i < end; ++i) {
-      pseudonym_of[i - begin] = static_cast<std::uint32_t>(rows.size());
-      if (!is_suppressed(identities.owned[i])) rows.push_back(persons.of_owned[i]);
-    }
+    const auto is_here = [&](std::size_t r) { return !is_suppressed(identities.owned[begin + r]); };
+    std::vector<std::size_t> first_row(1, 0);  // by task: among the rows whose pseudonym is asked for
+    for (std::size_t first = 0; first < end - begin; first += kRecordsPerTask) first_row.push_back(0);
+    for_blocks(end - begin, kRecordsPerTask, [&](std::size_t first, std::size_t last) {
+      std::size_t here = 0;
+      for (std::size_t r = first; r < last; ++r) here += is_here(r) ? std::size_t{1} : 0;
+      first_row[first / kRecordsPerTask + 1] = here;
+    });
+    std::partial_sum(first_row.begin(), first_row.end(), first_row.begin());
+    std::vector<std::uint64_t> rows(first_row.back());
+    for_blocks(end - begin, kRecordsPerTask, [&](std::size_t first, std::size_t last) {
+      std::size_t next = first_row[first / kRecordsPerTask];
+      for (std::size_t r = first; r < last; ++r) {
+        if (is_here(r)) rows[next++] = persons.of_owned[begin + r];
+      }
+    });
     const auto pseudonyms = persons.pseudonyms(comm, std::move(rows));
-    records.resize(end - begin);
+    RawVector<IdentityRecord> records(end - begin);
     for_blocks(records.size(), kRecordsPerTask, [&](std::size_t first, std::size_t last) {
+      std::size_t next = first_row[first / kRecordsPerTask];
       for (std::size_t r = first; r < last; ++r) {
         const CountedIdentity& counted = identities.owned[begin + r];
         // Of an identity whose rows were all left out, nothing is kept but its place in the numbering.
-        records[r] = is_suppressed(counted) ? IdentityRecord{}
-                                            : IdentityRecord{counted.identity,
-                                                             evidence[begin + r],
-                                                             counted.rows,
-                                                             counted.datasets,
-                                                             0,
-                                                             pseudonyms[pseudonym_of[r]],
-                                                             persons.provenance[begin + r]};
+        records[r] =
+            !is_here(r)
+                ? IdentityRecord{}
+                : IdentityRecord{counted.identity,   evidence[begin + r],          counted.rows, counted.datasets, 0,
+                                 pseudonyms[next++], persons.provenance[begin + r]};
       }
     });
+    const auto of_persons = std::span(persons.of_owned).subspan(begin, end - begin);
+    writer->add_later(std::move(records), RawVector<std::uint64_t>(of_persons.begin(), of_persons.end()));
     begin = end;
-    writer->add(records, rows_of_persons);
   }
-  writer->close(comm);
   return writer;
 }
 

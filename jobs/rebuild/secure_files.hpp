@@ -26,7 +26,8 @@ std::unique_ptr<SecureIndexWriter> write_row_index(const Communicator& comm, con
                                                    const IntakeReport& intake, RowStore& rows,
                                                    const Identities& identities, const Persons& persons);
 
-// Collective.  secure/identities: every different identity, what it counted for, and why it is where it is.
+// Collective.  secure/identities: every different identity, what it counted for, and why it is where it is.  The last of
+// them are still on their way: close() is left to the caller.
 // evidence: by owned identity.
 std::unique_ptr<IdentityRecordWriter> write_identity_records(const Communicator& comm, const JobFile& job,
                                                              const Identities& identities,
