@@ -30,8 +30,9 @@ struct IdentityRecordWriter::State {
   std::vector<IdentityRecord> piece;         // not yet written
   std::vector<std::uint64_t> rows_of_piece;  // of their persons
   std::vector<NumberClaim> claims_of_piece;  // not yet written
-  std::optional<std::uint64_t> run;          // once closed
-  Background adding;                         // last: it ends before what it uses
+  bool ended = false;
+  std::optional<std::uint64_t> run;  // once closed
+  Background adding;                 // last: it ends before what it uses
 
   State(const std::filesystem::path& secure, int rank, IdentityId first_id)
       : records(kIdentityRecordForm, secure, rank, first_id), claims(kNumberClaimForm, secure, rank, first_id) {
@@ -84,16 +85,27 @@ void IdentityRecordWriter::add(std::span<const IdentityRecord> records, std::spa
 }
 
 void IdentityRecordWriter::add_later(RawVector<IdentityRecord>&& records, RawVector<std::uint64_t>&& rows) {
-  state_->adding.run(
-      [state = state_.get(), records = std::move(records), rows = std::move(rows)] { state->add(records, rows); });
+  state_->adding.run([state = state_.get(), records = std::move(records), rows = std::move(rows)]() mutable {
+    state->add(records, rows);
+    release(records);  // the step itself lives until the next
+    release(rows);
+  });
+}
+
+void IdentityRecordWriter::end() {
+  state_->ended = true;
+  state_->adding.run([state = state_.get()] {
+    state->flush();
+    state->flush_claims();
+    for (RecordPartWriter* writer : {&state->records, &state->claims}) writer->drain();
+  });
 }
 
 void IdentityRecordWriter::close(const Communicator& comm) {
   State& state = *state_;
   agreed_step(comm, [&] {
+    if (!state.ended) end();
     state.adding.wait();
-    state.flush();
-    state.flush_claims();
   });
   const std::vector<std::uint64_t> contents = comm.all_gather(state.records.contents());
   agreed_step(comm, [&] {

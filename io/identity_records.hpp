@@ -45,7 +45,9 @@ class IdentityRecordWriter {
   void add(std::span<const IdentityRecord> records, std::span<const std::uint64_t> rows);
   // The same of what is not needed any more, on a thread of its own.  Throws what the add before this one met.
   void add_later(RawVector<IdentityRecord>&& records, RawVector<std::uint64_t>&& rows);
-  // Collective.  Nothing is added any more; the part is brought to the disk on a thread of its own.
+  // Nothing is added any more: what is left is written on a thread of its own.  Throws what an add met.
+  void end();
+  // Collective.  Ends what was not ended; the part is brought to the disk on a thread of its own.
   void close(const Communicator& comm);
   // What tells these records from those of another run, once they are closed.
   [[nodiscard]] std::string digest() const;

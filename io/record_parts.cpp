@@ -105,6 +105,11 @@ void RecordPartWriter::add_piece(std::span<const std::byte> records) {
   header_.count += records.size() / form_.record_bytes;
 }
 
+void RecordPartWriter::drain() {
+  stream_->flush();
+  writes_->finish();
+}
+
 void RecordPartWriter::close(std::uint64_t parts, std::uint64_t run) {
   header_.parts = parts;
   header_.run = run;

@@ -67,9 +67,11 @@ class RecordPartWriter {
 
   // Whole records: a piece if there are kPieceRecords of them, and the last piece if there are fewer.
   void add_piece(std::span<const std::byte> records);
+  // Nothing is added any more: waits until all pieces are written, and gives back the memory that this took.
+  void drain();
   // A checksum of the checksums of all pieces so far.
   [[nodiscard]] std::uint64_t contents() const noexcept { return all_pieces_; }
-  // Nothing is added any more; the part is brought to the disk on a thread of its own.
+  // Nothing is added any more; the part is completed and brought to the disk on a thread of its own.
   void close(std::uint64_t parts, std::uint64_t run);
   // Collective.  Once all parts are on the disk, names them and removes parts of an earlier run with more ranks.
   void finish(const Communicator& comm);

@@ -19,7 +19,9 @@ namespace ligature {
 // A number of bytes that several spools draw on together.  Thread-safe.
 class SpoolBudget {
  public:
-  explicit SpoolBudget(std::uint64_t bytes) : tail_(std::clamp(bytes / 1024, kLeastTail, kMostTail)), left_(bytes) {}
+  explicit SpoolBudget(std::uint64_t bytes)
+      : bytes_(bytes), tail_(std::clamp(bytes / 1024, kLeastTail, kMostTail)), left_(bytes) {}
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }  // taken and left
   // Bytes that each spool on disk gathers before it writes them; there may be many spools.
   [[nodiscard]] std::uint64_t tail() const noexcept { return tail_; }
   bool take(std::uint64_t bytes) noexcept {
@@ -35,7 +37,7 @@ class SpoolBudget {
 
  private:
   static constexpr std::uint64_t kLeastTail = std::uint64_t{64} << 10, kMostTail = std::uint64_t{1} << 20;
-  std::uint64_t tail_;
+  std::uint64_t bytes_, tail_;
   std::mutex mutex_;
   std::uint64_t left_;
 };

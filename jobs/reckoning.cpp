@@ -209,12 +209,13 @@ double peak_memory(const Estimate& e, double spool_budget, double ranks, double 
 }
 
 // Measured likewise, from outside.  Intake holds small pieces of the input, however many there are; after it come
-// persons and the identities that they are made of.
+// persons and the identities that they are made of, where the ranks themselves hold less.
 double least_memory(const Estimate& e, double ranks, double threads) {
-  constexpr double kEachRank = 24e6, kIntake = 7e6, kIntakeThread = 1.5e6, kOfItsInput = 1.5, kEachRow = 5,
-                   kEachIdentity = 108;
+  constexpr double kEachRank = 24e6, kIntake = 7e6, kIntakeThread = 1.5e6, kOfItsInput = 1.5;
+  constexpr double kEachRankLater = 14e6, kEachRow = 5, kEachIdentity = 119;
   const double intake = std::min((kIntake + kIntakeThread * threads) * ranks, kOfItsInput * e.input_bytes);
-  return kEachRank * ranks + std::max(intake, kEachRow * e.kept + kEachIdentity * e.identities);
+  return std::max(kEachRank * ranks + intake,
+                  kEachRankLater * ranks + kEachRow * e.kept + kEachIdentity * e.identities);
 }
 
 // A block is stored as it was read, row ids of a dozen characters with it; then 4 bytes an identity, the edges, and

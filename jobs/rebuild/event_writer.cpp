@@ -11,7 +11,7 @@ namespace ligature {
 
 namespace {
 
-constexpr std::size_t kFewestBucketsOfGroup = 8;
+constexpr std::size_t kFewestBucketsOfGroup = 4;
 constexpr std::size_t kFewEvents = 32;    // of a person: sorted by insertion
 constexpr std::size_t kEventsAhead = 16;  // are fetched before their person's turn
 constexpr std::uint64_t kRowOfKey = 0xFFFFFFFFU;
@@ -76,8 +76,12 @@ void EventWriter::write(const DatasetSchema& schema, const EventTable& table, st
     for_each_item(group_.buckets, [&](std::size_t b) { lay_out(b, columns); });
     for (const EventScreens::Taken& taken : group_.taken) screens_.keep(table.dataset, taken);
     first_row += group_.row.back();
-    writing_.run([this, &table, &columns] { write_columns(table, columns); });
+    writing_.run([this, &table, &columns] {
+      write_columns(table, columns);
+      columns = {};
+    });
   }
+  group_ = {};  // what comes until the next dataset is written needs the room
 }
 
 void EventWriter::read_group(std::span<Spool> spools, Columns& columns) {

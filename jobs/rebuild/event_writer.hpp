@@ -70,7 +70,6 @@ class EventWriter {
   const EventTable* table_ = nullptr;
   std::size_t stride_ = 0;
   std::size_t date_offset_ = 0;  // 0 if events have no date
-  // Kept, so that their memory is touched once.
   Group group_;
   std::array<Columns, 2> columns_;  // that are laid out, and that are written, in turn
   std::size_t turn_ = 0;

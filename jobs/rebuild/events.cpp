@@ -16,7 +16,8 @@ namespace ligature {
 
 namespace {
 
-constexpr std::uint64_t kBatchRows = std::uint64_t{1} << 19;
+constexpr std::uint64_t kLeastBatchRows = std::uint64_t{1} << 16, kMostBatchRows = std::uint64_t{1} << 19;
+constexpr std::uint64_t kTimesHeld = 3;  // an event of the batch: as it was read, as it is sent, as it came
 constexpr std::size_t kRowsPerTask = 1U << 15;
 constexpr std::size_t kSpoolsPerTask = 4;
 constexpr std::size_t kAhead = 16;  // rows whose place is fetched before it is asked for
@@ -28,13 +29,14 @@ using EventCount = std::uint64_t;
 class EventSource {
  public:
   EventSource(const DatasetSchema& schema, const EventTable& table, RowStore& rows, const Identities& identities,
-              const EventRoutes& routes, bool with_identity)
+              const EventRoutes& routes, bool with_identity, std::uint64_t memory)
       : schema_(schema),
         table_(table),
         rows_(rows),
         identities_(identities),
         routes_(routes),
-        with_identity_(with_identity) {}
+        with_identity_(with_identity),
+        batch_rows_(std::clamp(memory / (kTimesHeld * event_bytes()), kLeastBatchRows, kMostBatchRows)) {}
 
   [[nodiscard]] std::size_t event_bytes() const noexcept {
     return kEventPersonBytes + schema_.payload_bytes + (with_identity_ ? sizeof(IdentityId) : 0);
@@ -85,7 +87,7 @@ class EventSource {
     const std::size_t width = schema_.payload_bytes;
     std::vector<Piece> blocks, pieces;
     std::size_t rows = 0;
-    while (!exhausted() && rows < kBatchRows) {
+    while (!exhausted() && rows < batch_rows_) {
       const StoredBlock& block = rows_.blocks()[block_++];
       if (block.dataset != table_.dataset || block.rows == 0) continue;
       blocks.push_back({&block, 0, block.rows, rows});
@@ -144,6 +146,7 @@ class EventSource {
   const Identities& identities_;
   const EventRoutes& routes_;
   bool with_identity_;
+  std::uint64_t batch_rows_;
   std::size_t block_ = 0;
   // Of the batch; kept, so that their memory is touched once.
   std::vector<EventPlace> places_;
@@ -183,7 +186,7 @@ void publish_events(const Communicator& comm, const JobFile& job, const Inputs& 
                     const EventScreens& screens, SpoolBudget& budget, EventWriter& writer,
                     const std::function<void(std::uint64_t)>& progress) {
   const DatasetSchema& schema = inputs.datasets[table.dataset];
-  EventSource source(schema, table, rows, identities, routes, screens.compares_rows(table.dataset));
+  EventSource source(schema, table, rows, identities, routes, screens.compares_rows(table.dataset), budget.bytes());
   const std::size_t stride = source.event_bytes();
   std::vector<Spool> spools;
   spools.reserve(routes.buckets.count());

@@ -69,7 +69,7 @@ std::unique_ptr<IdentityRecordWriter> write_identity_records(const Communicator&
                                                              const Identities& identities,
                                                              std::span<const Evidence> evidence,
                                                              const Persons& persons) {
-  constexpr std::size_t kRecordsAtOnce = std::uint64_t{1} << 17;  // 9 MiB of them, and those being written
+  constexpr std::size_t kRecordsAtOnce = std::uint64_t{1} << 16;  // 4.5 MiB of them, and those being written
   constexpr std::size_t kRecordsPerTask = std::size_t{1} << 14;
   auto writer = std::make_unique<IdentityRecordWriter>(job.secure, comm.rank(), identities.first_id);
   const std::size_t count = identities.owned.size(), at_once = std::min(kRecordsAtOnce, identities.per_round);
@@ -109,6 +109,7 @@ std::unique_ptr<IdentityRecordWriter> write_identity_records(const Communicator&
     writer->add_later(std::move(records), RawVector<std::uint64_t>(of_persons.begin(), of_persons.end()));
     begin = end;
   }
+  writer->end();
   return writer;
 }
 
