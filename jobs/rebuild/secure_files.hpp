@@ -19,16 +19,15 @@
 
 namespace ligature {
 
-// Both are closed, and still to be finished: they reach the disk beside what follows.
+// Both are still to be finished: they reach the disk beside what follows.
 
-// Collective.  secure/index: one entry a kept row, in input order.
+// Collective.  secure/index: one entry a kept row, in input order.  It is closed.
 std::unique_ptr<SecureIndexWriter> write_row_index(const Communicator& comm, const JobFile& job,
                                                    const IntakeReport& intake, RowStore& rows,
                                                    const Identities& identities, const Persons& persons);
 
-// Collective.  secure/identities: every different identity, what it counted for, and why it is where it is.  The last of
-// them are still on their way: close() is left to the caller.
-// evidence: by owned identity.
+// Collective.  secure/identities: every different identity, what it counted for, and why it is where it is.  It is not
+// closed, for the last of them are still on their way.  evidence: by owned identity.
 std::unique_ptr<IdentityRecordWriter> write_identity_records(const Communicator& comm, const JobFile& job,
                                                              const Identities& identities,
                                                              std::span<const Evidence> evidence,
