@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/raw_vector.hpp"
 #include "io/background.hpp"
 #include "io/dataset.hpp"
 #include "io/job_file.hpp"
@@ -36,15 +37,15 @@ class EventWriter {
   // What is written of some buckets.
   struct Columns {
     std::uint64_t first_row = 0, first_person = 0;  // the latter of this rank
-    std::vector<std::byte> persons;                 // the column of that name
-    std::vector<std::vector<std::byte>> others;
-    std::vector<std::uint64_t> offsets;
+    RawVector<std::byte> persons;                   // the column of that name
+    std::vector<RawVector<std::byte>> others;
+    RawVector<std::uint64_t> offsets;
   };
   // Some buckets and their events.
   struct Group {
     std::size_t first_bucket = 0, buckets = 0;
     std::vector<std::uint64_t> row;  // of each bucket's first event, counted from the group's first; then their number
-    std::vector<std::byte> events;
+    RawVector<std::byte> events;
     std::vector<EventScreens::Taken> taken;
   };
   void read_group(std::span<Spool> spools, Columns& columns);
