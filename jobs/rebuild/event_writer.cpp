@@ -11,7 +11,7 @@ namespace ligature {
 
 namespace {
 
-constexpr std::size_t kFewestBucketsOfGroup = 4;
+constexpr std::size_t kFewestBucketsOfGroup = 8;
 constexpr std::size_t kFewEvents = 32;    // of a person: sorted by insertion
 constexpr std::size_t kEventsAhead = 16;  // are fetched before their person's turn
 constexpr std::uint64_t kRowOfKey = 0xFFFFFFFFU;
