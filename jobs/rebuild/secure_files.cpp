@@ -70,7 +70,7 @@ std::unique_ptr<IdentityRecordWriter> write_identity_records(const Communicator&
                                                              std::span<const Evidence> evidence,
                                                              const Persons& persons) {
   constexpr std::size_t kRecordsAtOnce = std::uint64_t{1} << 16;  // 4.5 MiB of them, and those being written
-  constexpr std::size_t kRecordsPerTask = std::size_t{1} << 14;
+  constexpr std::size_t kRecordsPerTask = std::size_t{1} << 12;
   auto writer = std::make_unique<IdentityRecordWriter>(job.secure, comm.rank(), identities.first_id);
   const std::size_t count = identities.owned.size(), at_once = std::min(kRecordsAtOnce, identities.per_round);
   for (std::size_t begin = 0; comm.any(begin < count);) {
