@@ -9,7 +9,7 @@
 #   --sizes    several, and the table that says whether the cost is linear in rows
 #   --ranks    default: one for two cores, so that ranks and threads are both used; at least 2 where there are 2 cores
 #   --threads  of each rank; default: the cores shared among the ranks
-#   --out      default build/england; extracts are kept there and used again, runs are replaced
+#   --out      default build/england; extracts are kept there and used again by runs of their size, which are replaced
 #   --checkpoint  none, stages or shards, as rebuild takes it
 #   --warm     yes: the extracts are read once just before the run, so that the page cache holds what it can of them.
 #              On a virtual machine that is memory which the machine under it has given, and need not give again
@@ -55,6 +55,12 @@ largest_that_fits() {
   if ((people > fits)); then
     echo "$people people need $((people * bytes_per_person / 1000000000)) GB; the disk of $out holds $fits people" >&2
     people=$((fits / 100000 * 100000))
+  fi
+  # What other sizes hold in the folder is of no use to this one.
+  held=$(du -sB1 "$out/$people-$seed" 2>/dev/null | cut -f1 || true)
+  if ((people * bytes_per_person > free + ${held:-0})); then
+    echo "the disk of $out is taken by populations of other sizes there: remove them, or ask for theirs" >&2
+    exit 2
   fi
   echo "$people"
 }
