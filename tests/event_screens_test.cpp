@@ -93,12 +93,17 @@ TEST_F(Collected, sums_are_the_same_on_any_number_of_ranks) {
 
   // Dataset 0: everybody dies on day 40000, and one in seven is seen ten days later in dataset 1.
   for (std::uint32_t dataset = 0; dataset < 2; ++dataset) {
+    std::vector<std::byte> events;
     EventScreens::Taken taken;
     for (std::uint32_t person = 0; person < numbers_.size(); ++person) {
       const DayNumber on = static_cast<DayNumber>(dataset == 0 ? 40000 : 40010);
-      const bool has_event = dataset == 0 || numbers_[person] % 7 == 0;
-      const std::vector<std::uint32_t> rows(has_event ? 1 : 0);
-      screens.examine(dataset, {std::as_bytes(std::span(&on, 1)), sizeof on, 0, person, rows}, taken);
+      std::vector<std::uint32_t> rows;
+      if (dataset == 0 || numbers_[person] % 7 == 0) {
+        const auto bytes = std::as_bytes(std::span(&on, 1));
+        rows.push_back(static_cast<std::uint32_t>(events.size() / sizeof on));
+        events.insert(events.end(), bytes.begin(), bytes.end());
+      }
+      screens.examine(dataset, {events, sizeof on, 0, person, rows}, taken);
     }
     screens.keep(dataset, taken);
   }
