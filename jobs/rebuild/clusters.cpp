@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <span>
 #include <utility>
 
@@ -144,13 +143,16 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
     task_first.push_back(next);
   }
   const std::size_t tasks = task_first.size() - 1;
-  std::atomic<std::uint64_t> components_here = 0, largest_here = 0;
+  struct TaskSize {
+    std::uint64_t components = 0, largest = 0;
+  };
+  std::vector<TaskSize> task_sizes(tasks);
   std::vector<PersonDrafts> task_drafts(tasks);
   std::vector<ClusterCounts> task_counts(tasks);
   for_each_item(tasks, [&](std::size_t task) {
     ComponentResolver resolver(model, patient_sets);
     std::vector<Edge> edges_here;
-    std::uint64_t count = 0, largest = 0;
+    TaskSize size;
     auto edge =
         std::lower_bound(component_edges.begin(), component_edges.end(), nodes[task_first[task]].component,
                          [](const ComponentEdge& e, std::uint64_t component) { return e.component < component; });
@@ -163,8 +165,8 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
       const auto first_edge = edge;
       while (edge != component_edges.end() && edge->component == component) ++edge;
       const auto here = std::span(nodes).subspan(begin, end - begin);
-      ++count;
-      largest = std::max<std::uint64_t>(largest, here.size());
+      ++size.components;
+      size.largest = std::max<std::uint64_t>(size.largest, here.size());
       edges_here.clear();
       for (auto e = first_edge; e != edge; ++e) edges_here.push_back(e->edge);
       if (search == nullptr || !search->set_aside(here, edges_here)) resolver.resolve(here, edges_here);
@@ -172,9 +174,7 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
     }
     task_drafts[task] = std::move(resolver.drafts);
     task_counts[task] = resolver.counts;
-    components_here += count;
-    for (std::uint64_t known = largest_here; known < largest && !largest_here.compare_exchange_weak(known, largest);) {
-    }
+    task_sizes[task] = size;
   });
   release(nodes);
   release(component_edges);
@@ -197,7 +197,12 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
       is_alone.size(), kItemsPerTask, [&](std::size_t i) { return is_apart(i) && is_one_person(i); }, index);
   for (const std::uint32_t i : apart) add_apart(identities.first_id + i, identities.owned[i], evidence[i], result);
 
-  std::array<std::uint64_t, 6> sums{components_here, 0, 0, apart.size(), 0, 0};
+  std::array<std::uint64_t, 6> sums{0, 0, 0, apart.size(), 0, 0};
+  std::uint64_t largest = 0;
+  for (const TaskSize& size : task_sizes) {
+    sums[0] += size.components;
+    largest = std::max(largest, size.largest);
+  }
   for (const ClusterCounts& counts : task_counts) {
     sums[1] += counts.links_used;
     sums[2] += counts.vetoed_different_nhs;
@@ -208,7 +213,7 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
   comm.sum(sums);
   report.components = sums[0];
   report.counts = {sums[1], sums[2], sums[3], sums[4], sums[5]};
-  report.largest_component = comm.max(largest_here.load());
+  report.largest_component = comm.max(largest);
   return result;
 }
 

@@ -3,14 +3,15 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
-#include <numeric>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "engine/gather_blocks.hpp"
 #include "engine/parallel.hpp"
+#include "engine/raw_vector.hpp"
 #include "io/files.hpp"
 #include "io/ordered_work.hpp"
 #include "io/row_id_reader.hpp"
@@ -75,34 +76,27 @@ std::unique_ptr<IdentityRecordWriter> write_identity_records(const Communicator&
   const std::size_t count = identities.owned.size(), at_once = std::min(kRecordsAtOnce, identities.per_round);
   for (std::size_t begin = 0; comm.any(begin < count);) {
     const std::size_t end = std::min(count, begin + at_once);
-    const auto is_here = [&](std::size_t r) { return !is_suppressed(identities.owned[begin + r]); };
-    std::vector<std::size_t> first_row(1, 0);  // by task: among the rows whose pseudonym is asked for
-    for (std::size_t first = 0; first < end - begin; first += kRecordsPerTask) first_row.push_back(0);
-    for_blocks(end - begin, kRecordsPerTask, [&](std::size_t first, std::size_t last) {
-      std::size_t here = 0;
-      for (std::size_t r = first; r < last; ++r) here += is_here(r) ? std::size_t{1} : 0;
-      first_row[first / kRecordsPerTask + 1] = here;
-    });
-    std::partial_sum(first_row.begin(), first_row.end(), first_row.begin());
-    std::vector<std::uint64_t> rows(first_row.back());
-    for_blocks(end - begin, kRecordsPerTask, [&](std::size_t first, std::size_t last) {
-      std::size_t next = first_row[first / kRecordsPerTask];
-      for (std::size_t r = first; r < last; ++r) {
-        if (is_here(r)) rows[next++] = persons.of_owned[begin + r];
-      }
+    const auto is_named = [&](std::size_t r) { return !is_suppressed(identities.owned[begin + r]); };
+    const RawVector<std::uint32_t> named = gather_wanted<std::uint32_t>(
+        end - begin, kRecordsPerTask, is_named, [](std::size_t r) { return static_cast<std::uint32_t>(r); });
+    std::vector<std::uint64_t> rows(named.size());
+    for_blocks(named.size(), kRecordsPerTask, [&](std::size_t first, std::size_t last) {
+      for (std::size_t n = first; n < last; ++n) rows[n] = persons.of_owned[begin + named[n]];
     });
     const auto pseudonyms = persons.pseudonyms(comm, std::move(rows));
     RawVector<IdentityRecord> records(end - begin);
+    // Of an identity whose rows were all left out, nothing is kept but its place in the numbering.
     for_blocks(records.size(), kRecordsPerTask, [&](std::size_t first, std::size_t last) {
-      std::size_t next = first_row[first / kRecordsPerTask];
       for (std::size_t r = first; r < last; ++r) {
-        const CountedIdentity& counted = identities.owned[begin + r];
-        // Of an identity whose rows were all left out, nothing is kept but its place in the numbering.
-        records[r] =
-            !is_here(r)
-                ? IdentityRecord{}
-                : IdentityRecord{counted.identity,   evidence[begin + r],          counted.rows, counted.datasets, 0,
-                                 pseudonyms[next++], persons.provenance[begin + r]};
+        if (!is_named(r)) records[r] = {};
+      }
+    });
+    for_blocks(named.size(), kRecordsPerTask, [&](std::size_t first, std::size_t last) {
+      for (std::size_t n = first; n < last; ++n) {
+        const std::size_t i = begin + named[n];
+        const CountedIdentity& counted = identities.owned[i];
+        records[named[n]] = {counted.identity, evidence[i],          counted.rows, counted.datasets, 0,
+                             pseudonyms[n],    persons.provenance[i]};
       }
     });
     const auto of_persons = std::span(persons.of_owned).subspan(begin, end - begin);
