@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 
+#include "engine/cache_line.hpp"
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
@@ -24,7 +25,6 @@ constexpr unsigned kMostBucketBits = 14;   // more open buckets than this and th
 constexpr std::uint64_t kRowsPerTask = std::uint64_t{1} << 18;
 constexpr std::size_t kBucketsPerTask = 16;
 constexpr std::size_t kKeysAtOnce = 256;
-constexpr std::size_t kLineBytes = 64;  // of the cache: a bucket's next one is fetched while this one is used
 
 // While rows are sorted, the place of a row's provider is in bits of its identity that are zero.
 constexpr std::uint64_t kPlaceBits = 0x7F;
@@ -242,7 +242,7 @@ void Collapser::add(std::span<const IdentityRun> runs, std::span<std::uint32_t> 
       const IdentityRun& run = runs[r];
       for (std::size_t i = 0; i < run.identities.size(); ++i) {
         Identity& place = sorted[next[*bucket++]++];
-        __builtin_prefetch(&place + kLineBytes / sizeof(Identity), 1);
+        fetch_line_after(&place);
         place = run.identities[i];
         if (!run.providers.empty()) place.second |= run.providers[i];
       }
@@ -271,7 +271,7 @@ void Collapser::add(std::span<const IdentityRun> runs, std::span<std::uint32_t> 
     for (std::uint64_t row = tasks[t].first_row; row < last_row; ++row) {
       const std::uint32_t k = bucket_of_row[row];
       const std::uint32_t* const place = index.data() + next[k]++;
-      __builtin_prefetch(place + kLineBytes / sizeof *place);
+      fetch_line_after(place);
       of_row[row] = k << state.place_bits() | *place;
     }
   });

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/cache_line.hpp"
 #include "engine/counting_sort.hpp"
 #include "engine/parallel.hpp"
 #include "engine/raw_vector.hpp"
@@ -64,20 +65,21 @@ void sort_bucket(const T* from, std::span<const Run> runs, std::span<T> sorted, 
   const auto by_key = [&](const T& a, const T& b) { return key_of(a) < key_of(b); };
   if (sorted.empty()) return;
   places.resize(sorted.size());
-  std::uint64_t different = 0;
+  std::uint64_t before = 0;
   std::size_t count = 0;
-  const std::uint64_t key =
-      key_of(from[std::find_if(runs.begin(), runs.end(), [](const Run& run) { return run.begin != run.end; })->begin]);
+  bool is_sorted = true;
   for (const Run& run : runs) {
     for (std::uint64_t i = run.begin; i < run.end; ++i) {
-      different |= key_of(from[i]) ^ key;
-      places[count++] = stretch(key_of(from[i])) << bucket_bits >> 32 << 32 | static_cast<std::uint32_t>(i);
+      const std::uint64_t here = key_of(from[i]);
+      is_sorted = is_sorted && before <= here;
+      before = here;
+      places[count++] = stretch(here) << bucket_bits >> 32 << 32 | static_cast<std::uint32_t>(i);
     }
   }
-  if (different == 0 || runs.back().end > std::numeric_limits<std::uint32_t>::max()) {
+  if (is_sorted || runs.back().end > std::numeric_limits<std::uint32_t>::max()) {
     auto to = sorted.begin();
     for (const Run& run : runs) to = std::copy(from + run.begin, from + run.end, to);
-    if (different != 0) std::stable_sort(sorted.begin(), sorted.end(), by_key);
+    if (!is_sorted) std::stable_sort(sorted.begin(), sorted.end(), by_key);
     return;
   }
   sort_places(places, other);
@@ -166,7 +168,11 @@ void sort_by_key(std::vector<T, Allocator>& items, const KeyOf& key_of, const Le
   RawVector<T> dealt(count);
   for_blocks(count, plan.grain, [&](std::size_t begin, std::size_t end) {
     std::uint64_t* const cursors = plan.cursors_of(begin);
-    for (std::size_t i = begin; i < end; ++i) dealt[cursors[bucket_of(i)]++] = items[i];
+    for (std::size_t i = begin; i < end; ++i) {
+      T& place = dealt[cursors[bucket_of(i)]++];
+      fetch_line_after(&place);
+      place = items[i];
+    }
   });
 
   std::vector<Run> runs(std::size_t{1} << bits);

@@ -47,7 +47,8 @@ Received<T> exchange(const Communicator& comm, std::span<const T> items, std::sp
 
 // Collective.  The same for items without initial values; they are freed when they are sent.
 template <typename T>
-RawVector<T> exchange_raw(const Communicator& comm, RawVector<T>&& items, std::span<const std::uint64_t> send_first);
+Received<T, WithoutInitialValue<T>> exchange_raw(const Communicator& comm, RawVector<T>&& items,
+                                                 std::span<const std::uint64_t> send_first);
 
 // Collective.  Sends each item to rank destination(item); items of one source keep their order.  Items are consumed.
 // destination: a pure function, called from several threads and more than once an item.

@@ -40,9 +40,10 @@ Received<T> exchange(const Communicator& comm, std::span<const T> items, std::sp
 }
 
 template <typename T>
-RawVector<T> exchange_raw(const Communicator& comm, RawVector<T>&& items, std::span<const std::uint64_t> send_first) {
+Received<T, WithoutInitialValue<T>> exchange_raw(const Communicator& comm, RawVector<T>&& items,
+                                                 std::span<const std::uint64_t> send_first) {
   const RawVector<T> sent = std::move(items);
-  return shuffle_detail::exchange<T, WithoutInitialValue<T>>(comm, std::span(sent), send_first).items;
+  return shuffle_detail::exchange<T, WithoutInitialValue<T>>(comm, std::span(sent), send_first);
 }
 
 namespace shuffle_detail {

@@ -1,8 +1,11 @@
-// Which identities a round looks at: all that have items in it, each once, in order, and few others.
+// Which identities a round looks at: all that have items in it, each once, in order, and few others.  And items that
+// are sorted on every rank, brought to the owners of their keys.
 #include "jobs/rebuild/rounds.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -64,6 +67,40 @@ TEST(RoundSieve, visits_everybody_where_there_is_one_round) {
   std::size_t visits = 0;
   sieve.for_each(0, kIdentities, 0, [&](std::size_t i) { EXPECT_EQ(i, visits++); });
   EXPECT_EQ(visits, kIdentities);
+}
+
+struct Sorted {
+  std::uint64_t key = 0, value = 0;
+  friend bool operator==(const Sorted&, const Sorted&) = default;
+};
+
+// Of a rank: some keys are on several ranks and some several times on one; the first of several ranks has none at all.
+RawVector<Sorted> items_of(int rank, int ranks, std::size_t most) {
+  RawVector<Sorted> items;
+  const std::size_t count = ranks == 1 ? most : most * static_cast<std::size_t>(rank) / static_cast<std::size_t>(ranks);
+  for (std::size_t i = 0; i < count; ++i) {
+    items.push_back({linkage_key(i % (count / 2 + 1)), 1'000'000 * static_cast<std::uint64_t>(rank) + count - i});
+  }
+  std::sort(items.begin(), items.end(), [](const Sorted& a, const Sorted& b) { return a.key < b.key; });
+  return items;
+}
+
+TEST(BringSorted, gives_every_owner_its_items_in_order) {
+  const Communicator comm = Communicator::world();
+  const ShardMap shard_map(comm.size());
+  const auto by_value = [](const Sorted& a, const Sorted& b) { return a.value < b.value; };
+  for (const std::size_t most : {0U, 1U, 50U, 5'000U, 200'000U}) {
+    std::vector<Sorted> wanted;
+    for (int rank = 0; rank < comm.size(); ++rank) {
+      for (const Sorted& item : items_of(rank, comm.size(), most)) {
+        if (shard_map.owner(shard_of(item.key)) == comm.rank()) wanted.push_back(item);
+      }
+    }
+    std::sort(wanted.begin(), wanted.end(),
+              [](const Sorted& a, const Sorted& b) { return std::pair(a.key, a.value) < std::pair(b.key, b.value); });
+    const RawVector<Sorted> brought = bring_sorted(comm, items_of(comm.rank(), comm.size(), most), by_value);
+    ASSERT_EQ(std::vector<Sorted>(brought.begin(), brought.end()), wanted) << most;
+  }
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ TEST(SpansByNumber, of_nothing_are_empty) {
 
 TEST(SpansByNumber, of_different_numbers_are_one_item_each) {
   expect_spans_of(1, {0});
-  expect_spans_of(64, {0, 63});
+  expect_spans_of(64, {0, 31, 32, 63});
   expect_spans_of(65, {64});
   std::vector<std::uint64_t> all(500);
   for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
@@ -39,7 +39,7 @@ TEST(SpansByNumber, of_different_numbers_are_one_item_each) {
 }
 
 TEST(SpansByNumber, of_any_numbers_are_those_of_a_search) {
-  for (const std::uint64_t numbers : {1U, 63U, 64U, 130U, 5000U}) {
+  for (const std::uint64_t numbers : {1U, 31U, 32U, 33U, 63U, 64U, 130U, 5000U}) {
     for (const std::size_t count : {1U, 2U, 100U, 3000U}) {
       std::mt19937_64 random(numbers + count);
       std::vector<std::uint64_t> items(count);

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "engine/cache_line.hpp"
 #include "engine/counting_sort.hpp"
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
@@ -110,7 +111,11 @@ void number_received(RawVector<CountedIdentity>&& received, Range shards, Identi
   RawVector<CountedIdentity> dealt(count);
   for_blocks(count, plan.grain, [&](std::size_t begin, std::size_t end) {
     std::uint64_t* const cursors = plan.cursors_of(begin);
-    for (std::size_t i = begin; i < end; ++i) dealt[cursors[shard_at[i]]++] = received[i];
+    for (std::size_t i = begin; i < end; ++i) {
+      CountedIdentity& place = dealt[cursors[shard_at[i]]++];
+      fetch_line_after(&place);
+      place = received[i];
+    }
   });
   release(received);
 
@@ -143,7 +148,11 @@ void number_received(RawVector<CountedIdentity>&& received, Range shards, Identi
   result.owned_of_received.resize(count);
   for_blocks(count, plan.grain, [&](std::size_t begin, std::size_t end) {
     std::uint64_t* const cursors = plan.cursors_of(begin);
-    for (std::size_t i = begin; i < end; ++i) result.owned_of_received[i] = owned_of_dealt[cursors[shard_at[i]]++];
+    for (std::size_t i = begin; i < end; ++i) {
+      const std::uint32_t* const place = owned_of_dealt.data() + cursors[shard_at[i]]++;
+      fetch_line_after(place);
+      result.owned_of_received[i] = *place;
+    }
   });
 }
 

@@ -36,6 +36,7 @@ struct SuppressedKey {
 };
 
 inline constexpr std::size_t kToldPerTask = std::size_t{1} << 16;  // identities whose value a task tells
+inline constexpr std::size_t kToldAhead = 16;                      // for which it is fetched
 
 struct Identities {
   // Identities this rank owns, in the order of their numbers: the first is number first_id.
@@ -82,8 +83,11 @@ class ToldLocals {
     return std::span(told_).subspan(first, end - first);
   }
   [[nodiscard]] bool has(std::uint32_t local) const noexcept { return spans_.has(local); }
-  // Fetches what tells whether anything was: worth it some rows before it is asked for.
+  // Fetches what tells whether anything was, and then what was: each worth it some rows before it is asked for.
   void prefetch(std::uint32_t local) const noexcept { spans_.prefetch(local); }
+  void prefetch_told(std::uint32_t local) const noexcept {
+    if (const auto [first, end] = spans_.of(local); first != end) __builtin_prefetch(&told_[first]);
+  }
   [[nodiscard]] std::span<const ReplyTo<T>> all() const noexcept { return told_; }
 
  private:
@@ -113,6 +117,7 @@ RawVector<ReplyTo<T>> Identities::tell_locals(const Communicator& comm, std::spa
       comm, gather_blocks<ReplyTo<T>>(owned_of_received.size(), kToldPerTask,
                                       [&](std::size_t begin, std::size_t end, auto& replies) {
                                         for (std::size_t received = begin; received < end; ++received) {
+                                          spans.prefetch(owned_of_received[std::min(received + kToldAhead, end - 1)]);
                                           const auto [first, last] = spans.of(owned_of_received[received]);
                                           for (std::size_t one = first; one != last; ++one)
                                             replies.push_back({received, of_owned[one].reply});

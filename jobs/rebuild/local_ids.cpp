@@ -22,6 +22,7 @@ namespace ligature {
 namespace {
 
 constexpr std::size_t kGroupsPerTask = 1U << 10;
+constexpr std::size_t kQuestionsAhead = 16;  // whose identity is fetched before it is asked for
 // Pairs of local key and identity that are remembered, in a core's cache, so that the next row with one is passed over:
 // a provider's rows of one patient mostly lie close together.
 constexpr std::size_t kRecentPairs = 1U << 14;
@@ -107,13 +108,9 @@ RawVector<KeyedIdentity> bring_keys_together(const Communicator& comm, RawVector
     }
   });
   release(keyed);
-  const ShardMap shard_map(comm.size());
-  items = shuffle(comm, std::move(items), [&](const KeyedIdentity& item) {
-            return shard_map.owner(shard_of(item.key));
-          }).items;
-  sort_by_key(
-      items, [](const KeyedIdentity& item) { return item.key; },
-      [](const KeyedIdentity& a, const KeyedIdentity& b) { return a.id_and_barred < b.id_and_barred; });
+  items = bring_sorted(comm, std::move(items), [](const KeyedIdentity& a, const KeyedIdentity& b) {
+    return a.id_and_barred < b.id_and_barred;
+  });
   const auto is_same = [](const KeyedIdentity& a, const KeyedIdentity& b) {
     return a.key == b.key && a.id() == b.id();
   };
@@ -144,6 +141,9 @@ RawVector<Identity> ask_identities(const Communicator& comm, const Identities& i
   RawVector<Identity> answers(questions.items.size());
   for_blocks(answers.size(), std::size_t{1} << 14, [&](std::size_t begin, std::size_t end) {
     for (std::size_t q = begin; q < end; ++q) {
+      const std::uint64_t coming = questions.items[std::min(q + kQuestionsAhead, end - 1)] - identities.first_id;
+      __builtin_prefetch(&identities.owned[coming]);
+      __builtin_prefetch(&evidence[coming]);
       const std::uint64_t index = questions.items[q] - identities.first_id;
       answers[q] = weighed_fields(identities.owned[index].identity, evidence[index]);
     }

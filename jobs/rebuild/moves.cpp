@@ -10,6 +10,7 @@
 
 #include "engine/comparison.hpp"
 #include "engine/edge_reducer.hpp"
+#include "engine/gallop.hpp"
 #include "engine/gather_blocks.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
@@ -200,7 +201,7 @@ RawVector<Answer> answer_all(std::span<const PassItem> residents, std::span<cons
         auto resident = residents.begin();
         for (std::size_t g = begin; g < end; ++g) {
           const std::uint64_t key = questions[groups[g].begin].key;
-          const auto home = std::lower_bound(resident, residents.end(), key, before);
+          const auto home = lower_bound_near(resident, residents.end(), key, before);
           for (resident = home; resident != residents.end() && resident->key == key;) ++resident;
           const std::uint64_t people =
               answer(std::span(home, resident), questions.subspan(groups[g].begin, groups[g].size()), found);

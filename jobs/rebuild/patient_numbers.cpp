@@ -19,7 +19,7 @@ namespace {
 // Places where the last patient numbers are remembered, in a core's cache: a provider's rows of one patient mostly lie
 // close together.
 constexpr std::size_t kRecent = 1U << 12;
-constexpr std::size_t kRowsAhead = 32;  // whose identity is fetched before it is asked for
+constexpr std::size_t kRowsAhead = 48;  // whose identity is fetched, and nearer by what was told of it
 constexpr std::size_t kQuestionsPerTask = 1U << 14;
 
 // Which identity of its owner a question is about, and its place among those that came.
@@ -74,6 +74,7 @@ std::vector<PatientNumber> patient_numbers(const Communicator& comm, RowStore& r
           const auto local = std::span(identities.local_of_row).subspan(block.first_row, keys.size());
           for (std::size_t row = 0; row < keys.size(); ++row) {
             told.prefetch(local[std::min(row + kRowsAhead, keys.size() - 1)]);
+            told.prefetch_told(local[std::min(row + kToldAhead, keys.size() - 1)]);
             if (keys[row] != 0) worker.add(told, keys[row], local[row], 1);
           }
         },

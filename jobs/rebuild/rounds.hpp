@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/cache_line.hpp"
 #include "engine/gather_blocks.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
@@ -187,12 +188,69 @@ RawVector<Item> bring_together(const Communicator& comm, const Identities& ident
   made.resize(first.back());
   for_blocks(identities.owned.size(), grain, [&](std::size_t begin, std::size_t end) {
     std::uint64_t* const next = places_of(begin);
-    for_each_in(begin, end, [&](std::size_t to, const auto& build) { made[next[to]++] = build(); });
+    for_each_in(begin, end, [&](std::size_t to, const auto& build) {
+      Item& place = made[next[to]++];
+      fetch_line_after(&place);
+      place = build();
+    });
   });
   release(places);
-  if (ranks > 1) made = exchange_raw(comm, std::move(made), first_sent);
+  if (ranks > 1) made = exchange_raw(comm, std::move(made), first_sent).items;
   return sort_buckets(
       std::move(made), std::span<const radix_sort_detail::Run>(runs), ranks, bits,
+      [](const Item& item) { return item.key; }, less);
+}
+
+// Collective.  Items that lie in the order of their keys on every rank, to the owners of their keys' shards: again in
+// that order, those of one key by less.
+//
+// What a rank sends to another lies together already, and what comes from each is in order: so nothing is dealt again.
+template <typename Item, typename Less>
+RawVector<Item> bring_sorted(const Communicator& comm, RawVector<Item>&& items, const Less& less) {
+  const ShardMap shard_map(comm.size());
+  const auto ranks = static_cast<std::size_t>(comm.size());
+  const std::uint64_t total = comm.sum(std::uint64_t{items.size()});
+  const auto first_of = [](std::span<const Item> sorted, std::uint64_t key) {
+    const auto before = [](const Item& item, std::uint64_t k) { return item.key < k; };
+    return static_cast<std::uint64_t>(std::lower_bound(sorted.begin(), sorted.end(), key, before) - sorted.begin());
+  };
+  std::vector<std::uint64_t> first_sent{0}, received_first{0, items.size()};
+  for (int rank = 1; rank < comm.size(); ++rank) {
+    const ShardId shard = static_cast<ShardId>(shard_map.shards_of(rank).begin);
+    first_sent.push_back(first_of(items, std::uint64_t{shard} << (64 - kShardBits)));
+  }
+  first_sent.push_back(items.size());
+  if (ranks > 1) {
+    auto received = exchange_raw(comm, std::move(items), first_sent);
+    items = std::move(received.items);
+    received_first = std::move(received.first);
+  }
+  // By bucket, then source.
+  const unsigned bits = bucket_bits_of(total);
+  std::vector<radix_sort_detail::Run> runs;
+  if (!items.empty()) {
+    const auto bucket_of = [&](std::uint64_t key) { return key >> 32 >> (32 - bits); };
+    const Range shards = shard_map.shards_of(comm.rank());
+    const std::uint64_t first = bucket_of(shards.begin << (64 - kShardBits));
+    const std::uint64_t last = bucket_of((shards.end - 1) << (64 - kShardBits) | ((~std::uint64_t{0}) >> kShardBits));
+    const std::size_t buckets = last - first + 1;
+    runs.resize(buckets * ranks);
+    for_each_item(ranks, [&](std::size_t source) {
+      const std::uint64_t end = received_first[source + 1];
+      std::uint64_t next = received_first[source];
+      for (std::size_t bucket = 0; bucket < buckets; ++bucket) {
+        const std::uint64_t begin = next;
+        if (bucket + 1 == buckets) {
+          next = end;
+        } else {
+          next += first_of(std::span(items).subspan(next, end - next), (first + bucket + 1) << (64 - bits));
+        }
+        runs[bucket * ranks + source] = {begin, next};
+      }
+    });
+  }
+  return sort_buckets(
+      std::move(items), std::span<const radix_sort_detail::Run>(runs), ranks, bits,
       [](const Item& item) { return item.key; }, less);
 }
 
