@@ -3,7 +3,9 @@
 #include "engine/clustering.hpp"
 
 #include <algorithm>
+#include <array>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "engine/claims.hpp"
@@ -215,28 +217,62 @@ bool are_neighbours(std::uint64_t nhs_a, std::uint64_t nhs_b) noexcept {
   return (stem_a > stem_b ? stem_a - stem_b : stem_b - stem_a) < kBatch;
 }
 
-bool resolve_pair(std::span<const ClusterNode> nodes, std::span<const Edge> edges,
-                  std::array<ClusterResult, 2>& results, ClusterCounts& counts) {
-  if (nodes.size() != 2 || nodes[0].valid_nhs == 0 || nodes[0].valid_nhs != nodes[1].valid_nhs) return false;
-  const bool are_links = std::all_of(edges.begin(), edges.end(), [&](const Edge& edge) {
-    const bool is_link = edge.kind == EdgeKind::link || edge.kind == EdgeKind::local_id;
-    return is_link && edge.a == nodes[0].id && edge.b == nodes[1].id;
-  });
-  if (edges.empty() || !are_links) return false;
-  const Edge& heaviest = *std::min_element(edges.begin(), edges.end(), heavier);
-  ++counts.links_used;
-  ClusterResult result;
-  result.cluster = nodes[0].id;
-  result.linked = true;
-  result.weakest = result.weight = heaviest.weight;
-  result.kind = heaviest.kind;
-  results = {result, result};
+bool resolve_one_number(std::span<const ClusterNode> nodes, std::span<const Edge> edges,
+                        std::vector<ClusterResult>& results, ClusterCounts& counts) {
+  constexpr std::size_t kFewNodes = 16, kFewLinks = 64;
+  if (nodes.size() < 2 || nodes.size() > kFewNodes || edges.size() > kFewLinks) return false;
+  const std::uint64_t number = nodes[0].valid_nhs;
+  const auto has_number = [&](const ClusterNode& node) { return node.valid_nhs == number; };
+  const auto is_link = [](const Edge& edge) { return edge.kind == EdgeKind::link || edge.kind == EdgeKind::local_id; };
+  if (number == 0 || !std::all_of(nodes.begin(), nodes.end(), has_number)) return false;
+  if (!std::all_of(edges.begin(), edges.end(), is_link)) return false;
+
+  std::array<Edge, kFewLinks> ordered;  // NOLINT(*-member-init): written before it is read
+  const std::span<Edge> sorted = std::span(ordered).first(edges.size());
+  std::copy(edges.begin(), edges.end(), sorted.begin());
+  std::sort(sorted.begin(), sorted.end(), heavier);
+  std::array<std::uint8_t, kFewNodes> tree{};  // that each node is in
+  std::iota(tree.begin(), tree.end(), std::uint8_t{0});
+  std::array<Link, kFewNodes> taken;  // NOLINT(*-member-init): likewise
+  std::size_t count = 0;
+  for (const Edge& edge : sorted) {
+    const std::uint32_t a = index_of(nodes, edge.a), b = index_of(nodes, edge.b);
+    if (tree[a] == tree[b]) continue;
+    std::replace(tree.begin(), tree.end(), std::uint8_t{tree[b]}, std::uint8_t{tree[a]});
+    taken[count++] = {a, b, edge.weight, edge.kind};
+  }
+  if (count + 1 != nodes.size()) return false;
+
+  const std::span<const Link> links = std::span(taken).first(count);
+  ClusterResult of_all;
+  of_all.cluster = nodes[0].id;
+  of_all.linked = true;
+  of_all.weakest = links.back().weight;
+  results.assign(nodes.size(), of_all);
+  // The root's own is its heaviest.
+  const auto at_root =
+      std::find_if(links.begin(), links.end(), [](const Link& link) { return std::min(link.a, link.b) == 0; });
+  results[0].weight = at_root->weight;
+  results[0].kind = at_root->kind;
+  std::array<bool, kFewNodes> is_reached{true};  // the root is
+  for (std::size_t reached = 1; reached < nodes.size();) {
+    for (const Link& link : links) {
+      if (is_reached[link.a] == is_reached[link.b]) continue;
+      ClusterResult& next = results[is_reached[link.a] ? link.b : link.a];
+      next.linked_to = is_reached[link.a] ? link.a : link.b;
+      next.weight = link.weight;
+      next.kind = link.kind;
+      is_reached[link.a] = is_reached[link.b] = true;
+      ++reached;
+    }
+  }
+  counts.links_used += count;
   return true;
 }
 
 std::vector<ClusterResult> resolve_component(std::span<const ClusterNode> nodes, std::vector<Edge> edges,
                                              const ClusterRules& rules, ClusterCounts& counts) {
-  if (std::array<ClusterResult, 2> pair; resolve_pair(nodes, edges, pair, counts)) return {pair.begin(), pair.end()};
+  if (std::vector<ClusterResult> results; resolve_one_number(nodes, edges, results, counts)) return results;
   if (std::any_of(nodes.begin(), nodes.end(), [](const ClusterNode& node) { return node.several; })) {
     std::erase_if(edges, [&](const Edge& edge) {
       if (nodes[index_of(nodes, edge.a)].several) return true;

@@ -19,7 +19,6 @@
 // good candidates give no match (its error 97).
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -123,10 +122,11 @@ ClusterRules cluster_rules(const LinkageModel& model) noexcept;
 // Numbers of one batch, issued one after the other, as to twins: their first nine digits are less than ten apart.
 bool are_neighbours(std::uint64_t nhs_a, std::uint64_t nhs_b) noexcept;
 
-// What most components are: two identities of one number, and the links between them.  There is no claim to weigh and
-// nothing to veto, so that the heaviest link is the answer.  False if the component is another: nothing was done.
-bool resolve_pair(std::span<const ClusterNode> nodes, std::span<const Edge> edges,
-                  std::array<ClusterResult, 2>& results, ClusterCounts& counts);
+// What most components are: a few identities of one number, and links that connect them.  There is no claim to weigh
+// and nothing to veto, so that their tree of heaviest links is the answer (Kruskal, Proc. AMS 7, 1956), found without
+// asking for memory.  False if the component is another, or not few: nothing was done.
+bool resolve_one_number(std::span<const ClusterNode> nodes, std::span<const Edge> edges,
+                        std::vector<ClusterResult>& results, ClusterCounts& counts);
 
 // Resolves one component.
 // nodes: sorted by id, without repeats.  edges: any order, each between two nodes, at or above the threshold; repeats

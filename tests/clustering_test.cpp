@@ -287,6 +287,64 @@ TEST(Clustering, follows_the_wording_of_the_rules_on_random_graphs) {
   }
 }
 
+// What is resolved without the rules for claims, against those rules: somebody of another number, whom nothing links,
+// leads to them.
+TEST(Clustering, identities_of_one_number_are_resolved_as_by_all_rules) {
+  std::mt19937_64 random(77);
+  const auto below = [&](std::uint64_t bound) { return random() % bound; };
+  std::size_t short_ways = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    Component component;
+    const std::size_t nodes = 2 + below(6);
+    for (std::size_t n = 0; n < nodes; ++n) component.nodes.push_back({10 * n + below(10), kX});
+    const std::size_t edges = below(3 * nodes);
+    for (std::size_t e = 0; e < edges; ++e) {
+      const std::size_t a = below(nodes - 1), b = a + 1 + below(nodes - 1 - a);
+      component.edges.push_back({component.nodes[a].id, component.nodes[b].id, static_cast<Weight>(below(4)),
+                                 below(3) == 0 ? EdgeKind::local_id : EdgeKind::link});
+    }
+    Resolved few;
+    if (!resolve_one_number(component.nodes, component.edges, few.results, few.counts)) continue;
+    ++short_ways;
+    component.nodes.push_back({1'000, kY});
+    const Resolved all = resolve(component);
+    EXPECT_EQ(few.counts.links_used, all.counts.links_used);
+    for (std::size_t n = 0; n < nodes; ++n) {
+      const ClusterResult &x = few.results[n], &y = all.results[n];
+      ASSERT_TRUE(x.cluster == y.cluster && x.weakest == y.weakest && x.linked == y.linked &&
+                  x.ambiguous == y.ambiguous && x.returned == y.returned && x.other_provider == y.other_provider &&
+                  x.other_patient == y.other_patient && x.linked_to == y.linked_to && x.kind == y.kind &&
+                  x.weight == y.weight && x.lead == y.lead)
+          << round << ", node " << n;
+    }
+  }
+  EXPECT_GT(short_ways, 5'000U);
+}
+
+TEST(Clustering, what_is_not_a_few_linked_identities_of_one_number_takes_the_long_way) {
+  std::vector<ClusterResult> results;
+  ClusterCounts counts;
+  const Edge link{1, 2, 9, EdgeKind::link};
+  const auto is_short = [&](const std::vector<ClusterNode>& nodes, const std::vector<Edge>& edges) {
+    return resolve_one_number(nodes, edges, results, counts);
+  };
+  EXPECT_TRUE(is_short({{1, kX}, {2, kX}}, {link}));
+  EXPECT_FALSE(is_short({{1, kX}, {2, kY}}, {link}));
+  EXPECT_FALSE(is_short({{1, kX}, {2, 0}}, {link}));
+  EXPECT_FALSE(is_short({{1, 0}, {2, 0}}, {link}));
+  EXPECT_FALSE(is_short({{1, kX}, {2, kX}}, {{1, 2, 9, EdgeKind::tie}}));
+  EXPECT_FALSE(is_short({{1, kX}, {2, kX}, {3, kX}}, {link}));
+  EXPECT_FALSE(is_short({{1, kX}}, {}));
+  std::vector<ClusterNode> many;
+  std::vector<Edge> chain;
+  for (IdentityId id = 0; id < 17; ++id) {
+    many.push_back({id, kX});
+    if (id > 0) chain.push_back({id - 1, id, 9, EdgeKind::link});
+  }
+  EXPECT_FALSE(is_short(many, chain));
+  EXPECT_EQ(counts.links_used, 1U);
+}
+
 TEST(Clustering, does_not_depend_on_the_order_nor_the_repeats_of_edges) {
   std::mt19937_64 random(4);
   for (int round = 0; round < 5'000; ++round) {

@@ -1,7 +1,6 @@
 #include "jobs/rebuild/component.hpp"
 
 #include <algorithm>
-#include <array>
 #include <numeric>
 #include <utility>
 
@@ -57,8 +56,8 @@ void cluster_nodes(std::span<const ComponentNode> nodes, std::span<const Patient
 
 void ComponentResolver::resolve(std::span<const ComponentNode> nodes, std::span<const Edge> edges) {
   cluster_nodes(nodes, patients_, cluster_nodes_);
-  if (std::array<ClusterResult, 2> pair; resolve_pair(cluster_nodes_, edges, pair, counts)) {
-    add(nodes, pair);
+  if (resolve_one_number(cluster_nodes_, edges, few_, counts)) {
+    add(nodes, few_);
   } else {
     add(nodes, resolve_component(cluster_nodes_, {edges.begin(), edges.end()}, rules_, counts));
   }

@@ -56,6 +56,7 @@ class ComponentResolver {
   std::span<const PatientSet> patients_;
   ClusterRules rules_;
   std::vector<ClusterNode> cluster_nodes_;
+  std::vector<ClusterResult> few_;    // of resolve_one_number
   std::vector<std::uint32_t> order_;  // nodes by cluster, each cluster's in the order of their numbers
   DraftBuilder builder_;
   std::vector<Identity> members_;

@@ -260,7 +260,9 @@ std::vector<std::uint32_t> bring_to_owners(const Communicator& comm, const Namel
     RawVector<std::uint32_t> replies(sorted.size());
     for_blocks(sorted.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) {
-        __builtin_prefetch(&received[sorted[std::min(i + kPersonsAhead, end - 1)].received]);
+        const std::size_t coming = sorted[std::min(i + kPersonsAhead, end - 1)].received;
+        __builtin_prefetch(&received[coming]);
+        __builtin_prefetch(&replies[coming], 1);
         replies[sorted[i].received] = static_cast<std::uint32_t>(before + i);
         owned[before + i] = received[sorted[i].received];
       }

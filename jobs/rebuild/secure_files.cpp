@@ -36,6 +36,16 @@ std::unique_ptr<SecureIndexWriter> write_row_index(const Communicator& comm, con
     std::vector<IndexRow> batch;
     IndexBlocks blocks;
   };
+  // Where a row leads to lies side by side: two places would be two misses of the cache a row.
+  struct Target {
+    std::uint64_t person = 0;
+    IdentityId identity = 0;
+  };
+  constexpr std::size_t kTargetsPerTask = std::size_t{1} << 16;
+  RawVector<Target> targets(persons.of_local.size());
+  for_blocks(targets.size(), kTargetsPerTask, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) targets[i] = {persons.of_local[i], persons.id_of_local[i]};
+  });
   auto index = std::make_unique<SecureIndexWriter>(job.secure, comm.rank());
   RowIdReader reader(rows, intake.lines_before);
   ordered_work<Worker>(
@@ -45,14 +55,11 @@ std::unique_ptr<SecureIndexWriter> write_row_index(const Communicator& comm, con
           // Where the rows of a batch lead to is fetched before the first is written: their cache misses overlap.
           const std::span<const std::uint32_t> local =
               std::span(identities.local_of_row).subspan(first, row_ids.size());
-          for (const std::uint32_t place : local) {
-            __builtin_prefetch(&persons.of_local[place]);
-            __builtin_prefetch(&persons.id_of_local[place]);
-          }
+          for (const std::uint32_t place : local) __builtin_prefetch(&targets[place]);
           worker.batch.clear();
           for (std::size_t i = 0; i < row_ids.size(); ++i) {
-            worker.batch.push_back(
-                {block.stored->dataset, row_ids[i], persons.of_local[local[i]], persons.id_of_local[local[i]]});
+            const Target& target = targets[local[i]];
+            worker.batch.push_back({block.stored->dataset, row_ids[i], target.person, target.identity});
           }
           worker.blocks.add(worker.batch);
         });
