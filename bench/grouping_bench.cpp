@@ -1,10 +1,12 @@
-// How many records a second one core brings together by a key: the least that a sort or a shuffle does.
+// How many records a second one core brings together by a key: the least that a sort or a shuffle does; and what it
+// saves to fetch the next line of each of many places.
 #include <cstdint>
 #include <random>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 
+#include "engine/cache_line.hpp"
 #include "engine/counting_sort.hpp"
 #include "engine/parallel.hpp"
 
@@ -38,6 +40,36 @@ void group_records(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 BENCHMARK(group_records)->ArgName("records")->Arg(1 << 16)->Arg(1 << 20)->Arg(1 << 24)->Unit(benchmark::kMillisecond);
+
+// Records to as many places as the leading bits of their keys tell apart, once it is known how many go to each.
+void deal_records(benchmark::State& state) {
+  const std::size_t count = std::size_t{1} << 24;
+  const auto bits = static_cast<unsigned>(state.range(0));
+  const bool fetches = state.range(1) != 0;
+  std::mt19937_64 random(1);
+  std::vector<Record> records(count), dealt(count);
+  std::vector<std::uint64_t> first((std::size_t{1} << bits) + 1, 0);
+  for (Record& record : records) {
+    record.key = random();
+    ++first[(record.key >> (64 - bits)) + 1];
+  }
+  for (std::size_t place = 1; place < first.size(); ++place) first[place] += first[place - 1];
+  for (auto _ : state) {
+    std::vector<std::uint64_t> next = first;
+    for (const Record& record : records) {
+      Record& place = dealt[next[record.key >> (64 - bits)]++];
+      if (fetches) fetch_line_after(&place);
+      place = record;
+    }
+    benchmark::DoNotOptimize(dealt.data());
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(count));
+}
+BENCHMARK(deal_records)
+    ->ArgNames({"bits", "fetches"})
+    ->ArgsProduct({{8, 10, 12}, {0, 1}})
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace ligature
