@@ -131,10 +131,8 @@ void RowStore::add(RowBlock&& block) {
                      {}});
   rows_ += rows;
   waiting_rows_ += rows;
-  // Each batch goes over what is known already: so they are a share of all that is expected, and where more comes than
-  // that, they grow with it.
-  const std::uint64_t batch = std::clamp(std::max(rows_, expected_rows_) / kBatches,
-                                         std::min(least_batch_rows_, most_batch_rows_), most_batch_rows_);
+  // Each batch goes over what is known already: batches that grow with it cost no more than a share of the whole.
+  const std::uint64_t batch = std::clamp(rows_ / 4, std::min(least_batch_rows_, most_batch_rows_), most_batch_rows_);
   if (least_batch_rows_ > 0 && waiting_rows_ >= batch) collapse_waiting();
 }
 

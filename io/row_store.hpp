@@ -69,7 +69,6 @@ class RowStore {
   // Rows that are collapsed together: 40 bytes each while that lasts.
   static constexpr std::uint64_t kLeastBatchRows = std::uint64_t{1} << 19;
   static constexpr std::uint64_t kMostBatchRows = std::uint64_t{1} << 24;
-  static constexpr std::uint64_t kBatches = 5;  // that they make where the limits allow
 
   // memory: bytes that payload, local keys and row ids may take before they go to disk under scratch.
   RowStore(const Inputs& inputs, std::filesystem::path scratch, std::uint64_t memory, std::uint64_t max_categories);
