@@ -65,21 +65,30 @@ bool has_rival(std::span<const Identity> identities, const Weights& weights, std
 }  // namespace
 
 std::uint64_t local_key(LocalIdScope scope, std::string_view giver, std::string_view local_id) {
+  return LocalKeys(scope).key(giver, local_id);
+}
+
+void LocalKeys::set_giver(std::string_view giver) {
+  giver_ = giver;
   giver = trimmed(giver);
-  local_id = trimmed(local_id);
-  if (giver.empty() || local_id.empty() || is_filler(local_id)) return 0;
+  text_.resize(std::max<std::size_t>(text_.size(), giver.size() + 2));
+  text_[0] = scope_ == LocalIdScope::provider ? 'p' : 'd';
+  std::transform(giver.begin(), giver.end(), text_.begin() + 1, upper_case);
+  giver_end_ = giver.empty() ? 0 : giver.size() + 1;
   // Fields hold no NUL: rows with one are quarantined.  So no giver runs into the id.
-  const std::size_t size = giver.size() + local_id.size() + 2;
-  std::array<char, 64> short_text;
-  std::string long_text(size > short_text.size() ? size : 0, '\0');
-  char* const text = long_text.empty() ? short_text.data() : long_text.data();
-  text[0] = scope == LocalIdScope::provider ? 'p' : 'd';
-  char* const separator = std::transform(giver.begin(), giver.end(), text + 1, upper_case);
-  *separator = '\0';
-  std::transform(local_id.begin(), local_id.end(), separator + 1, upper_case);
-  const std::uint64_t of_giver = linkage_key(std::as_bytes(std::span(text, giver.size() + 1)));
-  const std::uint64_t of_both = linkage_key(std::as_bytes(std::span(text, size)));
-  return std::max<std::uint64_t>((of_both & ~std::uint64_t{0xFFFF}) | (of_giver & 0xFFFF), 1);
+  text_[giver.size() + 1] = '\0';
+  of_giver_ = linkage_key(std::as_bytes(std::span(text_).first(giver_end_)));
+}
+
+std::uint64_t LocalKeys::key(std::string_view giver, std::string_view local_id) {
+  if (giver != giver_) set_giver(giver);
+  local_id = trimmed(local_id);
+  if (giver_end_ == 0 || local_id.empty() || is_filler(local_id)) return 0;
+  const std::size_t size = giver_end_ + 1 + local_id.size();
+  if (text_.size() < size) text_.resize(size);
+  std::transform(local_id.begin(), local_id.end(), text_.data() + giver_end_ + 1, upper_case);
+  const std::uint64_t of_both = linkage_key(std::as_bytes(std::span(text_).first(size)));
+  return std::max<std::uint64_t>((of_both & ~std::uint64_t{0xFFFF}) | (of_giver_ & 0xFFFF), 1);
 }
 
 Weight shared_id_weight(const LinkageModel& model, Pattern pattern) noexcept {

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -23,6 +24,21 @@ enum class LocalIdScope : std::uint8_t { provider, dataset };
 // id: where either is empty, or the id is one that systems write for want of one (UNKNOWN, NO PATIENT ID, one character
 // again and again).  The low 16 bits are the giver's alone (one_patient.hpp).
 std::uint64_t local_key(LocalIdScope scope, std::string_view giver, std::string_view local_id);
+
+// The same of many rows: what depends on the giver alone is reckoned once for neighbours that have one giver.
+class LocalKeys {
+ public:
+  explicit LocalKeys(LocalIdScope scope) noexcept : scope_(scope) {}
+  std::uint64_t key(std::string_view giver, std::string_view local_id);
+
+ private:
+  void set_giver(std::string_view giver);
+  LocalIdScope scope_;
+  std::string giver_;          // as it was written
+  std::string text_;           // what is hashed: scope, giver and NUL, then the last id
+  std::size_t giver_end_ = 0;  // of the giver in it; 0 if there is none
+  std::uint64_t of_giver_ = 0;
+};
 
 // The weight of a pair that shares a local id: that of a pair that shares an NHS number and agrees likewise on the
 // rest.
