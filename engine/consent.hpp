@@ -70,8 +70,7 @@ class ObjectionLedger {
   [[nodiscard]] bool bars(std::uint64_t valid_nhs, DayNumber extracted, AfterOptOut policy) const noexcept {
     return may_bar(valid_nhs) && entries_bar(valid_nhs, extracted, policy);
   }
-  // False only if nothing bars rows of this number, and it has no entry of type 1: to ask about a whole column at
-  // first.
+  // False only if nothing bars rows of this number, and it has no entry of type 1.
   [[nodiscard]] bool may_bar(std::uint64_t valid_nhs) const noexcept { return type1_.may_have(valid_nhs); }
   // Worth it some numbers before may_bar() is asked about this one.
   void prefetch(std::uint64_t nhs) const noexcept { type1_.prefetch(nhs); }
@@ -109,7 +108,7 @@ class ObjectionLedger {
 
   std::vector<Preference> preferences_;  // sorted by person, kind, date
   NhsDirectory directory_;
-  NhsFilter type1_;  // asked for every row, and smaller than the filter of all kinds
+  NhsFilter type1_;  // smaller than the filter of all kinds
 };
 
 }  // namespace ligature

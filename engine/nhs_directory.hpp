@@ -3,7 +3,7 @@
 // The table is asked once for every row of a national archive.  NHS numbers are spread evenly over the ranges in use,
 // so their top bits make a directory whose buckets hold a few entries each; a badly spread table only makes the search
 // inside a bucket longer (still logarithmic).  Nearly all rows ask for a number that is not there: a filter small
-// enough for the cache answers all but one in a hundred of them.
+// enough for the cache answers nearly all of them: all but one to four in a hundred.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +17,7 @@ namespace ligature {
 inline constexpr int kNhsNumberBits = 34;  // 10^10 < 2^34
 
 // A Bloom filter whose bits of a number lie in one word (Putze, Sanders, Singler, "Cache-, Hash- and Space-Efficient
-// Bloom Filters", 2007), sixteen to thirty-two bits an entry.
+// Bloom Filters", 2007), eight to sixteen bits an entry.
 class NhsFilter {
  public:
   NhsFilter() = default;
@@ -40,7 +40,7 @@ class NhsFilter {
   void prefetch(std::uint64_t nhs) const noexcept { __builtin_prefetch(&words_[word_of(hashed(nhs))]); }
 
  private:
-  static constexpr int kBitsAnEntry = 4;  // 2^4
+  static constexpr int kBitsAnEntry = 3;  // 2^3
   static constexpr int kWordBits = 6;
 
   // Multiplicative hashing (Knuth, The Art of Computer Programming 3, 6.4): the top bits choose the word, and three

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -18,10 +19,10 @@ class SupersessionTable {
 
   // The number that stands today for this one; the number itself if it was not replaced.
   [[nodiscard]] std::uint64_t current(std::uint64_t valid_nhs) const noexcept;
-  // False only if this number was not replaced: to ask about a whole column at first.
-  [[nodiscard]] bool may_replace(std::uint64_t valid_nhs) const noexcept { return directory_.may_have(valid_nhs); }
   [[nodiscard]] bool empty() const noexcept { return successor_.empty(); }
   [[nodiscard]] std::size_t size() const noexcept { return successor_.size(); }
+  // Old number and current number, sorted.
+  [[nodiscard]] std::span<const std::pair<std::uint64_t, std::uint64_t>> entries() const noexcept { return successor_; }
 
  private:
   std::vector<std::pair<std::uint64_t, std::uint64_t>> successor_;  // sorted by old number; chains already followed

@@ -160,6 +160,23 @@ void StringCodes::grow() {
   }
 }
 
+NhsFilter numbers_spoken_of(const RowRules& rules) {
+  const auto for_each = [&](const auto& visit) {
+    if (rules.superseded != nullptr) {
+      for (const auto& [old_number, current] : rules.superseded->entries()) visit(old_number);
+    }
+    if (rules.objections == nullptr) return;
+    for (const Preference& preference : rules.objections->preferences()) {
+      if (preference.kind == ObjectionKind::type1) visit(preference.nhs);
+    }
+  };
+  std::size_t numbers = 0;
+  for_each([&](std::uint64_t) { ++numbers; });
+  NhsFilter filter(numbers);
+  for_each([&](std::uint64_t nhs) { filter.add(nhs); });
+  return filter;
+}
+
 RowParser::RowParser(const FileContext& file, std::size_t expected_bytes, RowBlock&& recycled)
     : file_(file), block_(std::move(recycled)), codes_(file.schema->fields.size()) {
   block_.clear();
@@ -262,10 +279,11 @@ void RowParser::leave_out_objectors(const Source& source) {
   numbers_.resize(rows_.size());
   standardise_nhs_numbers(column(source, file_.layout.nhs_number, texts_), numbers_);
   replaced_.clear();
-  if (rules.superseded != nullptr && !rules.superseded->empty()) replace_superseded(*rules.superseded);
+  if (file_.spoken_of == nullptr) return;
+  list_spoken_of();
+  if (rules.superseded != nullptr) replace_superseded(*rules.superseded);
   if (rules.objections == nullptr) return;
   const ObjectionLedger& ledger = *rules.objections;
-  ask_numbers([&](std::uint64_t nhs) { return ledger.may_bar(nhs); });
   for (const std::uint32_t i : asked_) ledger.prefetch_bucket(numbers_[i].value);
   for (const std::uint32_t i : asked_) ledger.prefetch_entries(numbers_[i].value);
   std::erase_if(asked_, [&](std::uint32_t i) {
@@ -284,20 +302,19 @@ void RowParser::leave_out_objectors(const Source& source) {
 
 // Lists the rows whose number a table may have, which are few.  Without a branch, so that many cache misses are under
 // way at once.
-template <typename MayHave>
-void RowParser::ask_numbers(const MayHave& may_have) {
+void RowParser::list_spoken_of() {
+  const NhsFilter& spoken_of = *file_.spoken_of;
   asked_.resize(numbers_.size());
   const std::span<const NhsNumber> numbers = numbers_;
   std::uint32_t* next = asked_.data();
   for (std::uint32_t i = 0; i < numbers.size(); ++i) {
     *next = i;
-    next += may_have(numbers[i].value) ? 1 : 0;
+    next += spoken_of.may_have(numbers[i].value) ? 1 : 0;
   }
   asked_.resize(static_cast<std::size_t>(next - asked_.data()));
 }
 
 void RowParser::replace_superseded(const SupersessionTable& superseded) {
-  ask_numbers([&](std::uint64_t nhs) { return superseded.may_replace(nhs); });
   for (const std::uint32_t i : asked_) {
     if (numbers_[i].status != NhsStatus::valid) continue;
     const std::uint64_t written = std::exchange(numbers_[i].value, superseded.current(numbers_[i].value));
@@ -479,9 +496,9 @@ void RowParser::add_row_ids(Texts ids) {
 // A number means nothing without who gave it: a row of an extract with a provider column that does not say is left out.
 void RowParser::add_local_keys(Texts providers, Texts ids) {
   const bool by_provider = file_.layout.provider != kNoColumn;
+  LocalKeys keys(by_provider ? LocalIdScope::provider : LocalIdScope::dataset);
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    block_.local_keys.push_back(by_provider ? local_key(LocalIdScope::provider, providers[i], ids[i])
-                                            : local_key(LocalIdScope::dataset, file_.schema->name, ids[i]));
+    block_.local_keys.push_back(keys.key(by_provider ? providers[i] : std::string_view(file_.schema->name), ids[i]));
   }
 }
 

@@ -10,11 +10,16 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/nhs_directory.hpp"
 #include "io/csv.hpp"
 #include "io/header.hpp"
 #include "io/intake.hpp"
 
 namespace ligature {
+
+// The numbers of which a table has something to say, superseded ones and those with an objection of type 1, so that one
+// look, and one cache miss, tells that of nearly every row there is nothing.
+NhsFilter numbers_spoken_of(const RowRules& rules);
 
 // What the rows of one file have in common; outlives the parsers that read it.
 struct FileContext {
@@ -23,6 +28,7 @@ struct FileContext {
   const Extract* extract = nullptr;
   const DatasetSchema* schema = nullptr;
   const RowRules* rules = nullptr;
+  const NhsFilter* spoken_of = nullptr;  // numbers_spoken_of(rules); may be null where rules have no table
   AfterOptOut after_opt_out = AfterOptOut::keep_earlier;
   std::uint64_t max_record_bytes = 0;
   Header header;
@@ -77,8 +83,7 @@ class RowParser final : public RecordSink {
   Texts column(const Source& source, std::uint32_t column, std::vector<std::string_view>& texts) const;
   template <typename Source>
   void leave_out_objectors(const Source& source);
-  template <typename MayHave>
-  void ask_numbers(const MayHave& may_have);
+  void list_spoken_of();
   void replace_superseded(const SupersessionTable& superseded);
   template <typename Source>
   void note_coded_objections(const Source& source);

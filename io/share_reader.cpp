@@ -151,6 +151,7 @@ ShareReader::ShareReader(const JobFile& job, const Inputs& inputs, const RowRule
     : job_(job),
       inputs_(inputs),
       rules_(rules),
+      spoken_of_(numbers_spoken_of(rules)),
       tuning_(tuning),
       piece_bytes_(std::min(tuning.piece_bytes, tuning.block_bytes)),
       segments_(std::move(segments)),
@@ -208,6 +209,7 @@ std::shared_ptr<const FileContext> ShareReader::context_of(std::uint32_t file, H
   context->extract = &job_.extracts[input.extract];
   context->schema = &inputs_.datasets[input.dataset];
   context->rules = &rules_;
+  context->spoken_of = &spoken_of_;
   context->after_opt_out = job_.consent.after_opt_out;
   context->max_record_bytes = job_.max_record_bytes;
   std::vector<std::string> problems;

@@ -100,6 +100,7 @@ class ShareReader {
   const JobFile& job_;
   const Inputs& inputs_;
   const RowRules& rules_;
+  const NhsFilter spoken_of_;
   const IntakeTuning& tuning_;
   std::size_t piece_bytes_;
   std::vector<Segment> segments_;

@@ -84,6 +84,33 @@ TEST_F(IntakeTest, SupersededNumbersAreReplacedAndObjectionsBarRows) {
   EXPECT_EQ(barred.counts.nhs_superseded, 0U);
 }
 
+TEST(NumbersSpokenOf, LeavesOutNoOldNumberAndNoObjectorOfType1AndNearlyAllOthers) {
+  constexpr std::uint64_t kNumbers = 30'000, kStep = 333'333;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> replaced;
+  std::vector<Preference> preferences;
+  for (std::uint64_t i = 0; i < kNumbers; ++i) {
+    if (i % 3 == 0) replaced.emplace_back(i * kStep, 9'999'999'999);
+    if (i % 3 == 1) preferences.push_back({i * kStep, day(2014, 1, 1), ObjectionKind::type1, i % 2 == 0});
+    if (i % 3 == 2) preferences.push_back({i * kStep, day(2014, 1, 1), ObjectionKind::type2, false});
+  }
+  const SupersessionTable superseded(replaced);
+  const ObjectionLedger objections(preferences);
+  RowRules rules;
+  rules.superseded = &superseded;
+  rules.objections = &objections;
+  const NhsFilter spoken_of = numbers_spoken_of(rules);
+  std::uint64_t others = 0;
+  for (std::uint64_t i = 0; i < kNumbers; ++i) {
+    if (i % 3 == 2) {
+      others += spoken_of.may_have(i * kStep);
+    } else {
+      ASSERT_TRUE(spoken_of.may_have(i * kStep)) << i;
+    }
+  }
+  EXPECT_LT(others, kNumbers / 3 / 10);
+  EXPECT_FALSE(numbers_spoken_of({}).may_have(kNhs));
+}
+
 TEST_F(IntakeTest, AnObjectionBarsWhatWasExtractedWhileItStood) {
   write("gp.csv", "nhs_number,taken\n9434765919,2013-06-01\n9434765919,2014-06-01\n9434765919,\n9434765919,soon\n");
   Extract gp;

@@ -93,7 +93,6 @@ TEST(Supersession, agrees_with_following_the_chain_by_hand) {
       if (moved) number = next->second;
     }
     ASSERT_EQ(table.current(i * 500'000), number);
-    ASSERT_TRUE(number == i * 500'000 || table.may_replace(i * 500'000));
   }
 }
 
