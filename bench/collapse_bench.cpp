@@ -15,7 +15,7 @@ namespace {
 std::vector<Identity> make_rows(std::size_t count) {
   std::mt19937_64 random(20);
   std::vector<Identity> rows;
-  for (std::size_t i = 0; i < count / 4; ++i) rows.insert(rows.end(), 4, Identity{random(), random()});
+  for (std::size_t i = 0; i < count / 4; ++i) rows.insert(rows.end(), 4, Identity{random(), random() << 14});
   std::shuffle(rows.begin(), rows.end(), random);
   return rows;
 }

@@ -26,8 +26,12 @@ constexpr std::uint64_t kRowsPerTask = std::uint64_t{1} << 18;
 constexpr std::size_t kBucketsPerTask = 16;
 constexpr std::size_t kKeysAtOnce = 256;
 
-// While rows are sorted, the place of a row's provider is in bits of its identity that are zero.
+// While rows are sorted, bits of an identity that are zero have the place of the row's provider and how many rows of
+// the same identity and provider come right after it, as a practice's often do: they stay where they are.
 constexpr std::uint64_t kPlaceBits = 0x7F;
+constexpr unsigned kRepeatShift = 7;
+constexpr std::uint64_t kMostRepeats = 0x7F;
+constexpr std::uint64_t kAllBits = kPlaceBits | kMostRepeats << kRepeatShift;
 
 // Some runs of one dataset, worked on by one thread at a time.
 struct Task {
@@ -49,6 +53,39 @@ std::vector<Task> make_tasks(std::span<const IdentityRun> runs) {
     row += runs[r].identities.size();
   }
   return tasks;
+}
+
+// Neighbouring tasks of one dataset, whose rows in a bucket are added together.
+struct Stretch {
+  std::size_t first_task = 0, last_task = 0;
+  std::uint32_t dataset = 0;
+};
+
+std::vector<Stretch> make_stretches(std::span<const Task> tasks) {
+  std::vector<Stretch> stretches;
+  for (std::size_t t = 0; t < tasks.size(); ++t) {
+    if (stretches.empty() || stretches.back().dataset != tasks[t].dataset) {
+      stretches.push_back({t, t, tasks[t].dataset});
+    }
+    stretches.back().last_task = t + 1;
+  }
+  return stretches;
+}
+
+// REQUIRES: not the first row.
+bool repeats_row_before(const IdentityRun& run, std::size_t row) noexcept {
+  const Identity &identity = run.identities[row], &before = run.identities[row - 1];
+  return ((identity.first ^ before.first) | (identity.second ^ before.second)) == 0 &&
+         (run.providers.empty() || run.providers[row] == run.providers[row - 1]);
+}
+
+// Whether it is worth it to look for repeats: an extract is in the order of its patients or it is not.
+bool seems_to_repeat(const IdentityRun& run) noexcept {
+  constexpr std::size_t kRowsToJudgeBy = 256;
+  for (std::size_t row = 1; row < std::min(run.identities.size(), kRowsToJudgeBy); ++row) {
+    if (repeats_row_before(run, row)) return true;
+  }
+  return false;
 }
 
 // Entries in pieces that never move and are given back all together.
@@ -129,7 +166,7 @@ class BucketTable {
     }
   }
 
-  // rows: with the places of their providers.  index: of each row's identity among the bucket's.
+  // rows: with the places of their providers and their repeats.  index: of each row's identity among the bucket's.
   void add(std::span<const Identity> rows, std::uint32_t dataset, std::uint32_t* index) {
     const std::size_t mask = slots_.size() - 1;
     std::uint32_t* const slots = slots_.data();
@@ -137,18 +174,19 @@ class BucketTable {
     const std::uint32_t datasets = 1U << dataset;
     std::uint32_t size = size_;
     for (const Identity& with_place : rows) {
-      const Identity row{with_place.first, with_place.second & ~kPlaceBits};
+      const Identity row{with_place.first, with_place.second & ~kAllBits};
       const ProviderSet providers = provider_set(with_place.second & kPlaceBits);
+      const auto count = static_cast<std::uint32_t>(1 + (with_place.second >> kRepeatShift & kMostRepeats));
       for (std::size_t slot = slot_of(row);; slot = (slot + 1) & mask) {
         const std::uint32_t i = slots[slot];
         if (i == kEmpty) {
-          entries[size] = {row, 1, datasets, providers};
+          entries[size] = {row, count, datasets, providers};
           *index++ = slots[slot] = size++;
           break;
         }
         CountedIdentity& entry = entries[i];
         if (((entry.identity.first ^ row.first) | (entry.identity.second ^ row.second)) == 0) {
-          ++entry.rows;
+          entry.rows += count;
           entry.datasets |= datasets;
           entry.providers |= providers;
           *index++ = i;
@@ -204,20 +242,28 @@ void Collapser::add(std::span<const IdentityRun> runs, std::span<std::uint32_t> 
 
   // Each row's bucket, and places[t][k]: how many rows of bucket k come before task t.
   RawVector<std::uint16_t> bucket_of_row(of_row.size());
-  std::vector<std::vector<std::uint32_t>> places(tasks.size() + 1, std::vector<std::uint32_t>(buckets, 0));
+  // Repeats have a bucket beyond all others, whose rows are counted task by task.
+  std::vector<std::vector<std::uint32_t>> places(tasks.size() + 1, std::vector<std::uint32_t>(buckets + 1, 0));
+  const auto repeated = static_cast<std::uint16_t>(buckets);
+  const auto has_repeats = [&](std::size_t t) { return places[t + 1][repeated] != 0; };
   for_each_item(tasks.size(), [&](std::size_t t) {
     std::uint16_t* bucket = bucket_of_row.data() + tasks[t].first_row;
     std::uint32_t* const counts = places[t + 1].data();
     std::array<std::uint64_t, kKeysAtOnce> keys;
     for (std::size_t r = tasks[t].first_run; r < tasks[t].last_run; ++r) {
-      for (std::span<const Identity> left = runs[r].identities; !left.empty();) {
-        const auto some = left.first(std::min(left.size(), kKeysAtOnce));
+      const IdentityRun& run = runs[r];
+      const bool may_repeat = seems_to_repeat(run);
+      std::uint64_t repeats = kMostRepeats;  // of the last row that was none itself
+      for (std::size_t begin = 0; begin < run.identities.size(); begin += kKeysAtOnce) {
+        const auto some = run.identities.subspan(begin, std::min(run.identities.size() - begin, kKeysAtOnce));
         linkage_keys(some, std::span(keys).first(some.size()));
-        for (std::size_t i = 0; i < some.size(); ++i) {
-          *bucket = static_cast<std::uint16_t>(state.bucket_of(keys[i]));
-          ++counts[*bucket++];
+        for (std::size_t i = 0; i < some.size(); ++i) bucket[i] = static_cast<std::uint16_t>(state.bucket_of(keys[i]));
+        for (std::size_t i = 0; may_repeat && i < some.size(); ++i) {
+          repeats = repeats < kMostRepeats && repeats_row_before(run, begin + i) ? repeats + 1 : 0;
+          if (repeats != 0) bucket[i] = repeated;
         }
-        left = left.subspan(some.size());
+        for (std::size_t i = 0; i < some.size(); ++i) ++counts[bucket[i]];
+        bucket += some.size();
       }
     }
   });
@@ -235,7 +281,7 @@ void Collapser::add(std::span<const IdentityRun> runs, std::span<std::uint32_t> 
   };
   RawVector<Identity> sorted(of_row.size());
   RawVector<std::uint32_t> index(of_row.size());
-  for_each_item(tasks.size(), [&](std::size_t t) {
+  const auto scatter = [&]<bool kMayRepeat>(std::size_t t) {
     std::vector<std::uint32_t> next = cursors_of(t);
     const std::uint16_t* bucket = bucket_of_row.data() + tasks[t].first_row;
     for (std::size_t r = tasks[t].first_run; r < tasks[t].last_run; ++r) {
@@ -245,9 +291,18 @@ void Collapser::add(std::span<const IdentityRun> runs, std::span<std::uint32_t> 
         fetch_line_after(&place);
         place = run.identities[i];
         if (!run.providers.empty()) place.second |= run.providers[i];
+        if constexpr (kMayRepeat) {
+          for (; i + 1 < run.identities.size() && *bucket == repeated; ++i, ++bucket) {
+            place.second += std::uint64_t{1} << kRepeatShift;
+          }
+        }
       }
     }
+  };
+  for_each_item(tasks.size(), [&](std::size_t t) {
+    has_repeats(t) ? scatter.template operator()<true>(t) : scatter.template operator()<false>(t);
   });
+  const std::vector<Stretch> stretches = make_stretches(tasks);
   PerThread<BucketTable> tables;
   std::atomic<bool> full{false};
   for_blocks(buckets, kBucketsPerTask, [&](std::size_t first_bucket, std::size_t last_bucket) {
@@ -256,24 +311,34 @@ void Collapser::add(std::span<const IdentityRun> runs, std::span<std::uint32_t> 
       if (start[k] == start[k + 1]) continue;
       Bucket& bucket = state.buckets[k];
       table.start(bucket, start[k + 1] - start[k]);
-      for (std::size_t t = 0; t < tasks.size(); ++t) {
-        const std::uint64_t begin = start[k] + places[t][k], end = start[k] + places[t + 1][k];
-        table.add({sorted.data() + begin, end - begin}, tasks[t].dataset, index.data() + begin);
+      for (const Stretch& stretch : stretches) {
+        const std::uint64_t begin = start[k] + places[stretch.first_task][k];
+        const std::uint64_t end = start[k] + places[stretch.last_task][k];
+        table.add({sorted.data() + begin, end - begin}, stretch.dataset, index.data() + begin);
       }
       bucket.put_back(table.entries(), state.pool);
       if (bucket.size() > std::uint32_t{1} << state.place_bits()) full = true;
     }
   });
   if (full) throw Error("one rank has read about 2^32 different identities: run the job on more ranks");
-  for_each_item(tasks.size(), [&](std::size_t t) {
+  const auto lead_back = [&]<bool kMayRepeat>(std::size_t t) {
     std::vector<std::uint32_t> next = cursors_of(t);
     const std::uint64_t last_row = t + 1 < tasks.size() ? tasks[t + 1].first_row : of_row.size();
     for (std::uint64_t row = tasks[t].first_row; row < last_row; ++row) {
       const std::uint32_t k = bucket_of_row[row];
+      if constexpr (kMayRepeat) {
+        if (k == repeated) {
+          of_row[row] = of_row[row - 1];
+          continue;
+        }
+      }
       const std::uint32_t* const place = index.data() + next[k]++;
       fetch_line_after(place);
       of_row[row] = k << state.place_bits() | *place;
     }
+  };
+  for_each_item(tasks.size(), [&](std::size_t t) {
+    has_repeats(t) ? lead_back.template operator()<true>(t) : lead_back.template operator()<false>(t);
   });
 }
 

@@ -104,6 +104,26 @@ TEST(Collapse, keeps_the_providers_of_the_rows_and_never_takes_them_for_a_differ
   EXPECT_EQ(found[0], (CountedIdentity{rows[0], 4, 8, provider_set(1) | provider_set(64)}));
 }
 
+TEST(Collapse, joins_rows_that_stand_together_however_many_they_are) {
+  // Patient by patient, as a practice sends them: rows of one identity, of one provider and then of another, and some
+  // patients again later.
+  Rows rows;
+  for (const std::size_t longest : {1U, 3U, 127U, 128U, 129U, 1'000U}) {
+    std::vector<Identity>& block = rows.blocks.emplace_back();
+    std::vector<ProviderPlace>& places = rows.providers.emplace_back();
+    for (std::uint64_t patient = 0; patient < 60; ++patient) {
+      block.insert(block.end(), longest, Identity{patient % 50 << 28, patient % 50 << 14});
+      places.insert(places.end(), longest - longest / 3, 2);
+      places.insert(places.end(), longest / 3, static_cast<ProviderPlace>(patient % 3 * 32));
+    }
+    rows.size += block.size();
+  }
+  for (std::size_t b = 0; b < rows.blocks.size(); ++b) {
+    rows.runs.push_back({rows.blocks[b], static_cast<std::uint32_t>(b / 2), rows.providers[b]});
+  }
+  expect_same(rows);
+}
+
 TEST(Collapse, of_nothing_is_nothing) {
   EXPECT_TRUE(collapse({}, {}).empty());
   const IdentityRun empty;
