@@ -94,6 +94,7 @@ std::vector<Edge> EdgeReducer::take(Weight threshold) {
     }
   }
   release(items_);
+  in_order_ = 0;
   std::sort(edges.begin(), edges.end(), heavier);
   return edges;
 }
@@ -104,11 +105,14 @@ void EdgeReducer::reduce() {
   const auto near_number = [](const Item& item) {
     return (item.nhs_a == 0) == (item.nhs_b == 0) ? 0 : item.nhs_a + item.nhs_b;
   };
-  std::sort(items_.begin(), items_.end(), [&](const Item& x, const Item& y) {
+  const auto before = [&](const Item& x, const Item& y) {
     if (x.edge.weight != y.edge.weight) return x.edge.weight > y.edge.weight;
     const std::uint64_t number_x = near_number(x), number_y = near_number(y);
     return number_x != number_y ? number_x < number_y : heavier(x.edge, y.edge);
-  });
+  };
+  const auto added = items_.begin() + static_cast<std::ptrdiff_t>(in_order_);
+  std::sort(added, items_.end(), before);
+  std::inplace_merge(items_.begin(), added, items_.end(), before);
   EdgeNodes nodes(2 * items_.size());
   std::vector<UnionFind::Pair> ends;
   ends.reserve(items_.size());
@@ -126,6 +130,7 @@ void EdgeReducer::reduce() {
     if (is_needed) items_[kept++] = item;
   }
   items_.resize(kept);
+  in_order_ = kept;
 }
 
 }  // namespace ligature

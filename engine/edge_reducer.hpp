@@ -58,6 +58,7 @@ class EdgeReducer {
   };
   void reduce();
   std::vector<Item> items_;
+  std::size_t in_order_ = 0;  // of them, at the front: what the last reduction left
   std::size_t reduce_at_ = 1U << 16;
   std::uint64_t vetoed_ = 0;
 };
