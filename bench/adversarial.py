@@ -114,6 +114,10 @@ def one_number_one_birth(world, i, flood):
     return [world.number(i % 20 > 0), "1975-06-07", world.postcode(), world.gender()]
 
 
+def one_valid_number(world, i, flood):
+    return ["4857773457" if flood else world.number(), world.birth(), world.postcode(), world.gender()]
+
+
 def crowded_postcode(world, i, flood):
     number = world.number(i % 10 > 0) if i % 10 != 1 else ""
     return [number, world.birth(), "B1 1AA" if flood else f"B{1 + i % 20} 1AA", world.gender()]
@@ -133,7 +137,8 @@ def placeholders(world, i, flood):
 
 CASES = {case.__name__: (case, size) for case, size in (
     (invalid, 100_000), (half_valid, 100_000), (valid, 100_000), (no_number, 100_000), (one_number, 30_000),
-    (one_number_one_birth, 30_000), (crowded_postcode, 5_000), (common_birthday, 30_000), (placeholders, 100_000))}
+    (one_number_one_birth, 30_000), (one_valid_number, 100_000), (crowded_postcode, 5_000), (common_birthday, 30_000),
+    (placeholders, 100_000))}
 
 
 def make(folder, size, names):
