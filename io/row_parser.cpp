@@ -12,6 +12,7 @@
 #include "engine/close_gaps.hpp"
 #include "engine/field_text.hpp"
 #include "engine/local_id.hpp"
+#include "io/identifier_standing.hpp"
 
 namespace ligature {
 
@@ -19,12 +20,6 @@ namespace {
 
 constexpr DayNumber kLastDay = std::numeric_limits<DayNumber>::max();
 constexpr std::size_t kGuessedRowBytes = 48;
-constexpr std::size_t kFewestSlots = 64;
-// A key of StringCodes: a short value's bytes below its length, or a long one's hash below a length that none has.
-constexpr std::size_t kShortValue = 7;
-constexpr int kKeyBits = 56;
-constexpr std::uint64_t kLongKey = std::uint64_t{0xFF} << kKeyBits;
-constexpr std::uint64_t kGoldenRatio = 0x9E3779B97F4A7C15ULL;  // Knuth, TAOCP 3, 6.4: multiplicative hashing
 
 std::string_view without_blanks(std::string_view text) noexcept {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -97,68 +92,7 @@ std::uint64_t store_numbers(std::span<const std::string_view> texts, std::byte* 
   return not_understood;
 }
 
-inline void count_identifiers(const IdentityFields& identity, RowCounts& counts) {
-  counts.nhs_valid += identity.nhs.status == NhsStatus::valid ? 1 : 0;
-  counts.nhs_invalid += identity.nhs.status == NhsStatus::invalid ? 1 : 0;
-  counts.nhs_missing += identity.nhs.status == NhsStatus::missing ? 1 : 0;
-  counts.birth_placeholder += identity.placeholder_birth ? 1 : 0;
-  counts.birth_missing += identity.date_of_birth == kMissingDay && !identity.placeholder_birth ? 1 : 0;
-  counts.postcode_pseudo += identity.postcode.flag != PostcodeFlag::none ? 1 : 0;
-  counts.postcode_missing += identity.postcode.packed == 0 && identity.postcode.flag == PostcodeFlag::none ? 1 : 0;
-  counts.gender_missing += identity.gender != Gender::male && identity.gender != Gender::female ? 1 : 0;
-}
-
 }  // namespace
-
-std::size_t StringCodes::first_slot(std::uint64_t key) const noexcept {
-  return static_cast<std::size_t>((key * kGoldenRatio) >> std::countl_zero(slots_.size() - 1));
-}
-
-std::uint64_t StringCodes::key_of(std::string_view value) noexcept {
-  if (value.size() > kShortValue) return kLongKey | linkage_key(std::as_bytes(std::span(value))) >> (64 - kKeyBits);
-  const std::uint64_t bytes = load_eight(value.data()) & ((std::uint64_t{1} << (8 * value.size())) - 1);
-  return value.size() << kKeyBits | bytes;
-}
-
-std::uint32_t StringCodes::code(std::string_view value, std::uint64_t key) {
-  const bool is_short = value.size() <= kShortValue;
-  if (key == last_key_ && !values_.empty() && (is_short || values_[last_] == value)) return last_;
-  if (values_.size() * 4 >= slots_.size() * 3) grow();
-  last_key_ = key;
-  std::size_t slot = first_slot(key);
-  for (; slots_[slot].code_and_one != 0; slot = (slot + 1) & (slots_.size() - 1)) {
-    const std::uint32_t candidate = slots_[slot].code_and_one - 1;
-    if (slots_[slot].key == key && (is_short || values_[candidate] == value)) return last_ = candidate;
-  }
-  last_ = static_cast<std::uint32_t>(values_.size());
-  slots_[slot] = {key, last_ + 1};
-  values_.emplace_back(value);
-  return last_;
-}
-
-// The slots of all values are fetched before the first is looked at: their cache misses overlap.
-void StringCodes::store_codes(std::span<const std::string_view> values, std::byte* at, std::size_t stride) {
-  if (slots_.empty()) grow();
-  keys_.resize(values.size());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    keys_[i] = values[i].empty() ? 0 : key_of(values[i]);
-    __builtin_prefetch(&slots_[first_slot(keys_[i])]);
-  }
-  for (std::size_t i = 0; i < values.size(); ++i, at += stride) {
-    const std::uint32_t found = values[i].empty() ? kMissingCategory : code(values[i], keys_[i]);
-    std::memcpy(at, &found, sizeof found);
-  }
-}
-
-void StringCodes::grow() {
-  const std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(std::max(kFewestSlots, slots_.size() * 2)));
-  for (const Slot& entry : old) {
-    if (entry.code_and_one == 0) continue;
-    std::size_t slot = first_slot(entry.key);
-    while (slots_[slot].code_and_one != 0) slot = (slot + 1) & (slots_.size() - 1);
-    slots_[slot] = entry;
-  }
-}
 
 NhsFilter numbers_spoken_of(const RowRules& rules) {
   const auto for_each = [&](const auto& visit) {
@@ -379,13 +313,16 @@ void RowParser::add_identities(const Source& source) {
 
   const std::size_t begin = block_.identities.size();
   block_.identities.resize(begin + rows);
-  RowCounts counts;  // of these rows: what is local can stay in registers
-  for (std::size_t i = 0; i < rows; ++i) {
-    const IdentityFields identity{numbers_[i], births_[i].day, births_[i].placeholder, postcodes_[i], genders_[i]};
-    block_.identities[begin + i] = is_linkable(identity) ? pack(identity) : alone(source, rows_[i], identity);
-    count_identifiers(identity, counts);
+  standing_.resize(rows);
+  for (std::size_t i = 0; i < rows;) {
+    std::uint64_t words = 0;
+    for (const std::size_t end = std::min(rows, i + standing::kMostRows); i < end; ++i) {
+      const IdentityFields identity{numbers_[i], births_[i].day, births_[i].placeholder, postcodes_[i], genders_[i]};
+      block_.identities[begin + i] = is_linkable(identity) ? pack(identity) : alone(source, rows_[i], identity);
+      words += standing_[i] = standing::word_of(identity);
+    }
+    standing::add(words, block_.counts);
   }
-  block_.counts += counts;
 }
 
 // The identity of a row that its identifiers do not tell from others.  Its digest differs between rows that are not
@@ -508,24 +445,31 @@ void RowParser::count_providers() {
   const std::size_t stride = file_.schema->payload_bytes;
   const std::byte* at = block_.payload.data() + block_.payload.size() - rows_.size() * stride +
                         file_.schema->fields[provider_field_].offset;
+  std::uint64_t words = 0, in_words = 0, latest = 0;  // of the neighbouring rows of one provider
+  std::uint32_t of_words = 0;
+  const auto add_words = [&] {
+    if (in_words == 0) return;
+    ProviderCounts& counts = block_.providers[of_words];
+    counts.rows += in_words;
+    standing::add(words, counts);
+    counts.latest = std::max(counts.latest, latest);
+    words = in_words = latest = 0;
+  };
   for (std::size_t i = 0; i < rows_.size(); ++i, at += stride) {
     std::uint32_t code = 0;
     std::memcpy(&code, at, sizeof code);
     if (code == kMissingCategory) continue;
     if (code >= block_.providers.size()) block_.providers.resize(code + 1);
-    ProviderCounts& counts = block_.providers[code];
-    ++counts.rows;
-    counts.nhs_valid += numbers_[i].status == NhsStatus::valid;
-    counts.nhs_invalid += numbers_[i].status == NhsStatus::invalid;
-    counts.nhs_missing += numbers_[i].status == NhsStatus::missing;
-    counts.birth_default += births_[i].placeholder;
-    counts.birth_missing += births_[i].day == kMissingDay && !births_[i].placeholder;
-    counts.postcode_default += postcodes_[i].flag != PostcodeFlag::none;
-    counts.postcode_missing += postcodes_[i].packed == 0 && postcodes_[i].flag == PostcodeFlag::none;
-    counts.gender_missing += genders_[i] != Gender::male && genders_[i] != Gender::female;
+    if (code != of_words || in_words == standing::kMostRows) {
+      add_words();
+      of_words = code;
+    }
+    words += standing_[i];
+    ++in_words;
     // Without any date of an extract, all days are the last: nothing is late.
-    counts.latest = std::max<std::uint64_t>(counts.latest, extracted_[i]);
+    latest = std::max<std::uint64_t>(latest, extracted_[i]);
   }
+  add_words();
 }
 
 RowBlock RowParser::take() {

@@ -14,6 +14,7 @@
 #include "io/csv.hpp"
 #include "io/header.hpp"
 #include "io/intake.hpp"
+#include "io/string_codes.hpp"
 
 namespace ligature {
 
@@ -33,31 +34,6 @@ struct FileContext {
   std::uint64_t max_record_bytes = 0;
   Header header;
   ColumnLayout layout;
-};
-
-// Values as codes in order of first appearance: an open-addressing table.  Values of up to seven bytes, which most
-// codes are, are told apart in their slot; longer ones by XXH3 and then by comparison.
-class StringCodes {
- public:
-  // The codes of a column of values, kMissingCategory for an empty one, from `at` on, stride bytes apart.
-  // REQUIRES: eight bytes are readable from the beginning of each value on.
-  void store_codes(std::span<const std::string_view> values, std::byte* at, std::size_t stride);
-  std::vector<std::string> take() { return std::move(values_); }
-
- private:
-  struct Slot {
-    std::uint64_t key = 0;
-    std::uint32_t code_and_one = 0;  // 0: free
-  };
-  static std::uint64_t key_of(std::string_view value) noexcept;
-  std::size_t first_slot(std::uint64_t key) const noexcept;
-  std::uint32_t code(std::string_view value, std::uint64_t key);
-  void grow();
-  std::vector<Slot> slots_;  // a power of two of them, at most three quarters used
-  std::vector<std::string> values_;
-  std::vector<std::uint64_t> keys_;  // of the column that is stored
-  std::uint64_t last_key_ = 0;       // neighbouring rows often agree
-  std::uint32_t last_ = 0;
 };
 
 // Builds the RowBlock of successive records of one file.
@@ -119,6 +95,7 @@ class RowParser final : public RecordSink {
   std::vector<Birth> births_;
   std::vector<Postcode> postcodes_;
   std::vector<Gender> genders_;
+  std::vector<std::uint64_t> standing_;  // how its identifiers stand
 };
 
 }  // namespace ligature

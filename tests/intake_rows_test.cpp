@@ -1,10 +1,14 @@
 // What becomes of a row: typed values, supersession, objections, and rows that no identifier can tell apart.
+#include <array>
+#include <bit>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "io/identifier_standing.hpp"
 #include "tests/intake_fixture.hpp"
 
 namespace ligature {
@@ -128,6 +132,85 @@ TEST_F(IntakeTest, AnObjectionBarsWhatWasExtractedWhileItStood) {
   EXPECT_EQ(read(rules, {}).counts.opted_out, 1U);  // without a date the extract's own counts
   job_.consent.after_opt_out = AfterOptOut::withdraw;
   EXPECT_EQ(read(rules, {}).counts.opted_out, 4U);
+}
+
+TEST(IdentifierStanding, of255RowsAddsUpToWhatEachIs) {
+  std::uint64_t words = 0, of_each = 0;
+  RowCounts expected, counts;
+  for (const NhsStatus status : {NhsStatus::missing, NhsStatus::valid, NhsStatus::invalid}) {
+    for (const Gender gender : {Gender::unknown, Gender::male, Gender::female, Gender::indeterminate}) {
+      for (const PostcodeFlag flag : {PostcodeFlag::none, PostcodeFlag::no_fixed_abode, PostcodeFlag::pseudo}) {
+        for (const bool has_birth : {false, true}) {
+          const IdentityFields fields{{0, status},
+                                      has_birth ? DayNumber{9} : kMissingDay,
+                                      !has_birth && gender == Gender::male,
+                                      {0, flag},
+                                      gender};
+          expected.nhs_valid += status == NhsStatus::valid;
+          expected.nhs_invalid += status == NhsStatus::invalid;
+          expected.nhs_missing += status == NhsStatus::missing;
+          expected.birth_placeholder += fields.placeholder_birth;
+          expected.birth_missing += !has_birth && !fields.placeholder_birth;
+          expected.postcode_pseudo += flag != PostcodeFlag::none;
+          expected.postcode_missing += flag == PostcodeFlag::none;
+          expected.gender_missing += gender != Gender::male && gender != Gender::female;
+          words += standing::word_of(fields);
+          ++of_each;
+        }
+      }
+    }
+  }
+  ASSERT_LE(of_each, standing::kMostRows);
+  standing::add(words, counts);
+  EXPECT_EQ((std::bit_cast<std::array<std::uint64_t, kRowCounters>>(counts)),
+            (std::bit_cast<std::array<std::uint64_t, kRowCounters>>(expected)));
+  const std::uint64_t best = standing::word_of({{5, NhsStatus::valid}, 9, false, {7, {}}, Gender::male});
+  RowCounts full;
+  standing::add(standing::kMostRows * best, full);
+  EXPECT_EQ(full.nhs_valid, standing::kMostRows);
+  EXPECT_EQ(full.nhs_invalid + full.birth_missing + full.postcode_missing + full.gender_missing, 0U);
+}
+
+TEST_F(IntakeTest, CountsWhatEachProviderSentInWhateverOrder) {
+  std::string text = "practice,nhs_number,gender\n";
+  std::map<std::string, ProviderCounts> expected;
+  for (std::size_t row = 0; row < 1'500; ++row) {
+    // Six hundred rows of one, then three in turn, one of them without a name, then four hundred of another.
+    const std::string practice = row < 600 ? "A1" : row >= 1'100 ? "C3" : std::array{"A1", "B2", ""}[row % 3];
+    const bool has_number = row % 7 != 0, has_gender = row % 5 != 0;
+    text += practice + (has_number ? ",9434765919," : ",,") + (has_gender ? "1\n" : "\n");
+    if (practice.empty()) continue;
+    ProviderCounts& counts = expected[practice];
+    ++counts.rows;
+    ++(has_number ? counts.nhs_valid : counts.nhs_missing);
+    counts.gender_missing += !has_gender;
+  }
+  write("gp.csv", text);
+  Extract gp;
+  gp.dataset = "gp";
+  gp.files = {path("gp.csv")};
+  gp.columns.provider = "practice";
+  gp.columns.nhs_number = "nhs_number";
+  gp.columns.gender = "gender";
+  job_.extracts = {gp};
+  const Inputs inputs = find_inputs(comm_, job_);
+  std::map<std::string, ProviderCounts> found;
+  read_extracts(
+      comm_, job_, inputs, {}, [&] { found.clear(); },
+      [&](RowBlock&& block) {
+        for (std::size_t code = 0; code < block.providers.size(); ++code) {
+          found[block.dictionaries[0][code]] += block.providers[code];
+        }
+      },
+      [](std::uint64_t) {});
+  for (const auto& [practice, counts] : expected) {
+    const ProviderCounts& mine = found[practice];
+    EXPECT_EQ(comm_.sum(mine.rows), counts.rows) << practice;
+    EXPECT_EQ(comm_.sum(mine.nhs_valid), counts.nhs_valid) << practice;
+    EXPECT_EQ(comm_.sum(mine.nhs_missing), counts.nhs_missing) << practice;
+    EXPECT_EQ(comm_.sum(mine.gender_missing), counts.gender_missing) << practice;
+    EXPECT_EQ(comm_.sum(mine.birth_missing), counts.rows) << practice;
+  }
 }
 
 TEST_F(IntakeTest, ABirthAfterTheExtractIsMissing) {
