@@ -3,6 +3,7 @@
 // Rows come in batches.  Sixteen bytes a row move once, to a bucket that fits in cache: the top bits of the linkage
 // key of all of its content.  There a small hash table tells equal from different, and the way back is
 // the same partition read in the order in which it was written, so that nothing is ever gathered from memory at large.
+// Rows that repeat the one before stay where they are: it counts them.
 // The method is that of partitioned hash joins: Manegold, Boncz and Kersten, Optimizing Main-Memory Join on Modern
 // Hardware, TKDE 2002.
 #pragma once

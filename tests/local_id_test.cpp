@@ -39,6 +39,18 @@ TEST(LocalKey, differs_between_providers_datasets_and_ids) {
   EXPECT_EQ(keys.size(), 6U);
 }
 
+TEST(LocalKey, of_many_rows_is_that_of_each_whoever_gave_the_ids_before) {
+  LocalKeys keys(LocalIdScope::provider);
+  const std::string long_name(100, 'h');
+  for (const std::string_view giver : {"", "RR8", "RR8", " rr8", "RCB", "R", "", " ", "RR8"}) {
+    for (const std::string_view id : {"1234", "ab12", "", "0000", "1", "a very long id of a patient of somebody's"}) {
+      EXPECT_EQ(keys.key(giver, id), key(giver, id)) << giver << ' ' << id;
+      EXPECT_EQ(keys.key(long_name, id), key(long_name, id)) << id;
+    }
+    EXPECT_EQ(keys.key(giver, "AB12"), key(giver, "ab12")) << giver;
+  }
+}
+
 TEST(LocalKey, is_none_where_there_is_no_id_or_nobody_who_gave_it) {
   for (const char* filler : {"", "  ", "UNKNOWN", "unknown", " Unknown ", "NO PATIENT ID", "no patient id", "0", "0000",
                              "9999999999", "XXXX", "-"}) {
