@@ -11,7 +11,7 @@
 namespace ligature {
 namespace {
 
-// Rows in random order, four an identity, as extracts of a population have them.
+// Rows in random order, four an identity, as extracts of a population have them.  The low bits of an identity are zero.
 std::vector<Identity> make_rows(std::size_t count) {
   std::mt19937_64 random(20);
   std::vector<Identity> rows;

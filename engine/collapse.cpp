@@ -31,7 +31,7 @@ constexpr std::size_t kKeysAtOnce = 256;
 constexpr std::uint64_t kPlaceBits = 0x7F;
 constexpr unsigned kRepeatShift = 7;
 constexpr std::uint64_t kMostRepeats = 0x7F;
-constexpr std::uint64_t kAllBits = kPlaceBits | kMostRepeats << kRepeatShift;
+constexpr std::uint64_t kBorrowedBits = kPlaceBits | kMostRepeats << kRepeatShift;
 
 // Some runs of one dataset, worked on by one thread at a time.
 struct Task {
@@ -174,7 +174,7 @@ class BucketTable {
     const std::uint32_t datasets = 1U << dataset;
     std::uint32_t size = size_;
     for (const Identity& with_place : rows) {
-      const Identity row{with_place.first, with_place.second & ~kAllBits};
+      const Identity row{with_place.first, with_place.second & ~kBorrowedBits};
       const ProviderSet providers = provider_set(with_place.second & kPlaceBits);
       const auto count = static_cast<std::uint32_t>(1 + (with_place.second >> kRepeatShift & kMostRepeats));
       for (std::size_t slot = slot_of(row);; slot = (slot + 1) & mask) {

@@ -26,9 +26,6 @@ inline constexpr std::size_t kMostRows = 255;
 constexpr std::uint64_t yes(Byte byte) noexcept {
   return std::uint64_t{1} << 8 * byte;
 }
-constexpr std::uint64_t count(std::uint64_t words, Byte byte) noexcept {
-  return words >> 8 * byte & 0xFF;
-}
 
 // Looked up, for what varies from row to row is dear to branch on.
 inline constexpr std::array kOfNumber{yes(nhs_missing), yes(nhs_valid), yes(nhs_invalid),
@@ -49,26 +46,23 @@ inline std::uint64_t word_of(const IdentityFields& identity) noexcept {
          kOfGender[static_cast<std::size_t>(identity.gender)];
 }
 
-inline void add(std::uint64_t words, RowCounts& counts) noexcept {
-  counts.nhs_valid += count(words, nhs_valid);
-  counts.nhs_invalid += count(words, nhs_invalid);
-  counts.nhs_missing += count(words, nhs_missing);
-  counts.birth_missing += count(words, birth_missing);
-  counts.birth_placeholder += count(words, birth_placeholder);
-  counts.postcode_missing += count(words, postcode_missing);
-  counts.postcode_pseudo += count(words, postcode_pseudo);
-  counts.gender_missing += count(words, gender_missing);
-}
+// What counts each byte, in the order of Byte.
+inline constexpr std::array kOfRows{&RowCounts::nhs_valid,         &RowCounts::nhs_invalid,
+                                    &RowCounts::nhs_missing,       &RowCounts::birth_missing,
+                                    &RowCounts::birth_placeholder, &RowCounts::postcode_missing,
+                                    &RowCounts::postcode_pseudo,   &RowCounts::gender_missing};
+inline constexpr std::array kOfProvider{&ProviderCounts::nhs_valid,        &ProviderCounts::nhs_invalid,
+                                        &ProviderCounts::nhs_missing,      &ProviderCounts::birth_missing,
+                                        &ProviderCounts::birth_default,    &ProviderCounts::postcode_missing,
+                                        &ProviderCounts::postcode_default, &ProviderCounts::gender_missing};
 
-inline void add(std::uint64_t words, ProviderCounts& counts) noexcept {
-  counts.nhs_valid += count(words, nhs_valid);
-  counts.nhs_invalid += count(words, nhs_invalid);
-  counts.nhs_missing += count(words, nhs_missing);
-  counts.birth_missing += count(words, birth_missing);
-  counts.birth_default += count(words, birth_placeholder);
-  counts.postcode_missing += count(words, postcode_missing);
-  counts.postcode_default += count(words, postcode_pseudo);
-  counts.gender_missing += count(words, gender_missing);
+// words: the sum of up to kMostRows rows' words.
+template <typename Counts>
+void add(std::uint64_t words, const std::array<std::uint64_t Counts::*, 8>& counters, Counts& counts) noexcept {
+  for (const auto counter : counters) {
+    counts.*counter += words & 0xFF;
+    words >>= 8;
+  }
 }
 }  // namespace standing
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "engine/close_gaps.hpp"
+#include "engine/error.hpp"
 #include "engine/field_text.hpp"
 #include "engine/local_id.hpp"
 #include "io/identifier_standing.hpp"
@@ -113,6 +114,10 @@ NhsFilter numbers_spoken_of(const RowRules& rules) {
 
 RowParser::RowParser(const FileContext& file, std::size_t expected_bytes, RowBlock&& recycled)
     : file_(file), block_(std::move(recycled)), codes_(file.schema->fields.size()) {
+  const RowRules& rules = *file.rules;
+  if (file.spoken_of == nullptr && (rules.objections != nullptr || rules.superseded != nullptr)) {
+    throw Error("rows cannot be read by tables whose numbers are not listed");  // no objection would bar any
+  }
   block_.clear();
   block_.file = file.file;
   const std::vector<PayloadField>& fields = file.schema->fields;
@@ -321,7 +326,7 @@ void RowParser::add_identities(const Source& source) {
       block_.identities[begin + i] = is_linkable(identity) ? pack(identity) : alone(source, rows_[i], identity);
       words += standing_[i] = standing::word_of(identity);
     }
-    standing::add(words, block_.counts);
+    standing::add(words, standing::kOfRows, block_.counts);
   }
 }
 
@@ -451,7 +456,7 @@ void RowParser::count_providers() {
     if (in_words == 0) return;
     ProviderCounts& counts = block_.providers[of_words];
     counts.rows += in_words;
-    standing::add(words, counts);
+    standing::add(words, standing::kOfProvider, counts);
     counts.latest = std::max(counts.latest, latest);
     words = in_words = latest = 0;
   };

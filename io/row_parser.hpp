@@ -29,7 +29,7 @@ struct FileContext {
   const Extract* extract = nullptr;
   const DatasetSchema* schema = nullptr;
   const RowRules* rules = nullptr;
-  const NhsFilter* spoken_of = nullptr;  // numbers_spoken_of(rules); may be null where rules have no table
+  const NhsFilter* spoken_of = nullptr;  // numbers_spoken_of(rules); null only where rules have no table
   AfterOptOut after_opt_out = AfterOptOut::keep_earlier;
   std::uint64_t max_record_bytes = 0;
   Header header;
@@ -39,7 +39,8 @@ struct FileContext {
 // Builds the RowBlock of successive records of one file.
 class RowParser final : public RecordSink {
  public:
-  // expected_bytes: of input, to reserve memory by.  recycled: a block whose memory is used again.
+  // expected_bytes: of input, to reserve memory by.  recycled: a block whose memory is used again.  Throws Error if the
+  // file's rules have a table and its numbers are not listed.
   RowParser(const FileContext& file, std::size_t expected_bytes, RowBlock&& recycled = {});
 
   void row(std::span<const std::string_view> fields, std::uint64_t offset, std::uint64_t lines) override;

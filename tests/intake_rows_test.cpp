@@ -134,17 +134,18 @@ TEST_F(IntakeTest, AnObjectionBarsWhatWasExtractedWhileItStood) {
   EXPECT_EQ(read(rules, {}).counts.opted_out, 4U);
 }
 
-TEST(IdentifierStanding, of255RowsAddsUpToWhatEachIs) {
-  std::uint64_t words = 0, of_each = 0;
+TEST(IdentifierStanding, OfRowsAddsUpToWhatEachIs) {
+  std::uint64_t words = 0, rows = 0;
   RowCounts expected, counts;
   for (const NhsStatus status : {NhsStatus::missing, NhsStatus::valid, NhsStatus::invalid}) {
     for (const Gender gender : {Gender::unknown, Gender::male, Gender::female, Gender::indeterminate}) {
       for (const PostcodeFlag flag : {PostcodeFlag::none, PostcodeFlag::no_fixed_abode, PostcodeFlag::pseudo}) {
-        for (const bool has_birth : {false, true}) {
+        for (const int more : {0, 1, 2, 3}) {
+          const bool has_birth = more % 2 != 0, has_postcode = more / 2 != 0 && flag == PostcodeFlag::none;
           const IdentityFields fields{{0, status},
                                       has_birth ? DayNumber{9} : kMissingDay,
                                       !has_birth && gender == Gender::male,
-                                      {0, flag},
+                                      {has_postcode ? PackedPostcode{7} : PackedPostcode{0}, flag},
                                       gender};
           expected.nhs_valid += status == NhsStatus::valid;
           expected.nhs_invalid += status == NhsStatus::invalid;
@@ -152,21 +153,21 @@ TEST(IdentifierStanding, of255RowsAddsUpToWhatEachIs) {
           expected.birth_placeholder += fields.placeholder_birth;
           expected.birth_missing += !has_birth && !fields.placeholder_birth;
           expected.postcode_pseudo += flag != PostcodeFlag::none;
-          expected.postcode_missing += flag == PostcodeFlag::none;
+          expected.postcode_missing += flag == PostcodeFlag::none && !has_postcode;
           expected.gender_missing += gender != Gender::male && gender != Gender::female;
           words += standing::word_of(fields);
-          ++of_each;
+          ++rows;
         }
       }
     }
   }
-  ASSERT_LE(of_each, standing::kMostRows);
-  standing::add(words, counts);
+  ASSERT_LE(rows, standing::kMostRows);
+  standing::add(words, standing::kOfRows, counts);
   EXPECT_EQ((std::bit_cast<std::array<std::uint64_t, kRowCounters>>(counts)),
             (std::bit_cast<std::array<std::uint64_t, kRowCounters>>(expected)));
   const std::uint64_t best = standing::word_of({{5, NhsStatus::valid}, 9, false, {7, {}}, Gender::male});
   RowCounts full;
-  standing::add(standing::kMostRows * best, full);
+  standing::add(standing::kMostRows * best, standing::kOfRows, full);
   EXPECT_EQ(full.nhs_valid, standing::kMostRows);
   EXPECT_EQ(full.nhs_invalid + full.birth_missing + full.postcode_missing + full.gender_missing, 0U);
 }

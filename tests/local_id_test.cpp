@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <random>
 #include <set>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -12,6 +14,7 @@
 
 #include "engine/clustering.hpp"
 #include "engine/comparison.hpp"
+#include "engine/linkage_key.hpp"
 
 namespace ligature {
 namespace {
@@ -37,6 +40,14 @@ TEST(LocalKey, differs_between_providers_datasets_and_ids) {
                                      local_key(LocalIdScope::dataset, "RR8", "1234"),
                                      local_key(LocalIdScope::dataset, "gp", "1234")};
   EXPECT_EQ(keys.size(), 6U);
+}
+
+TEST(LocalKey, is_the_hash_of_giver_and_id_and_ends_in_that_of_the_giver) {
+  using namespace std::string_view_literals;
+  const auto hash = [](std::string_view text) { return linkage_key(std::as_bytes(std::span(text))); };
+  EXPECT_EQ(key("rr8", "ab12"), (hash("pRR8\0AB12"sv) & ~std::uint64_t{0xFFFF}) | (hash("pRR8"sv) & 0xFFFF));
+  EXPECT_EQ(local_key(LocalIdScope::dataset, "gp", "17"),
+            (hash("dGP\00017"sv) & ~std::uint64_t{0xFFFF}) | (hash("dGP"sv) & 0xFFFF));
 }
 
 TEST(LocalKey, of_many_rows_is_that_of_each_whoever_gave_the_ids_before) {
