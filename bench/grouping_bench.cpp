@@ -1,14 +1,20 @@
-// How many records a second one core brings together by a key: the least that a sort or a shuffle does; and what it
-// saves to fetch the next line of each of many places.
+// How many records a second one core brings together by a key: the least that a sort or a shuffle does, and a whole
+// sort; and what it saves to fetch the next line of each of many places.
+#include <algorithm>
 #include <cstdint>
 #include <random>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 
 #include "engine/cache_line.hpp"
 #include "engine/counting_sort.hpp"
+#include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
+#include "engine/radix_sort.hpp"
+#include "engine/raw_vector.hpp"
 
 namespace ligature {
 namespace {
@@ -40,6 +46,38 @@ void group_records(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 BENCHMARK(group_records)->ArgName("records")->Arg(1 << 16)->Arg(1 << 20)->Arg(1 << 24)->Unit(benchmark::kMillisecond);
+
+// Sorts records, as dealt by the leading bits of their keys, which are linkage keys of so many different values.
+void sort_records(benchmark::State& state) {
+  constexpr std::size_t kCount = std::size_t{1} << 23;
+  constexpr unsigned kBits = 10;  // 8,192 to a bucket
+  const ThreadLimit one(1);
+  std::mt19937_64 random(1);
+  std::vector<Record> records(kCount);
+  for (Record& record : records) {
+    record.key = linkage_key(random() % static_cast<std::uint64_t>(state.range(0)));
+  }
+  std::vector<radix_sort_detail::Run> runs(std::size_t{1} << kBits);
+  std::stable_sort(records.begin(), records.end(),
+                   [](const Record& a, const Record& b) { return a.key >> (64 - kBits) < b.key >> (64 - kBits); });
+  for (std::size_t bucket = 0, place = 0; bucket < runs.size(); ++bucket) {
+    runs[bucket].begin = place;
+    while (place < kCount && records[place].key >> (64 - kBits) == bucket) ++place;
+    runs[bucket].end = place;
+  }
+  for (auto _ : state) {
+    state.PauseTiming();
+    RawVector<Record> dealt(kCount);
+    std::copy(records.begin(), records.end(), dealt.begin());
+    state.ResumeTiming();
+    const RawVector<Record> sorted = sort_buckets(
+        std::move(dealt), std::span<const radix_sort_detail::Run>(runs), 1, kBits,
+        [](const Record& record) { return record.key; }, nullptr);
+    benchmark::DoNotOptimize(sorted.data());
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kCount));
+}
+BENCHMARK(sort_records)->ArgName("different")->Arg(50'000)->Arg(2'000'000)->Arg(1 << 30)->Unit(benchmark::kMillisecond);
 
 // Records to as many places as the leading bits of their keys tell apart, once it is known how many go to each.
 void deal_records(benchmark::State& state) {
