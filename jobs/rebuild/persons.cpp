@@ -45,9 +45,8 @@ struct ReceivedClaim {
   Claim claim;
   std::uint64_t received = 0;
 };
-// A person who stays meanwhile: the order is found by half the pseudonym.
 struct ReceivedPerson {
-  std::uint64_t pseudonym_high = 0;
+  Person person;
   std::uint64_t received = 0;
 };
 
@@ -91,6 +90,15 @@ class Nameless {
     const std::uint64_t number = is_disowned ? alone.identity.valid_nhs() : valid;
     return {number << 1 | (valid == 0 ? 1 : 0), alone.rows, identities_.first_id + i};
   }
+  // True if nobody else can claim that number: a number's identities lie next to each other.
+  [[nodiscard]] bool is_sole_claimant(std::size_t person) const {
+    if (person < drafts_.drafts.size()) return false;
+    const std::size_t i = drafts_.alone[person - drafts_.drafts.size()];
+    const auto number_at = [&](std::size_t of) { return identities_.owned[of].identity.valid_nhs(); };
+    const std::uint64_t number = number_at(i);
+    return number != 0 && (i == 0 || number_at(i - 1) != number) &&
+           (i + 1 == identities_.owned.size() || number_at(i + 1) != number);
+  }
 
  private:
   const Identities& identities_;
@@ -124,9 +132,13 @@ Rounds split_in_rounds(std::size_t count, std::uint64_t rounds, const RoundOf& r
 std::vector<std::uint8_t> settle_ownership(const Communicator& comm, const Nameless& nameless,
                                            std::span<const std::uint64_t> numbers, std::uint64_t rounds) {
   std::vector<std::uint8_t> owns(nameless.size(), 0);
+  for_blocks(nameless.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t p = begin; p < end; ++p) owns[p] = numbers[p] != 0 && nameless.is_sole_claimant(p) ? 1 : 0;
+  });
   const ShardMap shard_map(comm.size());
   const Rounds by_round = split_in_rounds(nameless.size(), rounds + 1, [&](std::size_t p) {
-    return numbers[p] == 0 ? rounds : linkage_key(numbers[p]) % rounds;  // the last round is of none and is not run
+    const bool is_settled = numbers[p] == 0 || owns[p] != 0;
+    return is_settled ? rounds : linkage_key(numbers[p]) % rounds;  // the last round is of these and is not run
   });
   for (std::uint64_t round = 0; round < rounds; ++round) {
     const std::span<const std::uint32_t> here = by_round.of(round);
@@ -236,20 +248,19 @@ std::vector<std::uint32_t> bring_to_owners(const Communicator& comm, const Namel
       }
     });
     ReturnRoute route;
-    const RawVector<Person> received =
-        shuffle(
-            comm, std::move(persons),
-            [&](const Person& person) { return shard_map.owner(person_shard(person.pseudonym)); }, route)
-            .items;
-    RawVector<ReceivedPerson> sorted(received.size());
-    for_blocks(sorted.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t i = begin; i < end; ++i) sorted[i] = {received[i].pseudonym.high, i};
-    });
+    RawVector<ReceivedPerson> sorted;
+    {
+      const auto received = shuffle(
+          comm, std::move(persons),
+          [&](const Person& person) { return shard_map.owner(person_shard(person.pseudonym)); }, route);
+      sorted.resize(received.items.size());
+      for_blocks(sorted.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i) sorted[i] = {received.items[i], i};
+      });
+    }
     sort_by_key(
-        sorted, [](const ReceivedPerson& item) { return item.pseudonym_high; },
-        [&](const ReceivedPerson& a, const ReceivedPerson& b) {
-          return received[a.received].pseudonym < received[b.received].pseudonym;
-        });
+        sorted, [](const ReceivedPerson& item) { return item.person.pseudonym.high; },
+        [](const ReceivedPerson& a, const ReceivedPerson& b) { return a.person.pseudonym < b.person.pseudonym; });
     // Not before the others have come and gone: then it takes no memory that they have not had.
     owned.reserve(expected);
     if (owned.size() + sorted.size() > std::numeric_limits<std::uint32_t>::max()) {
@@ -260,11 +271,9 @@ std::vector<std::uint32_t> bring_to_owners(const Communicator& comm, const Namel
     RawVector<std::uint32_t> replies(sorted.size());
     for_blocks(sorted.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) {
-        const std::size_t coming = sorted[std::min(i + kPersonsAhead, end - 1)].received;
-        __builtin_prefetch(&received[coming]);
-        __builtin_prefetch(&replies[coming], 1);
+        __builtin_prefetch(&replies[sorted[std::min(i + kPersonsAhead, end - 1)].received], 1);
         replies[sorted[i].received] = static_cast<std::uint32_t>(before + i);
-        owned[before + i] = received[sorted[i].received];
+        owned[before + i] = sorted[i].person;
       }
     });
     const auto places = route.reply(comm, std::move(replies));
