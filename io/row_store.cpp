@@ -232,16 +232,6 @@ void RowStore::read_local_keys(const StoredBlock& block, std::vector<std::uint64
   keys.resize(block.rows);
 }
 
-void RowStore::for_each_local_keys(
-    const std::function<void(const StoredBlock&, std::span<const std::uint64_t>)>& visit) {
-  local_keys_.rewind();
-  std::vector<std::uint64_t> keys;
-  for (const StoredBlock& block : blocks_) {
-    if (!block.has_local_keys) continue;
-    visit(block, read_rows(local_keys_, block, keys));
-  }
-}
-
 void RowStore::for_each_extracted(const std::function<void(const StoredBlock&, std::span<const DayNumber>)>& visit) {
   extracted_.rewind();
   std::vector<DayNumber> days;

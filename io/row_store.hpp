@@ -118,8 +118,7 @@ class RowStore {
   // The same at the front of payload, which has room for the block as it was stored.
   void read_payload(const StoredBlock& block, std::span<std::byte> payload) const;
 
-  // Calls visit(block, keys) for every block with local keys, in input order; keys: one a row, 0 for none.
-  void for_each_local_keys(const std::function<void(const StoredBlock&, std::span<const std::uint64_t>)>& visit);
+  // Local keys are read by LocalKeyReader (local_key_reader.hpp).
   [[nodiscard]] std::uint64_t local_keys() const noexcept { return local_keys_.size() / sizeof(std::uint64_t); }
   void release_local_keys() { local_keys_.clear(); }
   void release_row_ids() { row_ids_.clear(); }

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "io/local_key_reader.hpp"
 #include "io/row_id_reader.hpp"
 #include "io/row_store.hpp"
 #include "jobs/rebuild/coverage.hpp"
@@ -140,9 +141,8 @@ TEST_F(StoredRows, are_gone_from_everything_once_they_are_dropped) {
   });
   EXPECT_EQ(days, (std::vector<DayNumber>{30, 50}));
   std::vector<std::uint64_t> keys;
-  rows.for_each_local_keys([&](const StoredBlock&, std::span<const std::uint64_t> of_block) {
-    keys.insert(keys.end(), of_block.begin(), of_block.end());
-  });
+  LocalKeyReader reader(rows);
+  while (const auto block = reader.next()) keys.insert(keys.end(), block->keys.begin(), block->keys.end());
   EXPECT_EQ(keys, (std::vector<std::uint64_t>{102, 101}));
   std::vector<std::byte> payload;
   rows.read_payload(rows.blocks()[0], payload);

@@ -14,6 +14,7 @@
 #include "jobs/rebuild/objector_search.hpp"
 #include "jobs/rebuild/reconciliation.hpp"
 #include "jobs/rebuild/secure_files.hpp"
+#include "partition/shard_map.hpp"
 
 namespace ligature {
 
@@ -68,10 +69,12 @@ void ConsentLedger::write_unused(const Communicator& comm, const JobFile& job, c
 }
 
 void ConsentLedger::write_ledger(const Communicator& comm, const JobFile& job) const {
+  // All ranks have all of it: each writes its share.
+  const std::span<const Preference> all = ledger_.preferences();
+  const Range share = share_of(all.size(), comm.rank(), comm.size());
   const auto lines = [&](const auto& visit) {
-    if (!comm.is_root()) return;
     std::string line;
-    for (const Preference& preference : ledger_.preferences()) {
+    for (const Preference& preference : all.subspan(share.begin, share.size())) {
       line = std::to_string(preference.nhs) + ',';
       line += objection_kind_name(preference.kind);
       line += preference.withdrawn ? "-withdrawn," : ",";

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "engine/close_gaps.hpp"
@@ -11,6 +12,7 @@
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
 #include "engine/release.hpp"
+#include "io/local_key_reader.hpp"
 #include "partition/shuffle.hpp"
 
 namespace ligature {
@@ -412,12 +414,16 @@ void bar_rows(const Communicator& comm, const ObjectionLedger& ledger, AfterOptO
   });
   const std::size_t first = rows.barred().size() - barred.size();
   auto next = barred.begin();
-  rows.for_each_local_keys([&](const StoredBlock& block, std::span<const std::uint64_t> keys) {
-    next = std::lower_bound(next, barred.end(), block.first_row);
-    for (; next != barred.end() && *next < block.first_row + block.rows; ++next) {
-      rows.barred()[first + static_cast<std::size_t>(next - barred.begin())].local_key = keys[*next - block.first_row];
+  LocalKeyReader reader(rows);
+  while (std::optional<LocalKeyReader::Block> block = reader.next()) {
+    const std::uint64_t first_row = block->stored->first_row;
+    next = std::lower_bound(next, barred.end(), first_row);
+    for (; next != barred.end() && *next < first_row + block->stored->rows; ++next) {
+      BarredRow& row = rows.barred()[first + static_cast<std::size_t>(next - barred.begin())];
+      row.local_key = block->keys[*next - first_row];
     }
-  });
+    reader.give_back(std::move(*block));
+  }
   count_dropped(
       comm, rows, barred, false, [&](std::size_t i) { return states_of(rows.barred()[first + i].identity); }, intake);
   rows.drop(barred);

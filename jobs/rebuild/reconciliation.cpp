@@ -149,13 +149,17 @@ CountsByCode count_standing(const Communicator& comm, const LedgerEntries& entri
   std::vector<Standing> standing;
   for (std::size_t i = 0; i < entries.preferences.size(); ++i) {
     const Preference& preference = entries.preferences[i];
-    if (preference.withdrawn || !ledger.stands(preference.nhs, kinds_of(preference.kind), kMissingDay)) continue;
+    if (preference.withdrawn) continue;
     standing.push_back({preference.nhs, global[entries.practices[i]], static_cast<std::uint32_t>(preference.kind)});
   }
   const ShardMap shard_map(comm.size());
   standing = shuffle(comm, std::move(standing), [&](const Standing& item) {
                return shard_map.owner(shard_of(linkage_key(item.nhs)));
              }).items;
+  // Asked for here, where entries are spread evenly: the rank that has read a file has all of its entries.
+  std::erase_if(standing, [&](const Standing& item) {
+    return !ledger.stands(item.nhs, kinds_of(static_cast<ObjectionKind>(item.kind)), kMissingDay);
+  });
   // By supplier a person counts once, also with entries of two of its practices.
   std::vector<std::string> supplier_names;
   for (const auto& [practice, supplier] : suppliers) supplier_names.push_back(supplier);
