@@ -41,6 +41,8 @@ while (($# > 0)); do
 done
 threads=${threads:-$((cores > ranks ? cores / ranks : 1))}
 find_build
+# The bounds come from benchmarks: better to miss them now than after the population is made.
+[[ -d $build/bench ]] || { echo "$build has no benchmarks: configure it with -DLIGATURE_BENCH=ON" >&2; exit 2; }
 mkdir -p "$out"
 out=$(realpath "$out")
 

@@ -164,6 +164,10 @@ TEST_F(Numbers, baby_under_its_mothers_number_is_not_its_mother_and_is_itself_wh
   EXPECT_FALSE(found.together("unknown-baby", "other-mother-gp"));
   EXPECT_TRUE(found.is_flagged("unknown-baby", Evidence::number_disowned));
   EXPECT_EQ(found.kind.at("unknown-baby"), LinkKind::alone);
+  // Both are one record each, and the number names only her whose it is.
+  const std::vector<std::uint64_t>& persons = found.manifest.persons_by_id_type;
+  EXPECT_EQ(persons[static_cast<std::size_t>(IdType::contested)], 1U);
+  EXPECT_EQ(persons[static_cast<std::size_t>(IdType::nhs_number)], found.manifest.persons - 1);
 }
 
 TEST_F(Numbers, record_with_an_odd_birthday_goes_back_to_its_number_if_it_fits_nobody_else) {
