@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -298,10 +299,14 @@ void EventScreens::write_list(const Communicator& comm) const {
   constexpr std::string_view kHeader = "pseudonym,screen\n";
   constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
   std::uint64_t bytes = 0;
-  for (const std::uint16_t concerned : concerned_) {
-    for (std::size_t s = 0; s < kScreens; ++s) {
-      if ((concerned >> s & 1U) != 0) bytes += 32 + 1 + screen_name(static_cast<Screen>(s)).size() + 1;
+  // Most persons are concerned by none.
+  const auto for_each_screen = [&](std::size_t p, const auto& visit) {
+    for (unsigned left = concerned_[p]; left != 0; left &= left - 1) {
+      visit(screen_name(static_cast<Screen>(std::countr_zero(left))));
     }
+  };
+  for (std::size_t p = 0; p < concerned_.size(); ++p) {
+    for_each_screen(p, [&](std::string_view name) { bytes += 32 + 1 + name.size() + 1; });
   }
   std::uint64_t offset = kHeader.size() + comm.exclusive_sum(bytes);
   const std::filesystem::path path = secure_ / "screens.csv", partial = path.string() + ".partial";
@@ -316,12 +321,11 @@ void EventScreens::write_list(const Communicator& comm) const {
       piece.clear();
     };
     for (std::size_t p = 0; p < concerned_.size(); ++p) {
-      for (std::size_t s = 0; s < kScreens; ++s) {
-        if ((static_cast<unsigned>(concerned_[p]) >> s & 1U) == 0) continue;
+      for_each_screen(p, [&](std::string_view name) {
         piece += hex(persons_.owned[p].pseudonym) + ",";
-        piece += screen_name(static_cast<Screen>(s));
+        piece += name;
         piece += '\n';
-      }
+      });
       if (piece.size() >= kPieceBytes) write_piece();
     }
     write_piece();
