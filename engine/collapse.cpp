@@ -5,7 +5,6 @@
 #include <bit>
 #include <limits>
 #include <memory>
-#include <utility>
 #include <vector>
 
 #include "engine/cache_line.hpp"
