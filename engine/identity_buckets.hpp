@@ -1,4 +1,5 @@
-// The different identities of one bucket of a collapse, and the hash table that finds them while rows are added.
+// The different identities of one bucket of a collapse, and the hash table that finds them while rows are added: for
+// engine/collapse.cpp alone.
 #pragma once
 
 #include <algorithm>
@@ -28,7 +29,7 @@ inline constexpr std::uint64_t kBorrowedBits = kPlaceBits | kMostRepeats << kRep
 // Different identities in pieces that never move and are given back all together.
 class IdentityPool {
  public:
-  static constexpr std::uint32_t kPiece = 64;
+  static constexpr std::uint32_t kPiece = 64;  // entries: 2 KiB
 
   // Thread-safe.
   CountedIdentity* take_piece() {
@@ -55,7 +56,7 @@ class IdentityPool {
 class Bucket {
  public:
   [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
-  // Calls visit(entries) for some of them after the other.
+  // Calls visit(entries), a span of a piece's, for each piece.
   template <typename Visit>
   void for_each_piece(const Visit& visit) const {
     std::uint32_t left = size_;

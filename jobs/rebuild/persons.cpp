@@ -45,6 +45,7 @@ struct ReceivedClaim {
   Claim claim;
   std::uint64_t received = 0;
 };
+// Likewise.
 struct ReceivedPerson {
   Person person;
   std::uint64_t received = 0;
@@ -90,7 +91,8 @@ class Nameless {
     const std::uint64_t number = is_disowned ? alone.identity.valid_nhs() : valid;
     return {number << 1 | (valid == 0 ? 1 : 0), alone.rows, identities_.first_id + i};
   }
-  // True if nobody else can claim that number: a number's identities lie next to each other.
+  // True if nobody else can claim that number: all identities of a number are on one rank, next to each other
+  // (identities.cpp), and who claims a number has one of them.
   [[nodiscard]] bool is_sole_claimant(std::size_t person) const {
     if (person < drafts_.drafts.size()) return false;
     const std::size_t i = drafts_.alone[person - drafts_.drafts.size()];
