@@ -9,10 +9,9 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <hwy/highway.h>
 
-#include "engine/simd_targets.hpp"
 #include "tests/csv_pieces.hpp"
+#include "tests/every_target.hpp"
 
 namespace ligature {
 namespace {
@@ -20,15 +19,6 @@ namespace {
 using namespace std::string_literals;
 
 constexpr std::size_t kLongest = 5000;
-
-void on_every_target(const std::function<void(const char*)>& body) {
-  ensure_simd_targets();
-  for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
-    hwy::SetSupportedTargetsForTest(target);
-    body(hwy::TargetName(target));
-  }
-  hwy::SetSupportedTargetsForTest(0);
-}
 
 // Bytes after the text that would make records of it if they were read as text.
 std::string with_tail(const std::string& text) {
