@@ -13,10 +13,12 @@
 
 #include <benchmark/benchmark.h>
 
+#include "engine/column_chunk.hpp"
 #include "engine/parallel.hpp"
 #include "io/csv.hpp"
 #include "io/files.hpp"
 #include "io/header.hpp"
+#include "io/identity_column.hpp"
 #include "io/intake.hpp"
 #include "io/row_parser.hpp"
 #include "io/share_reader.hpp"
@@ -143,6 +145,52 @@ BENCHMARK(parse)
     ->Args({1, 0})
     ->Args({1, 1})
     ->Unit(benchmark::kMillisecond);
+
+// One identifier of as many rows as a window of the index has, from fields in the cache.
+enum class Identifier { nhs_number, date_of_birth, postcode, all_packed };
+
+void read_column(benchmark::State& state) {
+  constexpr std::size_t kColumnRows = 230;
+  const std::string text = extract_text(false);
+  std::array<std::vector<std::string_view>, 8> columns;  // of extract_text
+  for (std::size_t at = text.find('\n') + 1, column = 0; columns.back().size() < kColumnRows;) {
+    const std::size_t end = text.find_first_of(",\n", at);
+    columns[column].push_back(std::string_view(text).substr(at, end - at));
+    column = (column + 1) % columns.size();
+    at = end + 1;
+  }
+  std::vector<NhsNumber> numbers(kColumnRows);
+  std::vector<Birth> births(kColumnRows);
+  std::vector<Postcode> postcodes(kColumnRows);
+  const std::vector<Gender> genders(kColumnRows, Gender::female);
+  const std::vector<DayNumber> latest(kColumnRows, kMissingDay);
+  std::vector<Identity> identities(kColumnRows);
+  std::vector<std::uint64_t> standing(kColumnRows);
+  for (auto _ : state) {
+    switch (static_cast<Identifier>(state.range(0))) {
+      case Identifier::nhs_number:
+        standardise_nhs_numbers(columns[2], numbers);
+        break;
+      case Identifier::date_of_birth:
+        standardise_births(columns[3], latest, births);
+        break;
+      case Identifier::postcode:
+        standardise_postcodes(columns[4], postcodes);
+        break;
+      case Identifier::all_packed:
+        for (std::size_t i = 0; i < kColumnRows; i += kChunkRows) {
+          const IdentifierColumns of_rows{numbers.data(), births.data(), postcodes.data(), genders.data()};
+          benchmark::DoNotOptimize(pack_identities(of_rows.from(i), std::min(kChunkRows, kColumnRows - i),
+                                                   identities.data() + i, standing.data() + i));
+        }
+    }
+    benchmark::ClobberMemory();
+  }
+  constexpr std::array kNames{"nhs_number", "date_of_birth", "postcode", "all_packed"};
+  state.SetLabel(kNames[static_cast<std::size_t>(state.range(0))]);
+  state.SetItemsProcessed(static_cast<std::int64_t>(kColumnRows) * state.iterations());
+}
+BENCHMARK(read_column)->ArgName("identifier")->DenseRange(0, 3);
 
 // Record by record: the exact reader that the index falls back on.
 void tokenize(benchmark::State& state) {

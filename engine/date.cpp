@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 
+#include "engine/date_characters.hpp"
 #include "engine/field_text.hpp"
 
 namespace ligature {
@@ -80,14 +81,10 @@ class Scanner {
   std::string_view text_;
 };
 
-constexpr std::array<std::string_view, 12> kMonths = {"january",   "february", "march",    "april",
-                                                      "may",       "june",     "july",     "august",
-                                                      "september", "october",  "november", "december"};
-
 // 1..12 for an English month's name, its first three letters, or "sept"; else 0.
 int month_of(std::string_view word) noexcept {
-  for (std::size_t i = 0; i < kMonths.size(); ++i) {
-    if (equals_ignoring_case(word, kMonths[i]) || equals_ignoring_case(word, kMonths[i].substr(0, 3))) {
+  for (std::size_t i = 0; i < kMonthNames.size(); ++i) {
+    if (equals_ignoring_case(word, kMonthNames[i]) || equals_ignoring_case(word, kMonthNames[i].substr(0, 3))) {
       return static_cast<int>(i) + 1;
     }
   }
@@ -186,101 +183,11 @@ std::optional<CivilDate> scan_date(std::string_view text) noexcept {
   return date;
 }
 
-// English months by the second and third letters of their short names, which tell them apart in this way.
-struct Month {
-  std::uint32_t letters = 0;  // lower case, the first lowest
-  std::uint32_t digits = 0;   // "01".."12", the first lowest
-};
-
-constexpr std::size_t month_slot(std::uint32_t letters) noexcept {
-  return ((letters >> 8) + (letters >> 16)) & 31;
-}
-
-constexpr std::array<Month, 32> months_by_letters() {
-  std::array<Month, 32> table{};
-  for (std::size_t i = 0; i < kMonths.size(); ++i) {
-    const auto letter = [&](std::size_t at) { return static_cast<std::uint32_t>(kMonths[i][at]); };
-    const auto number = static_cast<std::uint32_t>(i + 1);
-    const std::uint32_t letters = letter(0) | letter(1) << 8 | letter(2) << 16;
-    table[month_slot(letters)] = {letters, ('0' + number / 10) | ('0' + number % 10) << 8};
-  }
-  return table;
-}
-
-constexpr std::array<Month, 32> kMonthsByLetters = months_by_letters();
-
 constexpr bool is_calendar(const CivilDate& date) noexcept {
   constexpr std::array<std::uint8_t, 13> kDays = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
   if (date.year < 1 || date.year > 9999 || date.month < 1 || date.month > 12 || date.day < 1) return false;
   const int days = kDays[static_cast<std::size_t>(date.month)];
   return date.day <= days + (date.month == 2 && is_leap_year(date.year) ? 1 : 0);
-}
-
-// The years and months that day numbers reach: a day number is a year's, a month's and a day's share added up.
-constexpr int kFirstYear = 1895, kLastYear = 2074;
-
-struct YearEntry {
-  std::uint16_t days_before = 0;  // up to the year, 31 December 1894 being day 0
-  std::uint16_t first_month = 0;  // of its kind in kMonthEntries, where a month 0 stands first
-};
-struct MonthEntry {
-  std::uint16_t days_before = 0;  // up to the month
-  std::uint16_t days = 0;         // 0 for no month
-};
-constexpr std::size_t kMonthRow = 100;  // two digits
-
-constexpr auto year_entries() {
-  std::array<YearEntry, kLastYear - kFirstYear + 1> table{};
-  std::uint32_t days = 0;
-  for (int year = kFirstYear; year <= kLastYear; ++year) {
-    const bool leap = is_leap_year(year);
-    table[static_cast<std::size_t>(year - kFirstYear)] = {static_cast<std::uint16_t>(days),
-                                                          static_cast<std::uint16_t>(leap ? kMonthRow : 0)};
-    days += leap ? 366 : 365;
-  }
-  return table;
-}
-
-constexpr auto month_entries() {
-  std::array<MonthEntry, 2 * kMonthRow> table{};
-  for (const int year : {1895, 1896}) {  // an ordinary and a leap year
-    std::uint32_t before = 0;
-    for (int month = 1; month <= 12; ++month) {
-      std::uint32_t days = 28;
-      while (is_calendar({year, month, static_cast<int>(days) + 1})) ++days;
-      table[(year == 1896 ? kMonthRow : 0) + static_cast<std::size_t>(month)] = {static_cast<std::uint16_t>(before),
-                                                                                 static_cast<std::uint16_t>(days)};
-      before += days;
-    }
-  }
-  return table;
-}
-
-constexpr auto kYearEntries = year_entries();
-constexpr auto kMonthEntries = month_entries();
-
-// The eight characters YYYYMMDD, as a word, of a date in one of the usual spellings; anything that is not eight digits
-// if it has none of them.
-[[gnu::always_inline]] inline std::uint64_t year_month_day(std::string_view text) noexcept {
-  constexpr std::uint64_t kMonthMask = 0xFFFFULL << 32, kDayMask = 0xFFFFULL << 48;
-  const char* const t = text.data();
-  if (text.size() == 10) {
-    const std::uint64_t first = load_eight(t), last = load_eight(t + 2);
-    if (t[4] == t[7] && (t[4] == '-' || t[4] == '/')) {  // 1970-12-31
-      return (first & 0xFFFFFFFFULL) | (first >> 8 & kMonthMask) | (last & kDayMask);
-    }
-    if (t[2] == t[5] && (t[2] == '/' || t[2] == '-' || t[2] == '.')) {  // 31/12/1970
-      return last >> 32 | (first << 8 & kMonthMask) | first << 48;
-    }
-  } else if (text.size() == 11 && t[2] == t[6] && (t[2] == '-' || t[2] == ' ' || t[2] == '/')) {  // 31-Dec-1970
-    const std::uint64_t first = load_eight(t), last = load_eight(t + 3);
-    const std::uint32_t letters = (static_cast<std::uint32_t>(last) | 0x20202020U) & 0xFFFFFFU;
-    const Month& month = kMonthsByLetters[month_slot(letters)];
-    if (month.letters == letters) return last >> 32 | static_cast<std::uint64_t>(month.digits) << 32 | first << 48;
-  } else if (text.size() == 8) {  // 19701231
-    return load_eight(t);
-  }
-  return 0;
 }
 
 // REQUIRES: are_eight_digits(word).
@@ -289,17 +196,6 @@ inline CivilDate date_of_digits(std::uint64_t word) noexcept {
   word = word * 10 + (word >> 8);  // pairs of digits, one in every other byte
   const auto pair = [&](int place) { return static_cast<int>(word >> (16 * place) & 0xFF); };
   return {pair(0) * 100 + pair(1), pair(2), pair(3)};
-}
-
-// The same as a day number; kMissingDay if it has none.
-inline DayNumber day_of_digits(std::uint64_t word) noexcept {
-  const CivilDate date = date_of_digits(word);
-  const auto year = static_cast<std::size_t>(date.year) - kFirstYear;
-  if (year >= kYearEntries.size()) return kMissingDay;
-  const MonthEntry month = kMonthEntries[kYearEntries[year].first_month + static_cast<std::size_t>(date.month)];
-  const auto day = static_cast<std::uint32_t>(date.day);
-  const std::uint32_t number = std::uint32_t{kYearEntries[year].days_before} + month.days_before + day;
-  return day - 1 < month.days && number <= kLastDay ? static_cast<DayNumber>(number) : kMissingDay;
 }
 
 }  // namespace
@@ -332,18 +228,6 @@ CivilDate civil_date(DayNumber day) noexcept {
 std::optional<CivilDate> parse_date(std::string_view text) noexcept {
   const std::uint64_t digits = year_month_day(text);
   return are_eight_digits(digits) ? date_of_digits(digits) : scan_date(trimmed(text));
-}
-
-void parse_days(std::span<const std::string_view> texts, std::span<DayNumber> days) noexcept {
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    const std::uint64_t digits = year_month_day(texts[i]);
-    if (are_eight_digits(digits)) {
-      days[i] = day_of_digits(digits);
-    } else {
-      const std::optional<CivilDate> date = scan_date(trimmed(texts[i]));
-      days[i] = date ? day_number(*date).value_or(kMissingDay) : kMissingDay;
-    }
-  }
 }
 
 DayNumber coarsened(DayNumber day, DatePrecision precision) noexcept {

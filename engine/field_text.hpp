@@ -44,6 +44,13 @@ constexpr std::uint32_t eight_digit_value(std::uint64_t word) noexcept {
   return static_cast<std::uint32_t>((word & 0xFFFFFFFFULL) * 10'000 + (word >> 32));
 }
 
+// Two characters likewise.  REQUIRES: two readable characters.
+inline std::uint16_t load_two(const char* text) noexcept {
+  std::uint16_t word;
+  std::memcpy(&word, text, sizeof word);
+  return word;
+}
+
 // The value of a digit; 10 or more for any other character.
 constexpr unsigned digit_value(char c) noexcept {
   return static_cast<unsigned>(static_cast<unsigned char>(c)) - static_cast<unsigned>('0');

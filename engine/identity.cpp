@@ -71,7 +71,7 @@ bool is_placeholder_birth(const CivilDate& date) noexcept {
 }
 
 void standardise_births(std::span<const std::string_view> texts, std::span<const DayNumber> latest,
-                        std::span<Birth> births) noexcept {
+                        std::span<Birth> births) {
   const DayNumber last_placeholder = *day_number({1901, 12, 31});  // the later ones have no day number
   std::array<DayNumber, 64> days;
   for (std::size_t begin = 0; begin < texts.size(); begin += days.size()) {

@@ -94,13 +94,13 @@ bool is_placeholder_birth(const CivilDate& date) noexcept;
 // 1800-01-01 among them.
 void standardise_birth(std::string_view text, DayNumber latest, IdentityFields& fields) noexcept;
 
-// The same for a column of fields, each with its latest day.
+// The same for a column of fields, each with its latest day.  Throws as ensure_simd_targets does.
 struct Birth {
   DayNumber day = kMissingDay;
   bool placeholder = false;
   friend bool operator==(const Birth&, const Birth&) = default;
 };
 void standardise_births(std::span<const std::string_view> texts, std::span<const DayNumber> latest,
-                        std::span<Birth> births) noexcept;
+                        std::span<Birth> births);
 
 }  // namespace ligature

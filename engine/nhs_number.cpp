@@ -1,5 +1,6 @@
 #include "engine/nhs_number.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 
@@ -35,47 +36,14 @@ constexpr std::uint64_t digit_bytes(std::uint32_t value) noexcept {
   return tens + ((pairs - 10 * tens) << 8);
 }
 
-// Ten-digit values that are typed where the number is not known.  A check digit does not catch them: ten equal digits
-// always pass it, and so do 0123456789, 9876543210 and 1234567881.
-//
-// Ten equal digits: the national validity rule; 0000000000 and 9999999999 are also the null values of the Master Person
-// Service.  The runs: none was ever issued (a Scottish 0xxxxxxxxx or 1xxxxxxxxx starts with a day and a month, which
-// these do not; 9xxxxxxxxx is kept for tests).  4857773456 is the example that the NHS digital service manual prints
-// beside NHS number fields.
+// Ten equal digits, or listed.
 constexpr bool is_filler(std::uint64_t value) noexcept {
-  if (value % 1'111'111'111ULL == 0) return true;
-  switch (value) {
-    case 123'456'789ULL:
-    case 987'654'321ULL:
-    case 1'234'567'881ULL:  // 123456788 with its check digit
-    case 1'234'567'890ULL:
-    case 4'857'773'456ULL:
-    case 9'876'543'210ULL:
-      return true;
-    default:
-      return false;
-  }
+  return value % 1'111'111'111ULL == 0 || std::find(kFillers.begin(), kFillers.end(), value) != kFillers.end();
 }
 
-// Ten characters in a row: the first eight in a word, and the last two.
-struct TenCharacters {
-  std::uint64_t first_eight = 0;
-  char ninth = 0, tenth = 0;
-};
-
-TenCharacters ten_characters(const char* text) noexcept {
-  return {load_eight(text), text[8], text[9]};
-}
-
-bool are_digits(const TenCharacters& text) noexcept {
-  return are_eight_digits(text.first_eight) && digit_value(text.ninth) < 10 && digit_value(text.tenth) < 10;
-}
-
-// REQUIRES: are_digits(text).
-[[gnu::always_inline]] inline NhsNumber from_ten_digits(const TenCharacters& text) noexcept {
-  const std::uint64_t word = text.first_eight;
-  const std::uint32_t ninth = digit_value(text.ninth);
-  const std::uint32_t tenth = digit_value(text.tenth);
+NhsNumber from_ten_digits(const std::array<char, 10>& digits) noexcept {
+  const std::uint64_t word = load_eight(digits.data());
+  const std::uint32_t ninth = digit_value(digits[8]), tenth = digit_value(digits[9]);
   const std::uint64_t value = eight_digit_value(word) * 100ULL + ninth * 10 + tenth;
   if (is_filler(value)) return {};
   const bool ok = passes_modulus_11(word & 0x0F0F0F0F0F0F0F0FULL, ninth, tenth);
@@ -90,10 +58,7 @@ bool nhs_check_digit_ok(std::uint64_t value) noexcept {
   return passes_modulus_11(digit_bytes(static_cast<std::uint32_t>(value / 100)), last_two / 10, last_two % 10);
 }
 
-namespace {
-
-// Any spelling, a character at a time.
-NhsNumber scan_nhs_number(std::string_view text) noexcept {
+NhsNumber standardise_nhs_number(std::string_view text) noexcept {
   std::array<char, 10> digits{};
   std::size_t count = 0;
   while (!text.empty()) {
@@ -107,31 +72,7 @@ NhsNumber scan_nhs_number(std::string_view text) noexcept {
     }
     text.remove_prefix(length);
   }
-  return count == digits.size() ? from_ten_digits(ten_characters(digits.data())) : NhsNumber{};
-}
-
-// The two usual spellings, ten digits and groups of three, three and four; whatever else it is goes the long way.
-inline NhsNumber read_nhs_number(std::string_view text) noexcept {
-  const char* const t = text.data();
-  TenCharacters characters;
-  if (text.size() == 10) {
-    characters = ten_characters(t);
-  } else if (text.size() == 12 && t[3] == t[7] && (t[3] == ' ' || t[3] == '-')) {
-    const std::uint64_t groups = load_eight(t);
-    const std::uint64_t last_four = load_four(t + 8);
-    characters = {(groups & 0xFFFFFFULL) | (groups >> 8 & 0xFFFFFF000000ULL) | last_four << 48, t[10], t[11]};
-  }
-  return are_digits(characters) ? from_ten_digits(characters) : scan_nhs_number(text);
-}
-
-}  // namespace
-
-NhsNumber standardise_nhs_number(std::string_view text) noexcept {
-  return read_nhs_number(text);
-}
-
-void standardise_nhs_numbers(std::span<const std::string_view> texts, std::span<NhsNumber> numbers) noexcept {
-  for (std::size_t i = 0; i < texts.size(); ++i) numbers[i] = read_nhs_number(texts[i]);
+  return count == digits.size() ? from_ten_digits(digits) : NhsNumber{};
 }
 
 NhsRange nhs_range(std::uint64_t value) noexcept {

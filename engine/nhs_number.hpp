@@ -27,6 +27,20 @@ struct NhsNumber {
   friend bool operator==(const NhsNumber&, const NhsNumber&) = default;
 };
 
+// Ten-digit values that are typed where the number is not known, beside ten equal digits (the national validity rule;
+// 0000000000 and 9999999999 are also the null values of the Master Person Service).  A check digit does not catch them:
+// ten equal digits always pass it, and so do 0123456789, 9876543210 and 1234567881.
+//
+// The runs: none was ever issued (a Scottish 0xxxxxxxxx or 1xxxxxxxxx starts with a day and a month, which these do
+// not; 9xxxxxxxxx is kept for tests).  4857773456 is the example that the NHS digital service manual prints beside NHS
+// number fields.
+inline constexpr std::array<std::uint64_t, 6> kFillers = {
+    123'456'789,    // 0123456789
+    987'654'321,    // 0987654321
+    1'234'567'881,  // 123456788 with its check digit
+    1'234'567'890, 4'857'773'456, 9'876'543'210,
+};
+
 // True if the ten digits of value pass modulus 11 (weights 10..2; 11 -> 0; 10 -> no valid number).
 bool nhs_check_digit_ok(std::uint64_t value) noexcept;
 
@@ -35,8 +49,9 @@ bool nhs_check_digit_ok(std::uint64_t value) noexcept;
 // missing.
 NhsNumber standardise_nhs_number(std::string_view text) noexcept;
 
-// The same for a column of fields.
-void standardise_nhs_numbers(std::span<const std::string_view> texts, std::span<NhsNumber> numbers) noexcept;
+// The same for a column of fields, as many numbers as texts.  Fast where they are ten digits, or groups of three, three
+// and four.  Throws as ensure_simd_targets does.
+void standardise_nhs_numbers(std::span<const std::string_view> texts, std::span<NhsNumber> numbers);
 
 // A flag, never a reason to refuse: which authority issues numbers of this range.
 NhsRange nhs_range(std::uint64_t value) noexcept;

@@ -275,10 +275,8 @@ constexpr std::uint64_t either_character(unsigned value) noexcept {
 
 }  // namespace
 
-namespace {
-
-// Any spelling, by the pattern of its letters and digits.
-Postcode scan_postcode(std::string_view text) noexcept {
+// By the pattern of its letters and digits.
+Postcode standardise_postcode(std::string_view text) noexcept {
   Compact compact = compact_of(text);
   if (compact.count > kMaxCharacters) return {};
   // A pseudo postcode is known by its start, whatever became of its end.
@@ -293,65 +291,6 @@ Postcode scan_postcode(std::string_view text) noexcept {
   // National linkage refuses every postcode that starts with ZZ: no such area exists.
   if (compact.codes[0] == letter('Z') && compact.codes[1] == letter('Z')) return {0, pseudo_flag(compact)};
   return {packed(compact, form), PostcodeFlag::none};
-}
-
-// What a code adds to the district's second character; the letters that may stand for a digit are marked.
-constexpr std::uint8_t kDoubtful = 64;
-
-constexpr std::array<std::uint8_t, 64> district_seconds() {
-  std::array<std::uint8_t, 64> table{};
-  for (Code code = 0; code < kPunctuation; ++code) {
-    table[code] = static_cast<std::uint8_t>(looks_like_a_digit(code) ? kDoubtful : district_second(code));
-  }
-  return table;
-}
-
-constexpr std::array<std::uint8_t, 64> kDistrictSeconds = district_seconds();
-
-// A postcode in its usual spelling, two spaces at most between its parts and nothing else, that needs no mending.
-// The codes of the outward part are spread into [letter, letter or none, digit, second character or none].  Anything
-// else goes the long way.
-inline Postcode read_postcode(std::string_view text) noexcept {
-  if (text.size() < 5 || text.size() > 8) return scan_postcode(text);
-  const std::size_t size = text.size();
-  const std::uint32_t last_four = load_four(text.data() + size - 4);
-  const std::uint64_t word = load_four(text.data()) | static_cast<std::uint64_t>(last_four) << (8 * (size - 4));
-
-  std::size_t length = size - 3;  // of the outward part
-  length -= (word >> (8 * (length - 1)) & 0xFF) == ' ' ? 1U : 0U;
-  length -= (word >> (8 * (length - 1)) & 0xFF) == ' ' ? 1U : 0U;
-  const auto code = [](std::uint64_t characters, int place) {
-    return std::uint32_t{kCodes[characters >> (8 * place) & 0xFF]};
-  };
-  std::uint32_t outward = code(word, 0) | code(word, 1) << 8 | code(word, 2) << 16 | code(word, 3) << 24;
-  outward &= static_cast<std::uint32_t>((std::uint64_t{1} << (8 * length)) - 1);
-  const std::uint32_t sector = code(last_four, 1), first_unit = code(last_four, 2), second_unit = code(last_four, 3);
-
-  const bool two_letters = (outward >> 8 & kDigit) == 0;
-  const bool fits = length - 2 <= (two_letters ? 2U : 1U);
-  if (!two_letters) outward = (outward & 0xFF) | (outward & 0xFFFF00) << 8;
-  const std::uint32_t first = outward & 0xFF, second = outward >> 8 & 0xFF, district = outward >> 16 & 0xFF;
-  const std::uint32_t other = first | second | district | outward >> 24 | sector | first_unit | second_unit;
-  const std::uint32_t not_letters = (first | second | first_unit | second_unit) & kDigit;
-  const std::uint32_t digits = district & sector & kDigit;
-  const std::uint32_t last = kDistrictSeconds[outward >> 24 & 63];
-  const bool doubtful = last == kDoubtful || second == letter('I') || (first == letter('Z') && second == letter('Z')) ||
-                        (second == kAbsent && district == digit('0') && last != 0);
-  if (!fits || other >= kPunctuation || not_letters != 0 || digits == 0 || doubtful) return scan_postcode(text);
-  const PackedPostcode packed = static_cast<PackedPostcode>(first) << kFirstLetterShift | second << kSecondLetterShift |
-                                (district & 31U) << kDistrictDigitShift | last << kDistrictSecondShift |
-                                (sector & 31U) << kSectorShift | first_unit << kFirstUnitShift | second_unit;
-  return {packed, PostcodeFlag::none};
-}
-
-}  // namespace
-
-Postcode standardise_postcode(std::string_view text) noexcept {
-  return read_postcode(text);
-}
-
-void standardise_postcodes(std::span<const std::string_view> texts, std::span<Postcode> postcodes) noexcept {
-  for (std::size_t i = 0; i < texts.size(); ++i) postcodes[i] = read_postcode(texts[i]);
 }
 
 std::uint64_t postcode_bytes(PackedPostcode packed) noexcept {

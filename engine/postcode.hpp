@@ -38,8 +38,9 @@ inline constexpr PackedPostcode kPostcodeSectorMask = 0xFFFFFFULL << 10;
 // grammar is missing.
 Postcode standardise_postcode(std::string_view text) noexcept;
 
-// The same for a column of fields.
-void standardise_postcodes(std::span<const std::string_view> texts, std::span<Postcode> postcodes) noexcept;
+// The same for a column of fields, as many postcodes as texts.  Fast where they are in their usual spelling and need no
+// mending.  Throws as ensure_simd_targets does.
+void standardise_postcodes(std::span<const std::string_view> texts, std::span<Postcode> postcodes);
 
 // "SW1A 1AA".  REQUIRES: packed != 0.
 std::string postcode_text(PackedPostcode packed);

@@ -6,10 +6,12 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <utility>
 
 #include "engine/close_gaps.hpp"
+#include "engine/column_chunk.hpp"
 #include "engine/error.hpp"
 #include "engine/field_text.hpp"
 #include "engine/local_id.hpp"
@@ -319,21 +321,25 @@ void RowParser::add_identities(const Source& source) {
   const std::size_t begin = block_.identities.size();
   block_.identities.resize(begin + rows);
   standing_.resize(rows);
-  for (std::size_t i = 0; i < rows;) {
-    std::uint64_t words = 0;
-    for (const std::size_t end = std::min(rows, i + standing::kMostRows); i < end; ++i) {
-      const IdentityFields identity{numbers_[i], births_[i].day, births_[i].placeholder, postcodes_[i], genders_[i]};
-      block_.identities[begin + i] = is_linkable(identity) ? pack(identity) : alone(source, rows_[i], identity);
-      words += standing_[i] = standing::word_of(identity);
-    }
-    standing::add(words, standing::kOfRows, block_.counts);
+  const IdentifierColumns columns = identifiers();
+  for (std::size_t i = 0; i < rows; i += kChunkRows) {
+    const std::size_t count = std::min(kChunkRows, rows - i);
+    Identity* const identities = block_.identities.data() + begin + i;
+    const std::uint64_t linkable = pack_identities(columns.from(i), count, identities, standing_.data() + i);
+    for_each_unread(linkable, count, [&](std::size_t at) { identities[at] = alone(source, i + at); });
+    static_assert(kChunkRows <= standing::kMostRows);
+    standing::add(std::accumulate(standing_.begin() + static_cast<std::ptrdiff_t>(i),
+                                  standing_.begin() + static_cast<std::ptrdiff_t>(i + count), std::uint64_t{0}),
+                  standing::kOfRows, block_.counts);
   }
 }
 
 // The identity of a row that its identifiers do not tell from others.  Its digest differs between rows that are not
 // one row sent twice; texts are length-prefixed, so no two lists of them run together.
 template <typename Source>
-Identity RowParser::alone(const Source& source, std::uint32_t row, const IdentityFields& identity) {
+Identity RowParser::alone(const Source& source, std::size_t place) {
+  const std::uint32_t row = rows_[place];
+  const IdentityFields identity = identifiers().row(place);
   std::string bytes;
   const auto add_number = [&](std::uint64_t value) {
     bytes.append(reinterpret_cast<const char*>(&value), sizeof value);

@@ -13,6 +13,7 @@
 #include "engine/nhs_directory.hpp"
 #include "io/csv.hpp"
 #include "io/header.hpp"
+#include "io/identity_column.hpp"
 #include "io/intake.hpp"
 #include "io/string_codes.hpp"
 
@@ -74,7 +75,10 @@ class RowParser final : public RecordSink {
   void add_origins(const Source& source);
   void count_providers();
   template <typename Source>
-  Identity alone(const Source& source, std::uint32_t row, const IdentityFields& identity);
+  Identity alone(const Source& source, std::size_t place);
+  [[nodiscard]] IdentifierColumns identifiers() const noexcept {
+    return {numbers_.data(), births_.data(), postcodes_.data(), genders_.data()};
+  }
   DayNumber extract_date(std::string_view text);
   void add_row_ids(Texts ids);
   void add_local_keys(Texts providers, Texts ids);

@@ -12,6 +12,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/every_target.hpp"
+
 namespace ligature {
 namespace {
 
@@ -34,6 +36,7 @@ TEST(Date, every_day_number_is_the_day_that_chrono_counts) {
     const CivilDate date = civil_date(static_cast<DayNumber>(day));
     ASSERT_EQ(std::chrono::sys_days(chrono_date(date)), day_zero + std::chrono::days(day)) << day;
     ASSERT_TRUE(is_calendar_date(date)) << day;
+    ASSERT_EQ(year_of(static_cast<DayNumber>(day)), date.year) << day;
     ASSERT_EQ(day_number(date), static_cast<DayNumber>(day));
   }
 }
@@ -243,10 +246,12 @@ TEST(Date, a_column_of_dates_reads_as_each_date_does) {
   texts.insert(texts.end(), {"", "1894-12-31", "2074-06-06", "2074-06-05", "1970-12-31T00:00"});
   const std::vector<std::string_view> views(texts.begin(), texts.end());
   std::vector<DayNumber> days(texts.size());
-  parse_days(views, days);
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    ASSERT_EQ(days[i], day_of(texts[i])) << texts[i];
-  }
+  on_every_target([&](const char* target) {
+    parse_days(views, days);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      ASSERT_EQ(days[i], day_of(texts[i])) << target << ": " << texts[i];
+    }
+  });
 }
 
 }  // namespace

@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/consent.hpp"
 #include "engine/identity.hpp"
@@ -67,6 +69,25 @@ void check_postcode(std::string_view text) {
   require(printed.starts_with(outward_code(postcode.packed) + " "), "the outward code comes first");
 }
 
+// A column reads as its fields do, wherever in it they stand.
+void check_columns(std::span<const std::string_view> fields) {
+  std::vector<std::string_view> texts(70);
+  for (std::size_t i = 0; i < texts.size(); ++i) texts[i] = fields[i % fields.size()];
+  std::vector<NhsNumber> numbers(texts.size());
+  std::vector<Postcode> postcodes(texts.size());
+  std::vector<DayNumber> days(texts.size());
+  standardise_nhs_numbers(texts, numbers);
+  standardise_postcodes(texts, postcodes);
+  parse_days(texts, days);
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    require(numbers[i] == standardise_nhs_number(texts[i]), "a number reads alike in a column");
+    require(postcodes[i] == standardise_postcode(texts[i]), "a postcode reads alike in a column");
+    const std::optional<CivilDate> date = parse_date(texts[i]);
+    require(days[i] == (date ? day_number(*date).value_or(kMissingDay) : kMissingDay),
+            "a date reads alike in a column");
+  }
+}
+
 void check_objection_kind(std::string_view text) {
   const std::optional<KindText> kind = parse_objection_kind(text);
   if (kind) require(kind->kind <= ObjectionKind::national, "a kind of objection is one of three");
@@ -90,6 +111,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(static_cast<std::uint8_t>(standardise_gender(field)) <= 3, "a gender fits its bits");
     check_objection_kind(field);
   }
+  check_columns(fields);
   IdentityFields row;
   standardise_birth(fields[1], kMissingDay, row);
   row.nhs = standardise_nhs_number(fields[0]);

@@ -35,7 +35,7 @@ std::string nhs_text(const Identity& identity, std::uint8_t flags, bool values) 
 std::string birth_text(const Identity& identity, std::uint8_t flags, bool values) {
   const DayNumber day = identity.date_of_birth();
   if (day == kMissingDay) return identity.placeholder_birth() ? "placeholder" : "missing";
-  std::string text = values ? iso_date(day) : fmt::format("{}", civil_date(day).year);
+  std::string text = values ? iso_date(day) : fmt::format("{}", year_of(day));
   if ((flags & Evidence::birth_default) != 0) text += ", default";
   return text;
 }

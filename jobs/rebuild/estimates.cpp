@@ -43,7 +43,7 @@ struct Tally {
 std::vector<std::uint8_t> decades_of_days() {
   std::vector<std::uint8_t> decades(std::size_t{std::numeric_limits<DayNumber>::max()} + 1, kDecades - 1);
   for (std::size_t day = kMissingDay + 1; day < decades.size(); ++day) {
-    const int decade = (civil_date(static_cast<DayNumber>(day)).year - kFirstDecade) / 10;
+    const int decade = (year_of(static_cast<DayNumber>(day)) - kFirstDecade) / 10;
     decades[day] = static_cast<std::uint8_t>(std::clamp(decade, 0, static_cast<int>(kDecades) - 2));
   }
   return decades;

@@ -57,7 +57,7 @@ PersonDraft draft_alone(IdentityId id, const CountedIdentity& counted, const Evi
   draft.datasets = counted.datasets;
   draft.outward = outward_of(identity);
   if (const DayNumber birth = identity.date_of_birth(); birth != kMissingDay) {
-    draft.birth_year = static_cast<std::uint16_t>(civil_date(birth).year);
+    draft.birth_year = static_cast<std::uint16_t>(year_of(birth));
   }
   draft.sex = static_cast<std::uint8_t>(gender_code(identity.gender()));
   return draft;
@@ -110,7 +110,7 @@ void DraftBuilder::add(const CountedIdentity& counted, const Evidence& evidence)
   draft_.rows += counted.rows;
   draft_.datasets |= counted.datasets;
   if (const DayNumber birth = identity.date_of_birth(); birth != kMissingDay) {
-    year_.add(static_cast<std::uint32_t>(civil_date(birth).year), counted.rows);
+    year_.add(static_cast<std::uint32_t>(year_of(birth)), counted.rows);
   }
   if (identity.gender() == Gender::indeterminate) {
     indeterminate_ = true;

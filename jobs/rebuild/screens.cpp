@@ -32,10 +32,6 @@ Events dated(Events events) {
   return {first, events.end()};
 }
 
-int year_of(DayNumber day) {
-  return civil_date(day).year;
-}
-
 class Verdict {
  public:
   void set(Screen screen, bool concerned) {
