@@ -207,6 +207,8 @@ TEST(NhsNumber, usual_spellings_read_as_they_do_digit_by_digit) {
     standardise_nhs_numbers(views, numbers);
     for (std::size_t i = 0; i < texts.size(); ++i) {
       ASSERT_EQ(numbers[i], standardise_nhs_number(texts[i])) << target << ": " << texts[i];
+      // Spaces at both ends lead past the usual spellings.
+      ASSERT_EQ(numbers[i], standardise_nhs_number(" " + texts[i] + "  ")) << target << ": " << texts[i];
     }
   });
 }

@@ -14,20 +14,10 @@
 #include "engine/error.hpp"
 #include "engine/identity.hpp"
 #include "engine/pattern_tally.hpp"
+#include "tests/every_target.hpp"
 
 namespace ligature {
 namespace {
-
-// Runs body on each target in turn.
-void on_every_target(const std::function<void(const char*)>& body) {
-  static_cast<void>(pair_kernel_target());  // reads the environment first
-  const std::vector<std::int64_t> targets = hwy::SupportedAndGeneratedTargets();
-  for (const std::int64_t target : targets) {
-    hwy::SetSupportedTargetsForTest(target);
-    body(pair_kernel_target());
-  }
-  hwy::SetSupportedTargetsForTest(0);
-}
 
 // Random identities of which many are near misses of earlier ones.
 class IdentityMaker {
