@@ -1,4 +1,5 @@
-// Work on many items over the threads of one rank.  The only include of oneTBB.
+// Work on many items over the threads of one rank.  parallel.cpp and sort_items.hpp alone include oneTBB: what goes
+// there are references to functions, so that its templates are compiled once and not with every loop of the program.
 //
 // Blocks depend on the count and the grain alone, never on the number of threads, and partial results are combined in
 // block order: the same answer on any number of threads.  Under ThreadSanitizer (LIGATURE_THREAD_SANITIZER) the same
@@ -7,26 +8,8 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <optional>
-#include <utility>
-#include <vector>
-
-#include "engine/trace.hpp"
-
-#ifdef LIGATURE_THREAD_SANITIZER
-#include <atomic>
-#include <exception>
-#include <mutex>
-#include <thread>
-#else
-#include <tbb/blocked_range.h>
-#include <tbb/enumerable_thread_specific.h>
-#include <tbb/global_control.h>
-#include <tbb/parallel_for.h>
-#include <tbb/parallel_pipeline.h>
-#include <tbb/parallel_sort.h>
-#include <tbb/task_arena.h>
-#endif
+#include <functional>
+#include <memory>
 
 namespace ligature {
 
@@ -42,63 +25,44 @@ class ThreadLimit {
   ThreadLimit& operator=(const ThreadLimit&) = delete;
 
  private:
-#ifdef LIGATURE_THREAD_SANITIZER
-  int previous_;
-#else
-  std::optional<tbb::global_control> control_;
-#endif
+  struct Previous;
+  std::unique_ptr<Previous> previous_;
 };
+
+// A reference to a function of an index, which has to outlive it.
+template <typename Result>
+class IndexFunction {
+ public:
+  template <typename Function>
+  explicit IndexFunction(const Function& function)
+      : function_(&function), call_([](const void* called, std::size_t index) -> Result {
+          return (*static_cast<const Function*>(called))(index);
+        }) {}
+  Result operator()(std::size_t index) const { return call_(function_, index); }
+
+ private:
+  const void* function_;
+  Result (*call_)(const void*, std::size_t);
+};
+
+// Runs task(i) for every i of [0, count).
+void run_tasks(std::size_t count, IndexFunction<void> task);
 
 // Runs body(begin, end) for every block of at most grain items of [0, count).  An exception of any body ends the work
 // early and is rethrown; of several, one.  REQUIRES: grain > 0.
 template <typename Body>
 void for_blocks(std::size_t count, std::size_t grain, const Body& body) {
-  const std::size_t blocks = count == 0 ? 0 : (count - 1) / grain + 1;
   const auto run_block = [&](std::size_t block) {
-    const TraceTask traced;
     const std::size_t begin = block * grain;
     body(begin, begin + std::min(grain, count - begin));  // no sum can pass count, and so overflow
   };
-#ifdef LIGATURE_THREAD_SANITIZER
-  std::atomic<std::size_t> next{0};
-  std::exception_ptr failure;
-  std::mutex failure_mutex;
-  auto work = [&] {
-    for (std::size_t block = next++; block < blocks; block = next++) {
-      try {
-        run_block(block);
-      } catch (...) {
-        next = blocks;  // the other threads stop after their block
-        const std::lock_guard lock(failure_mutex);
-        if (!failure) failure = std::current_exception();
-      }
-    }
-  };
-  {
-    std::vector<std::jthread> threads;
-    for (int t = 1; t < num_threads(); ++t) threads.emplace_back(work);
-    work();
-  }
-  if (failure) std::rethrow_exception(failure);
-#else
-  tbb::parallel_for(std::size_t{0}, blocks, run_block);
-#endif
+  run_tasks(count == 0 ? 0 : (count - 1) / grain + 1, IndexFunction<void>(run_block));
 }
 
 // Runs body(item) for every item of [0, count), one task an item: for items of very different cost.
 template <typename Body>
 void for_each_item(std::size_t count, const Body& body) {
-  for_blocks(count, 1, [&](std::size_t begin, std::size_t) { body(begin); });
-}
-
-// Sorts by a strict total order (no two items equal under it unless identical): the result is then unique.
-template <typename Iterator, typename Less>
-void sort_items(Iterator first, Iterator last, const Less& less) {
-#ifdef LIGATURE_THREAD_SANITIZER
-  std::sort(first, last, less);
-#else
-  tbb::parallel_sort(first, last, less);
-#endif
+  run_tasks(count, IndexFunction<void>(body));
 }
 
 // A pipeline: produce() gives the next item or std::nullopt, transform(item) runs on many threads, consume(result) sees
@@ -108,6 +72,23 @@ void sort_items(Iterator first, Iterator last, const Less& less) {
 template <typename Produce, typename Transform, typename Consume>
 void ordered_pipeline(std::size_t in_flight, const Produce& produce, const Transform& transform,
                       const Consume& consume);
+
+// One pointer a thread, null at first.
+class ThreadPointers {
+ public:
+  ThreadPointers();
+  ~ThreadPointers();
+  ThreadPointers(const ThreadPointers&) = delete;
+  ThreadPointers& operator=(const ThreadPointers&) = delete;
+  // That of the calling thread.
+  [[nodiscard]] void*& local();
+  // Visits those of all threads; not while others call local().
+  void for_each(const std::function<void(void*)>& visit) const;
+
+ private:
+  struct Table;
+  std::unique_ptr<Table> table_;
+};
 
 // One value a thread; combine or visit them after the parallel work.
 template <typename T>

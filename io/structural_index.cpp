@@ -163,13 +163,12 @@ void index_blocks(const char* text, std::size_t size, char delimiter, Structural
     put_places(separators, static_cast<std::uint32_t>(at), ends + end_count);
     // Written whether there is one or not: that a block ends a line cannot be foretold, that it ends two can.
     std::uint64_t bits = line_ends;
-    const auto put_record = [&](std::uint32_t record) {
+    std::uint32_t record = record_count;
+    do {
       const std::uint64_t before = separators & (bits ^ (bits - 1));  // up to and with the line end
-      records[record] = end_count + static_cast<std::uint32_t>(std::popcount(before)) - 1;
+      records[record++] = end_count + static_cast<std::uint32_t>(std::popcount(before)) - 1;
       bits &= bits - 1;
-    };
-    put_record(record_count);
-    for (std::uint32_t record = record_count + 1; bits != 0; ++record) put_record(record);
+    } while (bits != 0);
     record_count += static_cast<std::uint32_t>(std::popcount(line_ends));
     end_count += static_cast<std::uint32_t>(std::popcount(separators));
     if (second_look != 0) break;

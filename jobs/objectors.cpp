@@ -9,6 +9,7 @@
 #include "engine/linkage_key.hpp"
 #include "engine/nhs_directory.hpp"
 #include "engine/parallel.hpp"
+#include "engine/sort_items.hpp"
 #include "io/manifest.hpp"
 #include "io/number_claims.hpp"
 #include "io/part_files.hpp"

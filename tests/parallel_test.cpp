@@ -18,6 +18,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/gather_blocks.hpp"
+#include "engine/sort_items.hpp"
 #include "io/ordered_work.hpp"
 
 namespace ligature {

@@ -16,6 +16,7 @@
 
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
+#include "engine/sort_items.hpp"
 #include "io/secure_index.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"

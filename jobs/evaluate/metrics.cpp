@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/parallel.hpp"
+#include "engine/sort_items.hpp"
 
 namespace ligature {
 namespace {

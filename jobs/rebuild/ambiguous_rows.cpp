@@ -10,6 +10,7 @@
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
+#include "engine/sort_items.hpp"
 #include "io/local_key_reader.hpp"
 #include "io/ordered_work.hpp"
 #include "io/row_id_reader.hpp"

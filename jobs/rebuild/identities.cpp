@@ -14,6 +14,7 @@
 #include "engine/raw_vector.hpp"
 #include "engine/recycled_memory.hpp"
 #include "engine/release.hpp"
+#include "engine/sort_items.hpp"
 #include "partition/shard_map.hpp"
 
 namespace ligature {

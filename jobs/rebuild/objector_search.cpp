@@ -12,6 +12,7 @@
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
 #include "engine/release.hpp"
+#include "engine/sort_items.hpp"
 #include "io/local_key_reader.hpp"
 #include "partition/shuffle.hpp"
 

@@ -13,6 +13,7 @@
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
+#include "engine/sort_items.hpp"
 #include "io/files.hpp"
 #include "io/finished_run.hpp"
 #include "io/progress.hpp"

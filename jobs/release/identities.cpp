@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/parallel.hpp"
+#include "engine/sort_items.hpp"
 #include "io/files.hpp"
 #include "io/identity_records.hpp"
 #include "io/part_files.hpp"

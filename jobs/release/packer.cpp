@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "engine/cache_line.hpp"
 #include "engine/error.hpp"
 
 namespace ligature {
@@ -13,7 +14,6 @@ namespace ligature {
 namespace {
 
 constexpr std::size_t kPersonsAtOnce = 1024;         // whose rows are named together
-constexpr std::size_t kLineBytes = 64;               // of the cache
 constexpr std::size_t kDays = std::size_t{1} << 16;  // day numbers that there are
 
 Range events_of(const Slice::Events& events, std::size_t person) noexcept {
