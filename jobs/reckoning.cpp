@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "engine/linkage_key.hpp"
+#include "engine/richness.hpp"
 #include "io/share_reader.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
@@ -16,8 +18,10 @@ namespace ligature {
 
 namespace {
 
-constexpr std::uint64_t kBlockBytes = std::uint64_t{8} << 20;
-constexpr std::uint64_t kRowId = 6;  // bytes, packed: one is like the next
+// Small, so that there are many: where few are read, by chance many or hardly any of them are of the same people.
+constexpr std::uint64_t kBlockBytes = std::uint64_t{512} << 10;
+constexpr std::size_t kMostBlocks = 64;  // what stands in more of the sample's is hardly missed in any sample
+constexpr std::uint64_t kRowId = 6;      // bytes, packed: one is like the next
 
 // What the sample says about one dataset.
 struct DatasetSample {
@@ -160,14 +164,14 @@ Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& in
     sampled_rows += sums[2];
   }
 
-  // Different identities in the sample, and how many of them stand in one segment and in two.
+  // Different identities in the sample, and how many of them stand in one segment, in two, and so on.
   const ShardMap shard_map(comm.size());
   identities = shuffle(comm, std::move(identities), [&](const Identity& identity) {
                  return shard_map.owner(shard_of(linkage_key(identity)));
                }).items;
   std::sort(identities.begin(), identities.end());
   std::vector<Identity> different;
-  std::array<std::uint64_t, 2> standing{};  // in one, in two
+  std::array<std::uint64_t, kMostBlocks> standing{};
   for (std::size_t begin = 0; begin < identities.size();) {
     std::size_t end = begin;
     while (end < identities.size() && identities[end] == identities[begin]) ++end;
@@ -176,15 +180,10 @@ Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& in
     begin = end;
   }
   comm.sum(standing);
-  const double once = static_cast<double>(standing[0]), twice = static_cast<double>(standing[1]);
   const double seen = static_cast<double>(comm.sum(std::uint64_t{different.size()}));
-  const double segments_read = static_cast<double>(sample.size());
   const double share = result.kept == 0 ? 1 : std::min(1.0, static_cast<double>(sampled_rows) / result.kept);
-  const double unseen =
-      share >= 1 || once == 0
-          ? 0
-          : once * once / (2 * twice * segments_read / std::max(1.0, segments_read - 1) + once * share / (1 - share));
-  result.identities = std::min(seen + unseen, std::max(result.kept, seen));
+  const double often = seen - static_cast<double>(std::accumulate(standing.begin(), standing.end(), std::uint64_t{0}));
+  result.identities = std::min(often + different_in_all(standing, share), std::max(result.kept, seen));
 
   const auto all_pairs = [&](Key key, double& pairs, double* largest) {
     const SampledPairs found = sampled_pairs(comm, different, key);
@@ -212,7 +211,7 @@ double peak_memory(const Estimate& e, double spool_budget, double ranks, double 
 // persons and the identities that they are made of, where the ranks themselves hold less.
 double least_memory(const Estimate& e, double ranks, double threads) {
   constexpr double kEachRank = 24e6, kIntake = 7e6, kIntakeThread = 1.5e6, kOfItsInput = 1.5;
-  constexpr double kEachRankLater = 14e6, kEachRow = 5, kEachIdentity = 119;
+  constexpr double kEachRankLater = 17e6, kEachRow = 5, kEachIdentity = 119;
   const double intake = std::min((kIntake + kIntakeThread * threads) * ranks, kOfItsInput * e.input_bytes);
   return std::max(kEachRank * ranks + intake,
                   kEachRankLater * ranks + kEachRow * e.kept + kEachIdentity * e.identities);

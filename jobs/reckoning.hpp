@@ -2,9 +2,8 @@
 //
 // Evenly spaced blocks of the input are parsed as intake would.  Rows scale with bytes.  The rows of a person, and
 // people of one postcode, stand together in many files, so that the block is what is sampled and not the row.  The
-// number of different identities follows from how many stand in one block of the sample and how many in two (A. Chao
-// and C. Lin, Nonparametric lower bounds for species richness under sampling without replacement, Biometrics 68, 2012).
-// Of the pairs of a pass, those within a block are met as often as the block, the others as often as both blocks.
+// number of different identities follows from how many stand in one block of the sample, in two, and so on
+// (richness.hpp).  Of the pairs of a pass, those within a block are met as often as the block, the others as often as both blocks.
 #pragma once
 
 #include <cstdint>

@@ -24,8 +24,10 @@ namespace ligature {
 namespace {
 
 // Persons that are named, and whose claims are settled, at a time: one for so many identities of a round, or more if
-// there is room for what each takes.
+// there is room for what each takes, beside what is kept of all: the person, its name, whether it owns its number, its
+// round and its place.
 constexpr std::uint64_t kIdentitiesOfAPerson = 4, kBytesOfPerson = 104;
+constexpr std::uint64_t kBytesKept = sizeof(Person) + sizeof(Pseudonym) + 1 + 2 * sizeof(std::uint32_t);
 // Identities that are led to their persons at a time, at most: 60 MB of them.
 constexpr std::uint64_t kMembersAtOnce = std::uint64_t{1} << 20;
 constexpr std::size_t kPersonsPerTask = std::size_t{1} << 14;
@@ -389,7 +391,7 @@ Persons name_persons(const Communicator& comm, Identities& identities, std::span
   }
   const std::uint64_t rounds = rounds_within(
       comm, identities, comm.max(std::uint64_t{nameless.size()}) * static_cast<std::uint64_t>(comm.size()),
-      identities.per_round / kIdentitiesOfAPerson, kBytesOfPerson);
+      identities.per_round / kIdentitiesOfAPerson, kBytesOfPerson, kBytesKept * nameless.size());
   std::vector<Pseudonym> pseudonyms;
   std::vector<std::uint8_t> owns;
   {

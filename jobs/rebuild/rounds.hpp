@@ -30,10 +30,11 @@ namespace ligature {
 
 // Collective.  A pass goes over its shards in as few rounds as its copies have room for at this moment on the fullest
 // rank; but in none of fewer than least items a rank.  items: of all ranks.  bytes: of an item, with its copies, at the
-// peak of a round.
+// peak of a round.  kept: bytes that a rank will take meanwhile and keep, of all rounds together.
 inline std::uint64_t rounds_within(const Communicator& comm, const Identities& identities, std::uint64_t items,
-                                   std::uint64_t least, std::uint64_t bytes) {
-  const std::uint64_t room = comm.min(identities.room());
+                                   std::uint64_t least, std::uint64_t bytes, std::uint64_t kept = 0) {
+  const std::uint64_t room_now = identities.room();
+  const std::uint64_t room = comm.min(room_now > kept ? room_now - kept : 0);
   const std::uint64_t a_rank = std::max({std::uint64_t{1}, least, (room - room / 10) / bytes});
   return std::min<std::uint64_t>(kShards, 1 + items / (a_rank * static_cast<std::uint64_t>(comm.size())));
 }
