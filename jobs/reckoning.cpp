@@ -185,11 +185,14 @@ Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& in
   const double often = seen - static_cast<double>(std::accumulate(standing.begin(), standing.end(), std::uint64_t{0}));
   result.identities = std::min(often + different_in_all(standing, share), std::max(result.kept, seen));
 
+  // Of two that share a value one has no valid number (or they share it), and so mostly a single row, which is seen as
+  // often as its block; the other is seen as often as identities are.
+  const double unseen_too = seen == 0 ? 0 : result.identities / seen;
   const auto all_pairs = [&](Key key, double& pairs, double* largest) {
     const SampledPairs found = sampled_pairs(comm, different, key);
     const double within = std::min(static_cast<double>(pairs_within[key]), static_cast<double>(found.pairs));
-    pairs = within / share + (static_cast<double>(found.pairs) - within) / (share * share);
-    if (largest != nullptr) *largest = static_cast<double>(found.largest) * (seen == 0 ? 0 : result.identities / seen);
+    pairs = within / share + (static_cast<double>(found.pairs) - within) / share * unseen_too;
+    if (largest != nullptr) *largest = static_cast<double>(found.largest) * unseen_too;
   };
   all_pairs(kNumber, result.number_pairs, nullptr);
   all_pairs(kBirth, result.birth_pairs, &result.largest_birth);
