@@ -2,7 +2,6 @@
 //
 // The usual spellings are gathered as words of eight characters, YYYYMMDD; lanes then tell whether they are digits and
 // reckon the day.  What is none of these spellings is left to parse_date, the plain reference.
-#include <algorithm>
 #include <array>
 
 #include "engine/column_chunk.hpp"
@@ -98,17 +97,15 @@ HWY_EXPORT(read_days);
 
 void parse_days(std::span<const std::string_view> texts, std::span<DayNumber> days) {
   ensure_simd_targets();
-  DateChunk chunk{};
-  for (std::size_t begin = 0; begin < texts.size(); begin += kChunkRows) {
-    const std::size_t rows = std::min(kChunkRows, texts.size() - begin);
-    for (std::size_t i = 0; i < rows; ++i) chunk.characters[i] = year_month_day(texts[begin + i]);
-    const std::uint64_t read = HWY_DYNAMIC_DISPATCH(read_days)(chunk, rows);
-    for (std::size_t i = 0; i < rows; ++i) days[begin + i] = static_cast<DayNumber>(chunk.day[i]);
-    for_each_unread(read, rows, [&](std::size_t i) {
-      const std::optional<CivilDate> date = parse_date(texts[begin + i]);
-      days[begin + i] = date ? day_number(*date).value_or(kMissingDay) : kMissingDay;
-    });
-  }
+  read_in_chunks<DateChunk>(
+      texts, days,
+      [](std::string_view text, DateChunk& chunk, std::size_t row) { chunk.characters[row] = year_month_day(text); },
+      HWY_DYNAMIC_DISPATCH(read_days),
+      [](const DateChunk& chunk, std::size_t row) { return static_cast<DayNumber>(chunk.day[row]); },
+      [](std::string_view text) {
+        const std::optional<CivilDate> date = parse_date(text);
+        return date ? day_number(*date).value_or(kMissingDay) : kMissingDay;
+      });
 }
 
 }  // namespace ligature

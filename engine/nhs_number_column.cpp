@@ -3,7 +3,6 @@
 // The characters of the usual spellings are gathered as words; lanes then tell whether they are digits, what they spell
 // (D. Lemire, "Quickly parsing eight digits", 2018) and whether the check digit fits.  What is neither of these
 // spellings is left to standardise_nhs_number, the plain reference.
-#include <algorithm>
 #include <array>
 
 #include "engine/column_chunk.hpp"
@@ -99,37 +98,31 @@ namespace {
 constexpr std::uint64_t kSixZeros = 0x3030'3030'3030'0000;
 
 // Ten digits, or groups of three, three and four.
-void gather(std::span<const std::string_view> texts, NhsNumberChunk& chunk) {
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    const char* const t = texts[i].data();
-    std::uint64_t first_eight = 0, last_two = 0;
-    if (texts[i].size() == 10) {
-      first_eight = load_eight(t);
-      last_two = load_two(t + 8);
-    } else if (texts[i].size() == 12 && t[3] == t[7] && (t[3] == ' ' || t[3] == '-')) {
-      const std::uint64_t groups = load_eight(t), last_four = load_four(t + 8);
-      first_eight = (groups & 0xFFFFFFULL) | (groups >> 8 & 0xFFFFFF000000ULL) | last_four << 48;
-      last_two = last_four >> 16;
-    }
-    chunk.first_eight[i] = first_eight;
-    chunk.last_two[i] = last_two | kSixZeros;
+void gather(std::string_view text, NhsNumberChunk& chunk, std::size_t row) {
+  const char* const t = text.data();
+  std::uint64_t first_eight = 0, last_two = 0;
+  if (text.size() == 10) {
+    first_eight = load_eight(t);
+    last_two = load_two(t + 8);
+  } else if (text.size() == 12 && t[3] == t[7] && (t[3] == ' ' || t[3] == '-')) {
+    const std::uint64_t groups = load_eight(t), last_four = load_four(t + 8);
+    first_eight = (groups & 0xFFFFFFULL) | (groups >> 8 & 0xFFFFFF000000ULL) | last_four << 48;
+    last_two = last_four >> 16;
   }
+  chunk.first_eight[row] = first_eight;
+  chunk.last_two[row] = last_two | kSixZeros;
 }
 
 }  // namespace
 
 void standardise_nhs_numbers(std::span<const std::string_view> texts, std::span<NhsNumber> numbers) {
   ensure_simd_targets();
-  NhsNumberChunk chunk{};
-  for (std::size_t begin = 0; begin < texts.size(); begin += kChunkRows) {
-    const std::size_t rows = std::min(kChunkRows, texts.size() - begin);
-    gather(texts.subspan(begin, rows), chunk);
-    const std::uint64_t read = HWY_DYNAMIC_DISPATCH(read_numbers)(chunk, rows);
-    for (std::size_t i = 0; i < rows; ++i) {
-      numbers[begin + i] = {chunk.value[i], static_cast<NhsStatus>(chunk.status[i])};
-    }
-    for_each_unread(read, rows, [&](std::size_t i) { numbers[begin + i] = standardise_nhs_number(texts[begin + i]); });
-  }
+  read_in_chunks<NhsNumberChunk>(
+      texts, numbers, gather, HWY_DYNAMIC_DISPATCH(read_numbers),
+      [](const NhsNumberChunk& chunk, std::size_t row) {
+        return NhsNumber{chunk.value[row], static_cast<NhsStatus>(chunk.status[row])};
+      },
+      standardise_nhs_number);
 }
 
 }  // namespace ligature

@@ -4,7 +4,6 @@
 // eight characters, its end in the highest bytes: so the inward part always stands in the same place.  The outward part
 // is moved until its district's first digit stands in one place as well.  What does not fit, and what might need
 // mending, is left to standardise_postcode, the plain reference.
-#include <algorithm>
 #include <array>
 
 #include "engine/column_chunk.hpp"
@@ -157,29 +156,25 @@ HWY_EXPORT(read_postcodes);
 namespace {
 
 // From five to eight characters.  A NUL at the front would be taken for nothing.
-void gather(std::span<const std::string_view> texts, PostcodeChunk& chunk) {
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    const char* const t = texts[i].data();
-    const std::size_t size = texts[i].size();
-    chunk.characters[i] = 0;
-    if (size - 5 > 3 || t[0] == '\0') continue;
-    const std::uint64_t first_four = load_four(t), last_four = load_four(t + size - 4);
-    chunk.characters[i] = first_four << (8 * (8 - size)) | last_four << 32;
-  }
+void gather(std::string_view text, PostcodeChunk& chunk, std::size_t row) {
+  const char* const t = text.data();
+  const std::size_t size = text.size();
+  chunk.characters[row] = 0;
+  if (size - 5 > 3 || t[0] == '\0') return;
+  const std::uint64_t first_four = load_four(t), last_four = load_four(t + size - 4);
+  chunk.characters[row] = first_four << (8 * (8 - size)) | last_four << 32;
 }
 
 }  // namespace
 
 void standardise_postcodes(std::span<const std::string_view> texts, std::span<Postcode> postcodes) {
   ensure_simd_targets();
-  PostcodeChunk chunk{};
-  for (std::size_t begin = 0; begin < texts.size(); begin += kChunkRows) {
-    const std::size_t rows = std::min(kChunkRows, texts.size() - begin);
-    gather(texts.subspan(begin, rows), chunk);
-    const std::uint64_t read = HWY_DYNAMIC_DISPATCH(read_postcodes)(chunk, rows);
-    for (std::size_t i = 0; i < rows; ++i) postcodes[begin + i] = {chunk.packed[i], PostcodeFlag::none};
-    for_each_unread(read, rows, [&](std::size_t i) { postcodes[begin + i] = standardise_postcode(texts[begin + i]); });
-  }
+  read_in_chunks<PostcodeChunk>(
+      texts, postcodes, gather, HWY_DYNAMIC_DISPATCH(read_postcodes),
+      [](const PostcodeChunk& chunk, std::size_t row) {
+        return Postcode{chunk.packed[row], PostcodeFlag::none};
+      },
+      standardise_postcode);
 }
 
 }  // namespace ligature

@@ -84,7 +84,8 @@ def main():
         assert most <= budget, f"it held {most / MIB:.0f} MiB"
 
     keeps_to(int(liked * arguments.share))
-    for arguments.ranks in (arguments.ranks, 1):
+    for ranks in (arguments.ranks, 1):
+        arguments.ranks = ranks
         _, _, said = watched(arguments, *rebuild, "--set", "job.memory=1MiB", expect=3)
         assert "cannot fit" in said and "raise job.memory" in said, said
         least = float(re.search(r"it needs ([0-9.]+) MiB of memory", said).group(1))
