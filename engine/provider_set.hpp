@@ -21,7 +21,7 @@ inline ProviderPlace provider_place(std::string_view provider) noexcept {
   return static_cast<ProviderPlace>(1 + linkage_key(std::as_bytes(std::span(provider))) % 64);
 }
 constexpr ProviderSet provider_set(std::uint64_t place) noexcept {
-  return place == 0 ? 0 : ProviderSet{1} << (place - 1);
+  return ProviderSet{place != 0} << ((place - 1) & 63);  // no branch
 }
 
 }  // namespace ligature
