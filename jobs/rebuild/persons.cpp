@@ -6,7 +6,6 @@
 #include <limits>
 #include <utility>
 
-#include "engine/counting_sort.hpp"
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
@@ -15,6 +14,7 @@
 #include "engine/release.hpp"
 #include "io/parked.hpp"
 #include "jobs/rebuild/ambiguous_rows.hpp"
+#include "jobs/rebuild/nameless.hpp"
 #include "jobs/rebuild/rounds.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
@@ -33,30 +33,11 @@ constexpr std::uint64_t kMembersAtOnce = std::uint64_t{1} << 20;
 constexpr std::size_t kPersonsPerTask = std::size_t{1} << 14;
 constexpr std::size_t kPersonsAhead = 16;  // that are fetched before they are moved
 
-// Several clusters can carry one NHS number (a stranger's row has it by mistake).  The owner of the number is named by
-// it; where none was found, the one with the most rows is.
-struct Claim {
-  std::uint64_t number_and_kind = 0;  // the NHS number; in the lowest bit 0 for its owner
-  std::uint64_t rows = 0;
-  IdentityId cluster = 0;
-  [[nodiscard]] std::uint64_t nhs() const noexcept { return number_and_kind >> 1; }
-};
-
-// A claim that moves as it is sorted, with where its answer has to be put.
-struct ReceivedClaim {
-  Claim claim;
-  std::uint64_t received = 0;
-};
-// Likewise.
+// A person that moves as it is sorted, with where its answer has to be put.
 struct ReceivedPerson {
   Person person;
   std::uint64_t received = 0;
 };
-
-// The NHS number that may name the person, 0 if none.
-std::uint64_t number_of(const PersonDraft& draft) noexcept {
-  return draft.valid_nhs != 0 ? draft.valid_nhs : draft.disowned_nhs;
-}
 
 struct MemberPlace {
   IdentityId id = 0;
@@ -66,121 +47,6 @@ struct MemberPlace {
 
 ShardId person_shard(const Pseudonym& pseudonym) noexcept {
   return shard_of(pseudonym.high);
-}
-
-// All persons of this rank by number: those that have a draft, then those alone, whose drafts are made as asked for.
-class Nameless {
- public:
-  Nameless(const Identities& identities, std::span<const Evidence> evidence, const PersonDrafts& drafts)
-      : identities_(identities), evidence_(evidence), drafts_(drafts) {}
-
-  [[nodiscard]] std::size_t size() const noexcept { return drafts_.drafts.size() + drafts_.alone.size(); }
-  [[nodiscard]] PersonDraft operator[](std::size_t person) const {
-    if (person < drafts_.drafts.size()) return drafts_.drafts[person];
-    const std::uint32_t i = drafts_.alone[person - drafts_.drafts.size()];
-    return draft_alone(identities_.first_id + i, identities_.owned[i], evidence_[i]);
-  }
-  // The claim to the number_of the draft; of nobody's number if there is none.
-  [[nodiscard]] Claim claim(std::size_t person) const {
-    if (person < drafts_.drafts.size()) {
-      const PersonDraft& draft = drafts_.drafts[person];
-      return {number_of(draft) << 1 | (draft.valid_nhs == 0 ? 1 : 0), draft.rows, draft.cluster};
-    }
-    const std::uint32_t i = drafts_.alone[person - drafts_.drafts.size()];
-    const CountedIdentity& alone = identities_.owned[i];
-    const std::uint64_t valid = counted_as(alone.identity, evidence_[i]).valid_nhs();
-    const bool is_disowned = valid == 0 && evidence_[i].has(Evidence::number_disowned);
-    const std::uint64_t number = is_disowned ? alone.identity.valid_nhs() : valid;
-    return {number << 1 | (valid == 0 ? 1 : 0), alone.rows, identities_.first_id + i};
-  }
-  // True if nobody else can claim that number: all identities of a number are on one rank, next to each other
-  // (identities.cpp), and who claims a number has one of them.
-  [[nodiscard]] bool is_sole_claimant(std::size_t person) const {
-    if (person < drafts_.drafts.size()) return false;
-    const std::size_t i = drafts_.alone[person - drafts_.drafts.size()];
-    const auto number_at = [&](std::size_t of) { return identities_.owned[of].identity.valid_nhs(); };
-    const std::uint64_t number = number_at(i);
-    return number != 0 && (i == 0 || number_at(i - 1) != number) &&
-           (i + 1 == identities_.owned.size() || number_at(i + 1) != number);
-  }
-
- private:
-  const Identities& identities_;
-  std::span<const Evidence> evidence_;
-  const PersonDrafts& drafts_;
-};
-
-// Things by the round in which they are worked on.
-struct Rounds {
-  std::vector<std::uint32_t> items;
-  std::vector<std::uint64_t> first;  // rounds + 1
-  [[nodiscard]] std::span<const std::uint32_t> of(std::uint64_t round) const noexcept {
-    return std::span(items).subspan(first[round], first[round + 1] - first[round]);
-  }
-};
-
-template <typename RoundOf>
-Rounds split_in_rounds(std::size_t count, std::uint64_t rounds, const RoundOf& round_of) {
-  SortPlan plan = plan_sort(count, rounds, round_of);
-  Rounds result;
-  result.items.resize(count);
-  for_blocks(count, plan.grain, [&](std::size_t begin, std::size_t end) {
-    std::uint64_t* const cursors = plan.cursors_of(begin);
-    for (std::size_t i = begin; i < end; ++i) result.items[cursors[round_of(i)]++] = static_cast<std::uint32_t>(i);
-  });
-  result.first = std::move(plan.first);
-  return result;
-}
-
-// Collective.  For each person: whether it owns its NHS number.  numbers: by person, 0 for none.
-std::vector<std::uint8_t> settle_ownership(const Communicator& comm, const Nameless& nameless,
-                                           std::span<const std::uint64_t> numbers, std::uint64_t rounds) {
-  std::vector<std::uint8_t> owns(nameless.size(), 0);
-  for_blocks(nameless.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t p = begin; p < end; ++p) owns[p] = numbers[p] != 0 && nameless.is_sole_claimant(p) ? 1 : 0;
-  });
-  const ShardMap shard_map(comm.size());
-  const Rounds by_round = split_in_rounds(nameless.size(), rounds + 1, [&](std::size_t p) {
-    const bool is_settled = numbers[p] == 0 || owns[p] != 0;
-    return is_settled ? rounds : linkage_key(numbers[p]) % rounds;  // the last round is of these and is not run
-  });
-  for (std::uint64_t round = 0; round < rounds; ++round) {
-    const std::span<const std::uint32_t> here = by_round.of(round);
-    RawVector<Claim> claims(here.size());
-    for_blocks(here.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t i = begin; i < end; ++i) claims[i] = nameless.claim(here[i]);
-    });
-    ReturnRoute route;
-    RawVector<ReceivedClaim> sorted;
-    {
-      const auto received = shuffle(
-          comm, std::move(claims),
-          [&](const Claim& claim) { return shard_map.owner(shard_of(linkage_key(claim.nhs()))); }, route);
-      sorted.resize(received.items.size());
-      for_blocks(sorted.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
-        for (std::size_t i = begin; i < end; ++i) sorted[i] = {received.items[i], i};
-      });
-    }
-    sort_by_key(
-        sorted, [](const ReceivedClaim& item) { return item.claim.nhs(); },
-        [](const ReceivedClaim& x, const ReceivedClaim& y) {
-          const Claim &a = x.claim, &b = y.claim;
-          if (a.number_and_kind != b.number_and_kind) return a.number_and_kind < b.number_and_kind;
-          if (a.rows != b.rows) return a.rows > b.rows;
-          return a.cluster < b.cluster;
-        });
-    RawVector<std::uint8_t> wins(sorted.size());
-    for_blocks(sorted.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t i = begin; i < end; ++i) {
-        wins[sorted[i].received] = i == 0 || sorted[i].claim.nhs() != sorted[i - 1].claim.nhs();
-      }
-    });
-    const auto replies = route.reply(comm, std::move(wins));
-    for_blocks(here.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t i = begin; i < end; ++i) owns[here[i]] = replies[i];
-    });
-  }
-  return owns;
 }
 
 IdType id_type_of(const PersonDraft& draft, bool owns_number) noexcept {
@@ -237,7 +103,7 @@ std::vector<std::uint32_t> bring_to_owners(const Communicator& comm, const Namel
     const Range shards = shard_map.shards_of(shard_map.owner(shard));
     round_of_shard[shard] = (shard - shards.begin) * rounds / shards.size();
   }
-  const Rounds by_round = split_in_rounds(
+  const ThingsByRound by_round = split_in_rounds(
       nameless.size(), rounds, [&](std::size_t person) { return round_of_shard[person_shard(pseudonyms[person])]; });
   std::vector<std::uint32_t> place(nameless.size());
   // Pseudonyms are spread evenly over the ranks.

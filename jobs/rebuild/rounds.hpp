@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "engine/cache_line.hpp"
+#include "engine/counting_sort.hpp"
 #include "engine/gather_blocks.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
@@ -55,6 +56,29 @@ constexpr std::uint64_t round_of(std::uint64_t key, std::uint64_t rounds) noexce
 }
 constexpr bool is_of_round(std::uint64_t key, std::uint64_t round, std::uint64_t rounds) noexcept {
   return round_of(key, rounds) == round;
+}
+
+// Things by the round in which they are worked on.
+struct ThingsByRound {
+  std::vector<std::uint32_t> items;
+  std::vector<std::uint64_t> first;  // rounds + 1
+  [[nodiscard]] std::span<const std::uint32_t> of(std::uint64_t round) const noexcept {
+    return std::span(items).subspan(first[round], first[round + 1] - first[round]);
+  }
+};
+
+// round_of(i): the round of the i-th of count things, below rounds.
+template <typename RoundOf>
+ThingsByRound split_in_rounds(std::size_t count, std::uint64_t rounds, const RoundOf& round_of) {
+  SortPlan plan = plan_sort(count, rounds, round_of);
+  ThingsByRound result;
+  result.items.resize(count);
+  for_blocks(count, plan.grain, [&](std::size_t begin, std::size_t end) {
+    std::uint64_t* const cursors = plan.cursors_of(begin);
+    for (std::size_t i = begin; i < end; ++i) result.items[cursors[round_of(i)]++] = static_cast<std::uint32_t>(i);
+  });
+  result.first = std::move(plan.first);
+  return result;
 }
 
 // Which of this rank's identities have items in which rounds: a byte of eight rounds' bits an identity, so that a round
