@@ -14,8 +14,11 @@
 namespace ligature {
 
 // Of a node without a number, how many of the numbers nearest to it are kept.  Two decide, but one may prove to be the
-// other's (a conflict), and a disowned node may be refused its own number and its twin's.
-inline constexpr std::size_t kNumbersKept = 4;
+// other's (a conflict), a disowned node may be refused its own number and its twin's, and any node those whom its
+// providers tell from it (Claimants), which is not known before a component is resolved.  Those may be any number: that
+// all that are kept are refused and one farther away would not be is a limit of docs/model.md.  The final reduction
+// keeps no more, for what it could keep depends on who reduced what before.
+inline constexpr std::size_t kNumbersKept = 6;
 
 // The numbers nearest to a node, which are all that is kept of those near it.
 class NumbersOfNode {
@@ -35,12 +38,12 @@ class NumbersOfNode {
   std::array<std::uint64_t, kNumbersKept> numbers_{};
 };
 
-// Drops edges that resolve_component cannot need, so that a flood of n equal identities costs O(n) edges and not n^2:
-// among nodes of one number, or of none, it keeps a maximum spanning forest; of a node without a number the heaviest
-// edge to each of the four numbers nearest to it.  resolve_component begins with the same reduction, and reducing any
-// parts of a graph before they are joined changes nothing (the cycle property under the strict order of heavier()):
-// every result is the same.  valid numbers must be given the same for a node each time.  Conflicts are reduced apart
-// from other edges; to them, a node with a thin number has none.
+// Drops edges that resolve_component does not look at, so that a flood of n equal identities costs O(n) edges and not
+// n^2: among nodes of one number, or of none, it keeps a maximum spanning forest; of a node without a number the
+// heaviest edge to each of the kNumbersKept numbers nearest to it.  resolve_component begins with the same reduction,
+// and reducing any parts of a graph before they are joined changes nothing (the cycle property under the strict order
+// of heavier()): every result is the same.  valid numbers must be given the same for a node each time.  Conflicts are
+// reduced apart from other edges; to them, a node with a thin number has none.
 class EdgeReducer {
  public:
   // Adds one edge; nhs_a and nhs_b: the valid NHS numbers of its ends, 0 for none.  Both non-zero and different:

@@ -96,7 +96,7 @@ void hmac_lanes(const HmacKey& key, const HmacMessages& messages, HmacDigests& d
 // One lane after the other by OpenSSL's block function.
 void hmac_lanes_by_block(const HmacKey& key, const HmacMessages& messages, HmacDigests& digests);
 
-// The plain reference: one lane after the other.
+// One lane after the other, by plain code: the reference that the others are held to, and what a single message takes.
 void hmac_lanes_plain(const HmacKey& key, const HmacMessages& messages, HmacDigests& digests);
 
 }  // namespace ligature

@@ -48,7 +48,7 @@ struct NumberSettlement {
 inline constexpr std::size_t kMembersComparedInFull = 64;
 
 // members: at least one, in an order of content, which decides ties.  counts: the patterns of the pairs compared are
-// added.  Cost: the cube of the members at worst up to kMembersComparedInFull, then linear but for a sort.
+// added.  Cost: the fourth power of the members at worst up to kMembersComparedInFull, then linear but for a sort.
 // Of settings, number_ownership (else every part owns the number), returns (else nobody is parted who links) and
 // default_values are used.
 NumberSettlement settle_number(std::span<const NumberMember> members, const LinkageModel& model,

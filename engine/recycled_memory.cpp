@@ -10,7 +10,6 @@
 #include <memory>
 #include <mutex>
 #include <new>
-#include <unordered_map>
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -64,9 +63,8 @@ class Range {
   void give_back(void* block) noexcept {
     const std::lock_guard lock(mutex_);
     const auto used = used_.find(static_cast<std::size_t>(static_cast<std::byte*>(block) - base_));
-    if (used == used_.end()) std::abort();  // freed twice
-    auto part = free_.emplace(*used).first;
-    used_.erase(used);
+    if (used == used_.end()) std::abort();                   // freed twice
+    auto part = free_.insert(used_.extract(used)).position;  // the node itself: nothing is allocated here
     totals_.in_use -= part->second;
     if (const auto next = std::next(part); next != free_.end() && part->first + part->second == next->first) {
       part->second += next->second;
@@ -189,8 +187,9 @@ class Range {
   std::uint8_t* is_held_ = nullptr;  // by granule: its page may have been touched since it was last given back
   std::size_t granules_seen_ = 0;    // none from here on was ever held
   std::mutex mutex_;
-  std::map<std::size_t, std::size_t> free_;  // offset to bytes
-  std::unordered_map<std::size_t, std::size_t> used_;
+  // Offset to bytes.  In nodes of their own, each small: what asks for a large block, as a table that grows would, asks
+  // for the lock that is held here.
+  std::map<std::size_t, std::size_t> free_, used_;
   RecycledMemory totals_;
   std::size_t bound_ = SIZE_MAX;  // of what is held
 };

@@ -42,13 +42,16 @@ struct Outcome {
 class LocalIds : public testing::Test {
  protected:
   // rows: record_id,trust,local,nhs,birth,postcode,sex.
-  void add(const std::string& row) { rows_ += row + "\n"; }
+  void add(const std::string& row, const std::string& extracted = "2014-04-01") {
+    rows_ += row + "," + extracted + "\n";
+  }
 
   // Collective.  Rebuilds the rows under a communicator.
   Outcome rebuilt(const Communicator& comm, const std::vector<std::string>& overrides = {}) {
     const SharedFolder folder(comm);
     if (comm.is_root()) {
-      write_file_durably(folder.path() / "rows.csv", "id,trust,local,nhs,birth,postcode,sex\n" + rows_, 0600);
+      write_file_durably(folder.path() / "rows.csv", "id,trust,local,nhs,birth,postcode,sex,extracted\n" + rows_, 0600);
+      write_file_durably(folder.path() / "objections.csv", "nhs_number,kind,date\n" + objections_, 0600);
       write_file_durably(folder.path() / "test.key", "a key of these tests: 32 bytes.. ", 0600);
     }
     comm.barrier();
@@ -60,7 +63,9 @@ as_at = 2014-04-01
 [[extract]]
 dataset = "ip"
 files = "rows.csv"
-columns = { row_id = "id", provider = "trust", local_id = "local", nhs_number = "nhs", date_of_birth = "birth", postcode = "postcode", gender = "sex" }
+columns = { row_id = "id", provider = "trust", local_id = "local", nhs_number = "nhs", date_of_birth = "birth", postcode = "postcode", gender = "sex", extracted = "extracted" }
+[consent]
+objections = ["objections.csv"]
 )";
     if (comm.is_root()) write_file_durably(folder.path() / "job.toml", text, 0600);
     comm.barrier();
@@ -79,7 +84,7 @@ columns = { row_id = "id", provider = "trust", local_id = "local", nhs_number = 
   Outcome rebuilt(const std::vector<std::string>& overrides = {}) { return rebuilt(world_, overrides); }
 
   const Communicator world_ = Communicator::world();
-  std::string rows_;
+  std::string rows_, objections_;
 };
 
 TEST_F(LocalIds, row_without_a_number_after_a_move_is_linked_by_the_same_providers_id_alone) {
@@ -205,6 +210,35 @@ TEST_F(LocalIds, id_that_is_written_for_everybody_links_nobody) {
   EXPECT_EQ(outcome.manifest.local_ids.default_ids, 1U);
   EXPECT_EQ(outcome.manifest.passes.back().edges, 0U);
   EXPECT_EQ(outcome.manifest.passes.back().pairs_compared, 0U);
+}
+
+TEST_F(LocalIds, barred_rows_count_the_same_for_any_number_of_ranks_though_kept_rows_have_their_identities_too) {
+  // An id of a kept row that fits an objector best, of whom only barred rows are left, and of another's rows, some of
+  // which are barred too.
+  const auto objectors_row_is_found = [&](const Communicator& comm, std::size_t barred_alone) {
+    rows_.clear();
+    const auto postcode = [](std::size_t p) { return std::to_string(p / 10) + " " + std::to_string(p % 10) + "AA,1"; };
+    for (std::size_t p = 0; p < 24; ++p) {
+      const std::string row = ",T1,L1," + nhs(0) + ",1970-03-04,LS" + postcode(10 + p);
+      add("kept" + std::to_string(p) + row, "2012-01-01");
+      if (p < 5) add("barred" + std::to_string(p) + row, "2014-01-01");
+    }
+    for (std::size_t p = 0; p < barred_alone; ++p) {
+      add("gone" + std::to_string(p) + ",T1,L1," + nhs(1) + ",1970-03-05,YO" + postcode(10 + p), "2013-01-01");
+    }
+    add("unnumbered,T1,L1,,1970-03-05,,1", "2013-01-01");
+    objections_ = nhs(0) + ",type1,2013-06-01\n" + nhs(1) + ",type1,2011-01-01\n";
+    return !rebuilt(comm).person.contains("unnumbered");
+  };
+  const Communicator alone = world_.split(world_.rank());
+  // 32 identities in all are compared, one more is an id that is nobody's.
+  for (const std::size_t barred_alone : {7U, 8U, 10U}) {
+    EXPECT_EQ(objectors_row_is_found(world_, barred_alone), barred_alone == 7) << barred_alone;
+    if (world_.is_root()) {
+      EXPECT_EQ(objectors_row_is_found(alone, barred_alone), barred_alone == 7) << barred_alone;
+    }
+    world_.barrier();
+  }
 }
 
 TEST_F(LocalIds, outcome_is_the_same_for_any_number_of_ranks_and_in_scratch_files) {

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/edge_reducer.hpp"
+
 namespace ligature {
 namespace {
 
@@ -89,6 +91,23 @@ TEST_F(OneProviderRule, refuses_a_claim_and_lets_the_rival_lead) {
   // Otherwise neither leads.
   rules_.one_provider = 0;
   EXPECT_TRUE(resolve(edges)[0].ambiguous);
+}
+
+TEST_F(OneProviderRule, leads_past_nearer_numbers_that_are_refused_as_far_as_numbers_are_kept) {
+  // As many people of another practice, all nearer than the one who is not known to be.
+  const auto goes_to_last = [&](std::size_t refused) {
+    std::vector<ClusterNode> nodes{record(0, 0, kPractices, kHere)};
+    std::vector<Edge> edges;
+    for (IdentityId id = 1; id <= refused + 1; ++id) {
+      nodes.push_back(record(id, kX + id, kPractices, id <= refused ? kThere : 0));
+      edges.push_back({0, id, id <= refused ? 20 : 15});
+    }
+    const std::vector<ClusterResult> results = resolve_component(nodes, edges, rules_, counts_);
+    return results[0].cluster == results.back().cluster;
+  };
+  for (std::size_t refused = 1; refused < kNumbersKept; ++refused) EXPECT_TRUE(goes_to_last(refused)) << refused;
+  EXPECT_TRUE(goes_to_last(5));
+  EXPECT_FALSE(goes_to_last(kNumbersKept)) << "a limit: docs/model.md";
 }
 
 TEST_F(OneProviderRule, record_parted_from_a_number_does_not_return_to_it) {

@@ -135,5 +135,22 @@ TEST(RecycledMemory, blocks_keep_their_bytes_whatever_is_freed_around_them) {
   }
 }
 
+// The last, for it raises the most that was in use.
+TEST(RecycledMemory, hands_out_tens_of_thousands_of_blocks) {
+  if (!recycles()) GTEST_SKIP() << "operator new is the library's here";
+  constexpr std::size_t kBlocks = 30'000;
+  const std::uint64_t before = recycled_memory().in_use;
+  std::vector<void*> blocks;
+  blocks.reserve(kBlocks);
+  // Their pages are not touched.
+  for (std::size_t b = 0; b < kBlocks; ++b) blocks.push_back(::operator new(kLargeBlock));
+  EXPECT_GE(recycled_memory().in_use, before + kBlocks * kLargeBlock) << "all at once";
+  // Every other one first, so that as many free ranges are known.
+  for (std::size_t b = 0; b < kBlocks; b += 2) ::operator delete(blocks[b]);
+  for (std::size_t b = 1; b < kBlocks; b += 2) ::operator delete(blocks[b]);
+  blocks = {};
+  EXPECT_EQ(recycled_memory().in_use, before);
+}
+
 }  // namespace
 }  // namespace ligature

@@ -53,8 +53,13 @@ Identity weighed_fields(const Identity& identity, const Evidence& evidence) noex
   return weighed(pack(fields), evidence);
 }
 
-// The different pairs of local key and identity of this rank's rows in one round, in order of key.  Of a key with more
-// identities than any judged id has, some are left out: it is recognised by those that remain.
+// Of one key on one rank.  Nothing is judged of an id with more kept identities than kMostOfLocalId, nor of its barred
+// ones with more of both.  So more than these need not travel: of kept ones one more says it, and of barred ones, of
+// which so many may be kept ones' on other ranks, as many again.  What is judged then depends on no rank.
+constexpr std::size_t kMostKeptOfKey = kMostOfLocalId + 1;
+constexpr std::size_t kMostBarredOfKey = 2 * kMostOfLocalId + 1;
+
+// The different pairs of local key and identity of this rank's rows in one round, in order of key.
 RawVector<KeyedRow> keyed_rows(RowStore& rows, const Identities& identities, std::uint64_t round,
                                std::uint64_t rounds) {
   struct Worker {
@@ -87,12 +92,13 @@ RawVector<KeyedRow> keyed_rows(RowStore& rows, const Identities& identities, std
       [](const KeyedRow& a, const KeyedRow& b) {
         return a.is_barred != b.is_barred ? a.is_barred < b.is_barred : a.local < b.local;
       });
-  std::size_t kept = 0, of_key = 0;
+  std::size_t kept = 0, of_key = 0;  // of_key: kept or barred ones
   for (std::size_t i = 0; i < keyed.size(); ++i) {
     const KeyedRow row = keyed[i];
     if (kept > 0 && keyed[kept - 1] == row) continue;
-    of_key = kept > 0 && keyed[kept - 1].key == row.key ? of_key + 1 : 1;
-    if (of_key <= kMostOfLocalId + 1) keyed[kept++] = row;
+    const bool is_first = kept == 0 || keyed[kept - 1].key != row.key || keyed[kept - 1].is_barred != row.is_barred;
+    of_key = is_first ? 1 : of_key + 1;
+    if (of_key <= (row.is_barred != 0 ? kMostBarredOfKey : kMostKeptOfKey)) keyed[kept++] = row;
   }
   keyed.resize(kept);
   return keyed;
