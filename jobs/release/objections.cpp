@@ -52,7 +52,7 @@ Objections find_objections(const Communicator& comm, const JobFile& job, const R
   ObjectionKinds kinds = kinds_of(ObjectionKind::type2) | kinds_of(ObjectionKind::national);
   if (job.consent.after_opt_out == AfterOptOut::withdraw) kinds |= kinds_of(ObjectionKind::type1);
   objections.found = find_objectors(comm, source.secure, source.manifest.identity_records_digest, source.dataset,
-                                    ledger, kinds, objections.as_at);
+                                    ledger, superseded, kinds, objections.as_at);
   return objections;
 }
 
