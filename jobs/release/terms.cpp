@@ -66,7 +66,6 @@ std::string terms_digest(const Agreement& agreement, const std::string& key_id) 
   nlohmann::ordered_json json;
   json["form"] = release_form_name(agreement.form);
   json["legal_basis"] = agreement.legal_basis->name;
-  json["recipient"] = folded_recipient(agreement.recipient);
   json["key_id"] = key_id;
   json["rules"] = agreement.rules_name();
   json["k"] = agreement.k;

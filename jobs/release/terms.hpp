@@ -21,13 +21,13 @@ struct Terms {
   SecretBytes key;
   std::string key_id;
   std::string agreement_sha256;
-  std::string terms_sha256;       // of what the agreement lets out and to whom: see terms_digest()
+  std::string terms_sha256;       // of what the agreement lets out: see terms_digest()
   DayNumber today = kMissingDay;  // by rank 0's clock
   std::uint64_t number = 0;
 };
 
-// Names what decides what goes out of a run, and to whom: all of the agreement but its id, purpose and dates and the
-// format of its files.  Not collective; reads the lookup of areas.
+// Names what decides what goes out of a run: all of the agreement but its dates, purpose and format of files, and its
+// id and recipient, which the log holds to each other.  Not collective; reads the lookup of areas.
 std::string terms_digest(const Agreement& agreement, const std::string& key_id);
 
 // Collective.  Reads the agreement and settles whether it may be acted upon; what is refused (exit code 2) is
