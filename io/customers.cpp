@@ -55,27 +55,59 @@ void read_entries(const std::filesystem::path& path, std::vector<std::string> co
   }
 }
 
-}  // namespace
+// U+00C0 to U+017F without case and marks; capitals stand for two letters: ae, oe, ss, th, ij.
+constexpr std::string_view kLatin =
+    "aaaaaaAceeeeiiiidnooooo ouuuuyTSaaaaaaAceeeeiiiidnooooo ouuuuyTy"
+    "aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiJJjjkkklllllll"
+    "lllnnnnnnnnnooooooOOrrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
+static_assert(kLatin.size() == 0x180 - 0xC0);
 
-std::string folded_recipient(std::string_view name) {
-  std::string folded;
+void append_latin(std::string& folded, char letter) {
+  constexpr std::string_view kCapitals = "AOSTJ", kPairs = "aeoessthij";
+  const std::size_t two = kCapitals.find(letter);
+  if (two != std::string_view::npos) {
+    folded += kPairs.substr(2 * two, 2);
+  } else if (letter != ' ') {  // the signs of multiplication and division
+    folded += letter;
+  }
+}
+
+// A name without all that may differ between two spellings of it; known: of no character but those that are folded.
+struct FoldedName {
+  std::string text;
+  bool known = true;
+};
+
+FoldedName folded_name(std::string_view name) {
+  FoldedName folded;
   for (std::size_t i = 0; i < name.size(); ++i) {
     const auto byte = [&](std::size_t at) { return at < name.size() ? static_cast<unsigned char>(name[at]) : 0U; };
     const char c = name[i];
     if (byte(i) < 0x80) {
-      if (c >= 'A' && c <= 'Z') folded += static_cast<char>(c - 'A' + 'a');
-      if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '&' || c == '+') folded += c;
+      if (c >= 'A' && c <= 'Z') folded.text += static_cast<char>(c - 'A' + 'a');
+      if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '&' || c == '+') folded.text += c;
     } else if (byte(i) == 0xC2 && byte(i + 1) < 0xC0) {
       ++i;  // U+0080 to U+00BF: no letters but two ordinals; the space that does not break and the soft hyphen
+    } else if (byte(i) >= 0xC3 && byte(i) <= 0xC5 && byte(i + 1) >= 0x80 && byte(i + 1) < 0xC0) {
+      append_latin(folded.text, kLatin[(byte(i) - 0xC3) << 6 | (byte(i + 1) & 0x3F)]);
+      ++i;
     } else if (byte(i) == 0xE2 && (byte(i + 1) == 0x80 || byte(i + 1) == 0x81)) {
       i += 2;  // U+2000 to U+207F: spaces, dashes, quotation marks, marks of direction
     } else if (byte(i) == 0xEF && byte(i + 1) == 0xBB && byte(i + 2) == 0xBF) {
       i += 2;  // U+FEFF
     } else {
-      folded += c;
+      folded.text += c;
+      folded.known = false;
     }
   }
-  return folded.empty() ? std::string(name) : folded;
+  if (folded.text.empty()) folded.text = name;
+  return folded;
+}
+
+}  // namespace
+
+std::string folded_recipient(std::string_view name) {
+  return folded_name(name).text;
 }
 
 std::vector<ApprovedCustomer> read_customers(const std::filesystem::path& path) {
@@ -87,7 +119,13 @@ std::vector<ApprovedCustomer> read_customers(const std::filesystem::path& path) 
                  if (values[1] != "researcher" && values[1] != "commissioner" && values[1] != "company") {
                    refuse(path, line, "recipient_type must be researcher, commissioner or company");
                  }
-                 if (spellings.emplace(folded_recipient(values[0]), values[0]).first->second != values[0]) {
+                 const FoldedName recipient = folded_name(values[0]);
+                 if (!recipient.known) {
+                   refuse(path, line,
+                          "the recipient has a character that two spellings cannot be told by: write it in Latin "
+                          "letters, those with a mark as one character each");
+                 }
+                 if (spellings.emplace(recipient.text, values[0]).first->second != values[0]) {
                    refuse(path, line, "the recipient is spelt otherwise in an earlier line: one customer has one name");
                  }
                  if (!approved.emplace(values[0], values[2]).second) {

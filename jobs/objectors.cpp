@@ -22,10 +22,10 @@ namespace {
 
 constexpr int kMostReaders = 8;
 
-// Of numbers that object.
+// Of numbers that object, they or what they were replaced by since the run was made.
 std::vector<NumberClaim> read_carriers(const Communicator& comm, const std::filesystem::path& secure,
-                                       std::string_view run, const ObjectionLedger& ledger, ObjectionKinds kinds,
-                                       DayNumber on) {
+                                       std::string_view run, const ObjectionLedger& ledger,
+                                       const SupersessionTable& superseded, ObjectionKinds kinds, DayNumber on) {
   std::vector<NumberClaim> carriers;
   agreed_step(comm, [&] {
     // Every claim of the run is asked about, and few of the ledger's entries stand: a directory of those alone is
@@ -46,7 +46,8 @@ std::vector<NumberClaim> read_carriers(const Communicator& comm, const std::file
       NumberClaimReader reader(secure, run, comm.rank() * shares + static_cast<int>(share), comm.size() * shares);
       for (auto piece = reader.next_piece(); !piece.empty(); piece = reader.next_piece()) {
         for (const NumberClaim& claim : piece) {
-          if (directory.may_have(claim.nhs()) && objects(claim.nhs())) mine.push_back(claim);
+          const std::uint64_t nhs = superseded.current(claim.nhs());
+          if (directory.may_have(nhs) && objects(nhs)) mine.push_back(claim);
         }
       }
     });
@@ -99,10 +100,10 @@ std::vector<std::uint64_t> rows_of_bound(const DatasetReader& dataset, std::span
 }  // namespace
 
 Objectors find_objectors(const Communicator& comm, const std::filesystem::path& secure, std::string_view run,
-                         const DatasetReader& dataset, const ObjectionLedger& ledger, ObjectionKinds kinds,
-                         DayNumber on) {
+                         const DatasetReader& dataset, const ObjectionLedger& ledger,
+                         const SupersessionTable& superseded, ObjectionKinds kinds, DayNumber on) {
   Objectors found;
-  std::vector<NumberClaim> carriers = read_carriers(comm, secure, run, ledger, kinds, on);
+  std::vector<NumberClaim> carriers = read_carriers(comm, secure, run, ledger, superseded, kinds, on);
   const ShardMap shard_map(comm.size());
   carriers = shuffle(comm, std::move(carriers), [&](const NumberClaim& carrier) {
                return shard_map.owner(shard_of(linkage_key(carrier.nhs())));

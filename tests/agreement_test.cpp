@@ -236,6 +236,19 @@ TEST(Customers, are_read_and_a_register_that_contradicts_itself_is_refused) {
     EXPECT_TRUE(same_recipient("Acme Ltd", other));
   }
   EXPECT_FALSE(same_recipient("Acme Ltd", "Acne Ltd"));
+  EXPECT_EQ(said("\u00C9cole de Sant\u00E9,researcher,x\n\u0141\u00F3d\u017A \u2013 Stra\u00DFe,researcher,x\n"), "");
+  for (const std::string other : {"\u00E9cole de sant\u00E9", "\u00C9COLE DE SANT\u00C9", "Ecole de Sante"}) {
+    EXPECT_NE(said("\u00C9cole de Sant\u00E9,researcher,x\n" + other + ",researcher,y\n").find("spelt otherwise"),
+              std::string::npos);
+  }
+  EXPECT_TRUE(same_recipient("\u0141\u00F3d\u017A Stra\u00DFe \u0152uvre", "\u0142\u00D3D\u0179 STRASSE OEUVRE"));
+  EXPECT_TRUE(same_recipient("\u0130stanbul \u0178 \u0174rexham", "\u0131STANBUL \u00FF \u0175rexham"));
+  EXPECT_FALSE(same_recipient("\u00C9cole", "\u00C8cluse"));
+  // Spaces of other scripts, a mark of its own, letters that look like others or are wider.
+  for (const std::string name : {"Acme\u3000Ltd", "Acme\u1680Ltd", "E\u0301cole", "\u0410cme", "\u0391cme", "\uFF21cme",
+                                 "\u1E9E", "\U0001D400cme"}) {
+    EXPECT_NE(said(name + ",company,trials\n").find(":2: the recipient has a character that"), std::string::npos);
+  }
   EXPECT_NE(said("Acme Ltd,charity,trials\n").find(":2: recipient_type must be"), std::string::npos);
   EXPECT_NE(said("Acme Ltd,company,\n").find(":2: an entry lacks a value"), std::string::npos);
   EXPECT_NE(said("Acme Ltd,company\n").find(":2: not a row of the table"), std::string::npos);

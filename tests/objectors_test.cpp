@@ -31,10 +31,12 @@ class ObjectorsOfARun : public testing::Test {
     }
     return found;
   }
-  Objectors find(const ObjectionLedger& ledger, ObjectionKinds kinds = kType2, DayNumber on = kMissingDay) {
+  Objectors find(const ObjectionLedger& ledger, ObjectionKinds kinds = kType2, DayNumber on = kMissingDay,
+                 const SupersessionTable& superseded = {}) {
     run_.write(world_);
     const DatasetReader dataset(run_.publish / kDatasetFile);
-    return find_objectors(world_, run_.secure, run_.manifest.identity_records_digest, dataset, ledger, kinds, on);
+    return find_objectors(world_, run_.secure, run_.manifest.identity_records_digest, dataset, ledger, superseded,
+                          kinds, on);
   }
   // Over all ranks, and each in its rank's share.
   std::vector<std::uint64_t> rows(const Objectors& found) {
@@ -72,6 +74,36 @@ TEST_F(ObjectorsOfARun, are_those_whose_number_has_a_standing_objection_of_the_k
   // As the list stood on an earlier day, before the withdrawals; and with the national ones.
   const Objectors then = find(ledger, kType2 | kinds_of(ObjectionKind::national), 150);
   EXPECT_EQ(then.persons, (people.size() + 2) / 3 + 1);
+}
+
+// Claims have the numbers of the day of the run; the ledger is read with the table of today.
+TEST_F(ObjectorsOfARun, are_found_by_a_number_that_was_replaced_since) {
+  const std::vector<std::size_t> people = numbered();
+  const std::uint64_t old_number = number_of(people[0]), current = tiny_nhs_number(900);
+  const SupersessionTable superseded({{old_number, current}, {number_of(people[2]), number_of(people[3])}});
+  const auto found = [&](std::vector<Preference> preferences) {
+    for (Preference& preference : preferences) preference.nhs = superseded.current(preference.nhs);
+    return rows(find(ObjectionLedger(preferences), kType2, kMissingDay, superseded));
+  };
+  // Under either number; and what was said last stands for both.
+  EXPECT_EQ(found({{old_number, 100, ObjectionKind::type2, false}}), (std::vector<std::uint64_t>{people[0]}));
+  EXPECT_EQ(found({{current, 100, ObjectionKind::type2, false}}), (std::vector<std::uint64_t>{people[0]}));
+  EXPECT_TRUE(
+      found({{old_number, 100, ObjectionKind::type2, false}, {current, 200, ObjectionKind::type2, true}}).empty());
+  EXPECT_TRUE(
+      found({{current, 100, ObjectionKind::type2, false}, {old_number, 200, ObjectionKind::type2, true}}).empty());
+  EXPECT_EQ(found({{current, 100, ObjectionKind::type2, true}, {old_number, 200, ObjectionKind::type2, false}}),
+            (std::vector<std::uint64_t>{people[0]}));
+  // Two persons of the run whose numbers have turned out to be one.
+  EXPECT_EQ(found({{number_of(people[2]), 100, ObjectionKind::type2, false}}),
+            (std::vector<std::uint64_t>{people[2], people[3]}));
+
+  // Whoever carries the old number, which nobody owned, is bound though another owns what replaced it.
+  const std::uint64_t nobodys = number_of(people[2]);
+  run_.persons[people[4]].identity = run_.persons[people[2]].identity;
+  for (const std::size_t p : {people[2], people[4]}) run_.persons[p].flags = Evidence::number_disowned;
+  EXPECT_EQ(found({{nobodys, 100, ObjectionKind::type2, false}}),
+            (std::vector<std::uint64_t>{people[2], people[3], people[4]}));
 }
 
 TEST_F(ObjectorsOfARun, are_nobody_without_a_ledger) {
@@ -135,7 +167,7 @@ TEST_F(ObjectorsOfARun, cannot_be_told_without_claims_or_with_those_of_another_r
     world_.barrier();
     if (world_.is_root()) change();
     world_.barrier();
-    EXPECT_THROW(find_objectors(world_, run_.secure, run_.manifest.identity_records_digest, dataset, ledger, kType2,
+    EXPECT_THROW(find_objectors(world_, run_.secure, run_.manifest.identity_records_digest, dataset, ledger, {}, kType2,
                                 kMissingDay),
                  Error);
   };
@@ -166,7 +198,7 @@ TEST_F(ObjectorsOfARun, cannot_be_told_from_damaged_claims) {
     world_.barrier();
     if (world_.is_root()) change();
     world_.barrier();
-    EXPECT_THROW(find_objectors(world_, run_.secure, run_.manifest.identity_records_digest, dataset, ledger, kType2,
+    EXPECT_THROW(find_objectors(world_, run_.secure, run_.manifest.identity_records_digest, dataset, ledger, {}, kType2,
                                 kMissingDay),
                  Error);
   };
@@ -183,9 +215,9 @@ TEST_F(ObjectorsOfARun, cannot_be_told_with_the_secure_folder_of_another_run) {
   for (TinyPerson& person : other.persons) person.pseudonym.low ^= 1;
   other.write(world_);
   const DatasetReader dataset(other.publish / kDatasetFile);
-  EXPECT_THROW(
-      find_objectors(world_, run_.secure, other.manifest.identity_records_digest, dataset, ledger, kType2, kMissingDay),
-      Error);
+  EXPECT_THROW(find_objectors(world_, run_.secure, other.manifest.identity_records_digest, dataset, ledger, {}, kType2,
+                              kMissingDay),
+               Error);
 }
 
 }  // namespace

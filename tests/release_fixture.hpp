@@ -16,6 +16,7 @@
 
 #include "engine/error.hpp"
 #include "engine/pseudonym.hpp"
+#include "io/audit_log.hpp"
 #include "io/files.hpp"
 #include "io/job_file.hpp"
 #include "io/key_file.hpp"
@@ -161,6 +162,12 @@ class ReleaseJob : public testing::Test {
   void expect_refused(const Text& text, const std::string& why, int exit_code = kExitWrongUse) {
     const std::string said = refusal(text, exit_code);
     EXPECT_NE(said.find(why), std::string::npos) << "said: " << said << "\nnot: " << why;
+  }
+  // The last entry of the audit log.
+  [[nodiscard]] AuditEntry last_entry() const {
+    AuditEntry last;
+    read_audit_log(run_.secure, [&](const AuditEntry& entry) { last = entry; });
+    return last;
   }
   [[nodiscard]] std::vector<std::string> releases() const {
     std::vector<std::string> names;

@@ -12,6 +12,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include "engine/consent.hpp"
+#include "engine/linkage_key.hpp"
 #include "io/dataset_reader.hpp"
 #include "io/files.hpp"
 #include "tests/release_fixture.hpp"
@@ -201,6 +203,35 @@ TEST_F(ReleaseJob, whoever_objects_today_is_left_out_wherever_the_dataset_has_th
                           .set("key", "\"b.key\"");
   EXPECT_NE(new_name("b.key", objector), name);
   EXPECT_EQ(read_csv(make(exempt) / "persons.csv").size(), run_.persons.size() + 1);
+}
+
+TEST_F(ReleaseJob, an_objection_reaches_its_person_though_the_number_was_replaced_since_the_run) {
+  std::size_t objector = 0;
+  while (run_.persons[objector].identity.valid_nhs() == 0) ++objector;
+  const std::string nhs = std::to_string(run_.persons[objector].identity.valid_nhs());
+  const std::string other = std::to_string(tiny_nhs_number(900));
+  job_.superseded = folder_.path() / "superseded.csv";
+  const auto left_out = [&](const std::string& objections, const std::string& replaced) {
+    write_objections(objections);
+    on_root([&] { write_file_durably(*job_.superseded, "old_nhs_number,new_nhs_number\n" + replaced, 0600); });
+    const std::vector<std::string> names = column(read_csv(make(kExtract) / "persons.csv"), "pseudonym");
+    return std::find(names.begin(), names.end(), new_name("a.key", objector)) == names.end();
+  };
+  const std::string stands = ",type2,2014-01-01\n", withdrawn = ",type2-withdrawn,2014-02-01\n";
+  for (const std::string& replaced : {nhs + "," + other + "\n", other + "," + nhs + "\n"}) {
+    EXPECT_TRUE(left_out(nhs + stands, replaced));
+    EXPECT_TRUE(left_out(other + stands, replaced));
+    EXPECT_FALSE(left_out(nhs + stands + other + withdrawn, replaced));
+  }
+  EXPECT_FALSE(left_out(other + stands, ""));
+  // So does one of the run's own ledger, which has the number that was current then.
+  on_root([&] {
+    write_file_durably(run_.secure / "objections.csv", "nhs_number,kind,date\n" + nhs + stands, 0600);
+    run_.manifest.consent.ledger_version =
+        hex(ObjectionLedger({{std::stoull(nhs), *day_number({2014, 1, 1}), ObjectionKind::type2, false}}).version());
+    write_manifest(run_.manifest);
+  });
+  EXPECT_TRUE(left_out("", nhs + "," + other + "\n"));
 }
 
 TEST_F(ReleaseJob, identifiers_go_out_only_under_secure_and_only_those_agreed) {

@@ -158,6 +158,11 @@ def test_one_customer_cannot_tell_who_objected():
                  AGREEMENT.replace("section-261", "court-order").replace("A-1", "A-2").replace("leeds.key", "other.key")):
         agreement.write_text(text)
         assert "who objected" in run("release", job, agreement, ranks=2, expect=2)
+    # Nor is its key made the dataset's, after which it could never be used again.
+    before = (folder / "run/secure/audit.log").read_text()
+    refused = run("rebuild", job, "--set", "job.key=leeds.key", ranks=2, expect=2)
+    assert "is the key of agreement A-1" in refused, refused
+    assert (folder / "run/secure/audit.log").read_text() == before
     # Another customer's file of the same rows has no name in common with it, and another order.
     (folder / "customers.csv").write_text((folder / "customers.csv").read_text() + "Leeds North CCG,commissioner,asthma\n")
     agreement.write_text(AGREEMENT.replace("A-1", "B-1").replace("leeds.key", "other.key")

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
 #include "engine/trace.hpp"
@@ -46,6 +48,19 @@ std::optional<RunLock> take_folders(const Communicator& comm, const JobFile& job
                           " keeps no locks: nothing stops another run from working in this folder");
   }
   return lock;
+}
+
+void refuse_key_of_agreement(const Communicator& comm, const JobFile& job, const std::string& key_id) {
+  agreed_step(comm, [&] {
+    if (!comm.is_root()) return;
+    read_audit_log(job.secure, [&](const AuditEntry& entry) {
+      if (entry.action != "release" || entry.text("key_id") != key_id) return;
+      throw UsageError(fmt::format(
+          "{}: 'key' in [job] is the key of agreement {} (entry {} of the audit log), and who holds it could name the "
+          "persons of both; the dataset needs one of its own: ligature key new FILE",
+          job.path.string(), entry.text("agreement"), entry.sequence));
+    });
+  });
 }
 
 void remove_scratch(const Communicator& comm, const std::filesystem::path& folder, bool scrub) {

@@ -24,6 +24,10 @@ SecretBytes load_key(const Communicator& comm, const JobFile& job);
 // Collective.  The output folders, made by rank 0, which locks them while it has what is returned.
 std::optional<RunLock> take_folders(const Communicator& comm, const JobFile& job);
 
+// Collective.  Throws UsageError if the key that the run would have is an agreement's, as the audit log knows: releases
+// under that agreement would be refused from then on.
+void refuse_key_of_agreement(const Communicator& comm, const JobFile& job, const std::string& key_id);
+
 // Collective.  Removes the folder, whose files the ranks share out.  scrub: they are overwritten first, and that is on
 // the disk before they are gone.
 void remove_scratch(const Communicator& comm, const std::filesystem::path& folder, bool scrub);

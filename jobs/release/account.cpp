@@ -106,6 +106,7 @@ AuditFields describe(const ReleaseSource& source, const Terms& terms, const Obje
           {"rules", agreement.rules_name()},
           {"key_id", terms.key_id},
           {"agreement_sha256", terms.agreement_sha256},
+          {"terms_sha256", terms.terms_sha256},
           {"run_id", source.manifest.run_id},
           {"content_digest", source.manifest.content_digest},
           {"persons", counts.chosen}};

@@ -3,7 +3,6 @@
 #include <future>
 #include <optional>
 
-#include "io/clock.hpp"
 #include "io/intake.hpp"
 #include "io/ledger.hpp"
 #include "io/part_files.hpp"
@@ -13,9 +12,9 @@
 namespace ligature {
 
 Objections find_objections(const Communicator& comm, const JobFile& job, const ReleaseSource& source,
-                           const Agreement& agreement) {
+                           const Terms& terms) {
   Objections objections;
-  objections.as_at = utc_today();
+  objections.as_at = terms.today;
   ReferenceCounts superseded_rows;
   const SupersessionTable superseded = load_superseded(comm, job, superseded_rows);
   LedgerCounts counts;
@@ -47,12 +46,12 @@ Objections find_objections(const Communicator& comm, const JobFile& job, const R
     log_warning(comm, "objections: " + with_commas(counts.unusable()) + " of " + with_commas(counts.rows) +
                           " rows say nothing that can be used");
   }
-  if (!agreement.legal_basis->objections_apply) return objections;
+  if (!terms.agreement.legal_basis->objections_apply) return objections;
   if (sources.files.empty() && !of_run) log_warning(comm, "the job file names no objections, so none are applied");
   ObjectionKinds kinds = kinds_of(ObjectionKind::type2) | kinds_of(ObjectionKind::national);
   if (job.consent.after_opt_out == AfterOptOut::withdraw) kinds |= kinds_of(ObjectionKind::type1);
   objections.found = find_objectors(comm, source.secure, source.manifest.identity_records_digest, source.dataset,
-                                    ledger, kinds, objections.as_at);
+                                    ledger, superseded, kinds, objections.as_at);
   return objections;
 }
 

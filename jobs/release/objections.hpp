@@ -4,10 +4,10 @@
 #include <string>
 
 #include "engine/date.hpp"
-#include "io/agreement.hpp"
 #include "io/job_file.hpp"
 #include "jobs/objectors.hpp"
 #include "jobs/release/source.hpp"
+#include "jobs/release/terms.hpp"
 #include "partition/communicator.hpp"
 
 namespace ligature {
@@ -21,6 +21,6 @@ struct Objections {
 
 // Collective.  Objections as they stand today, not as they stood when the dataset was made.
 Objections find_objections(const Communicator& comm, const JobFile& job, const ReleaseSource& source,
-                           const Agreement& agreement);
+                           const Terms& terms);
 
 }  // namespace ligature

@@ -99,6 +99,22 @@ std::uint64_t memory_of_rank(const JobFile& job, const Placement& placement) {
   return std::max<std::uint64_t>(1, bytes / static_cast<std::uint64_t>(placement.ranks_on_host));
 }
 
+// Collective.  A step of which every rank throws the same; what it refuses is entered in the log.
+template <typename Step>
+auto entered_if_refused(const Communicator& comm, const ReleaseSource& source, const AuditFields& fields,
+                        const Step& step) {
+  try {
+    return step();
+  } catch (const Error& refusal) {
+    if (refusal.exit_code() == kExitWrongUse) {
+      AuditFields refused = fields;
+      refused.emplace_back("reason", std::string(refusal.what()));
+      append_audit(comm, source.secure, {"refused", refused});
+    }
+    throw;
+  }
+}
+
 // Collective.  k-anonymity is measured for every extract, entered in the log, and below the agreement's k it ends here.
 void require_k_anonymity(const Communicator& comm, const ReleaseSource& source, const Terms& terms,
                          const SelectionCounts& counts, AuditFields& fields) {
@@ -132,13 +148,15 @@ int release(const Communicator& comm, const JobFile& job, const fs::path& agreem
   Terms terms = settle_terms(comm, job, source, agreement_path);
   const Agreement& agreement = terms.agreement;
   // Who is in it.
-  const Objections objections = find_objections(comm, job, source, agreement);
+  const Objections objections = find_objections(comm, job, source, terms);
   SelectionCounts counts;
   const Selection selection = select_persons(comm, source, agreement, terms.areas, objections.found.rows, counts);
-  if (counts.chosen == 0)
-    throw UsageError(agreement_path.string() + ": refused: no person fits the agreement's cohort");
-  if (names_areas(agreement)) keep_released_areas(comm, source, selection, terms.areas);
   AuditFields fields = describe(source, terms, objections, counts);
+  entered_if_refused(comm, source, fields, [&] {
+    if (counts.chosen > 0) return;
+    throw UsageError(agreement_path.string() + ": refused: no person fits the agreement's cohort");
+  });
+  if (names_areas(agreement)) keep_released_areas(comm, source, selection, terms.areas);
   if (agreement.form == ReleaseForm::extract) require_k_anonymity(comm, source, terms, counts, fields);
 
   // What it is.
@@ -152,7 +170,9 @@ int release(const Communicator& comm, const JobFile& job, const fs::path& agreem
     files.push_back({name, file_digest(comm, folder.path() / name)});
   };
   if (agreement.form == ReleaseForm::aggregate) {
-    const TableFiles tables = write_tables(comm, source, agreement, terms.areas, selection, folder.path());
+    const TableFiles tables = entered_if_refused(comm, source, fields, [&] {
+      return write_tables(comm, source, agreement, terms.areas, selection, folder.path());
+    });
     for (const std::string& name : tables.names) written(name);
     rows = tables.counts.entries;
     fields.emplace_back("entries_small", tables.counts.small);
