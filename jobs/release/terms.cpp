@@ -108,10 +108,12 @@ Terms settle_terms(const Communicator& comm, const JobFile& job, const ReleaseSo
     });
   } catch (const Error& refusal) {
     if (refusal.exit_code() != kExitWrongUse) throw;
-    AuditFields fields = {{"agreement_sha256", terms.agreement_sha256}, {"reason", std::string(refusal.what())}};
+    AuditFields fields;
     if (!terms.agreement.id.empty()) {
-      fields.insert(fields.begin(), {{"agreement", terms.agreement.id}, {"recipient", terms.agreement.recipient}});
+      fields = {{"agreement", terms.agreement.id}, {"recipient", terms.agreement.recipient}};
     }
+    fields.emplace_back("agreement_sha256", terms.agreement_sha256);
+    fields.emplace_back("reason", std::string(refusal.what()));
     append_audit(comm, source.secure, {"refused", fields});
     throw;
   }
