@@ -12,6 +12,7 @@
 #include "engine/edge_reducer.hpp"
 #include "engine/error.hpp"
 #include "engine/parted.hpp"
+#include "engine/patient_groups.hpp"
 #include "engine/union_find.hpp"
 
 namespace ligature {
@@ -43,15 +44,6 @@ Standing standing_of(const ClusterNode& node, const Claim& claim, const Parted& 
   const std::int64_t least = std::max<Weight>(rules.margin, 1);
   const bool leads = (claim.rival == kNoClaim || lead >= least) && (parted.own == kNoClaim || lead_of_own >= kLeavesAt);
   return {leads ? claim.nhs : 0, !leads, claim.strongest};
-}
-
-enum class Verdict { join, apart, vetoed };
-
-Verdict judge(const Standing& a, const Standing& b, Weight weight) noexcept {
-  if (a.nhs != 0 && b.nhs != 0) return a.nhs == b.nhs ? Verdict::join : Verdict::vetoed;
-  if (a.nhs != 0 || b.nhs != 0) return Verdict::apart;  // the other end is ambiguous
-  // Identities without a number keep together, but not on evidence that is no better than what was found ambiguous.
-  return weight > std::max(a.strongest, b.strongest) ? Verdict::join : Verdict::apart;
 }
 
 std::vector<Edge> reduced(std::span<const ClusterNode> nodes, std::span<const Edge> edges, ClusterCounts& counts) {
@@ -330,11 +322,14 @@ std::vector<ClusterResult> resolve_component(std::span<const ClusterNode> nodes,
   std::vector<std::uint8_t> genders;  // of the cluster, at its root
   genders.reserve(nodes.size());
   for (const ClusterNode& node : nodes) genders.push_back(static_cast<std::uint8_t>(gender_bit(node)));
+  PatientGroups patients(nodes, links, standings, rules);
   std::vector<ClusterResult> at_root(nodes.size());
   std::vector<Link> taken;
   const auto join = [&](const Link& link) {
-    const ClusterResult before_a = at_root[clusters.find(link.a)], before_b = at_root[clusters.find(link.b)];
+    const std::uint32_t root_a = clusters.find(link.a), root_b = clusters.find(link.b);
+    const ClusterResult before_a = at_root[root_a], before_b = at_root[root_b];
     if (!clusters.unite(link.a, link.b)) return;
+    patients.joined(root_a, root_b, clusters.find(link.a));
     ++counts.links_used;
     taken.push_back(link);
     ClusterResult& cluster = at_root[clusters.find(link.a)];
@@ -351,9 +346,12 @@ std::vector<ClusterResult> resolve_component(std::span<const ClusterNode> nodes,
     const unsigned both = genders[root_a] | genders[root_b];
     const bool bridges = both == kBothGenders && genders[root_a] != kBothGenders && genders[root_b] != kBothGenders &&
                          (gender_bit(nodes[link.a]) == 0 || gender_bit(nodes[link.b]) == 0);
-    if (standings[link.a].nhs == 0 && (bridges || !claimants.may_be_one(nodes[link.a], nodes[link.b]))) continue;
+    if (standings[link.a].nhs == 0 && (bridges || !patients.may_join(link, clusters, genders))) continue;
     join(link);
     genders[clusters.find(link.a)] = static_cast<std::uint8_t>(both);
+  }
+  for (std::uint32_t node = 0; node < nodes.size(); ++node) {
+    standings[node].ambiguous = standings[node].ambiguous || patients.apart(clusters.find(node)) != kNoClaim;
   }
   std::vector<bool> returned(nodes.size(), false);
   if (!returns.empty())
@@ -375,6 +373,10 @@ std::vector<ClusterResult> resolve_component(std::span<const ClusterNode> nodes,
     result.lead = claim.rival == kNoClaim ? kNoRival : lead_of(claim);
     if (claim.strongest != kNoClaim && parted[node].own != kNoClaim) {
       result.lead = std::min(result.lead, lead_of({0, claim.strongest, parted[node].own}));
+    }
+    if (const Weight apart = patients.apart(root); apart != kNoClaim) {
+      result.weight = std::max(claim.strongest, apart);
+      result.lead = 0;
     }
     if (root == node && standings[node].ambiguous) ++counts.ambiguous_clusters;
   }

@@ -8,7 +8,8 @@
 //   - Two identities without a number whose genders differ are not brought together by a third that has none.
 //   - An identity whose rows are of several people is joined with nobody.
 //   - A record of a practice is nobody's whom another practice has, where the file shows that nobody has two; nor
-//     anybody's whom its provider has under another patient number (one_patient.hpp).
+//     anybody's whom its provider has under another patient number (one_patient.hpp), even by the way of a third
+//     record (patient_groups.hpp).
 //   - A number that somebody's record carries by mistake is not a twin's next number: "consecutive numbers on one
 //     birthday are siblings, not typing errors".
 //   - What was parted from the owner of its number (ownership.hpp) goes back if it has found no other person: a record

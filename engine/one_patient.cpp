@@ -16,10 +16,6 @@ constexpr double kUnseen = 0.5;
 // What a smaller margin does not make less of: the rule refuses, where a margin only waits.
 constexpr double kLeastBits = 5;
 
-constexpr std::uint32_t provider_of(std::uint32_t number) noexcept {
-  return number >> 16;
-}
-
 // True if the other has a provider of these numbers, and none of the numbers.  has(number): whether it has the number;
 // has_provider(number): or one of its provider.
 template <typename Has, typename HasProvider>
@@ -59,13 +55,18 @@ std::size_t PatientSet::size() const noexcept {
   return static_cast<std::size_t>(std::find(numbers_.begin(), numbers_.end(), 0U) - numbers_.begin());
 }
 
-bool PatientSet::differs(const PatientSet& other) const noexcept {
-  const auto theirs = other.numbers();
+bool PatientSet::shares(const PatientSet& other) const noexcept {
+  const auto mine = numbers(), theirs = other.numbers();
+  return std::find_first_of(mine.begin(), mine.end(), theirs.begin(), theirs.end()) != mine.end();
+}
+
+bool are_different_patients(std::span<const std::uint32_t> a, std::span<const std::uint32_t> b) noexcept {
   return are_different(
-      numbers(), [&](std::uint32_t number) { return std::find(theirs.begin(), theirs.end(), number) != theirs.end(); },
+      a, [&](std::uint32_t number) { return std::find(b.begin(), b.end(), number) != b.end(); },
       [&](std::uint32_t number) {
-        return std::any_of(theirs.begin(), theirs.end(),
-                           [&](std::uint32_t their) { return provider_of(their) == provider_of(number); });
+        return std::any_of(b.begin(), b.end(), [&](std::uint32_t other) {
+          return provider_of_patient(other) == provider_of_patient(number);
+        });
       });
 }
 
@@ -89,7 +90,8 @@ bool OnePatient::may_be(const ClusterNode& node, std::uint64_t nhs) const noexce
       [&](std::uint32_t number) { return std::binary_search(known_.begin(), known_.end(), std::pair(nhs, number)); },
       [&](std::uint32_t number) {
         const auto first = std::lower_bound(known_.begin(), known_.end(), std::pair(nhs, number & 0xFFFF0000));
-        return first != known_.end() && first->first == nhs && provider_of(first->second) == provider_of(number);
+        return first != known_.end() && first->first == nhs &&
+               provider_of_patient(first->second) == provider_of_patient(number);
       });
 }
 

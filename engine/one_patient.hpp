@@ -28,6 +28,13 @@ double several_patient_numbers(const PatientCounts& counts) noexcept;
 // True if that is rare enough to refuse by.
 bool is_one_patient(double several, double margin_bits) noexcept;
 
+// Of a patient number as it is kept: 16 bits of the provider above 16 of the number.
+constexpr std::uint32_t provider_of_patient(std::uint32_t number) noexcept {
+  return number >> 16;
+}
+// True if two sets of patient numbers share a provider, but no number.
+bool are_different_patients(std::span<const std::uint32_t> a, std::span<const std::uint32_t> b) noexcept;
+
 // The patient numbers of an identity, by provider, in 16 bytes: up to four, of whole providers; what is more is left
 // out.
 class PatientSet {
@@ -36,11 +43,14 @@ class PatientSet {
   // keys: local_key() of its rows, ascending by provider (by_provider), each once.
   explicit PatientSet(std::span<const std::uint64_t> keys) noexcept;
 
-  // 16 bits of the provider above 16 of the number, ascending.
+  // Ascending.
   [[nodiscard]] std::span<const std::uint32_t> numbers() const noexcept { return {numbers_.data(), size()}; }
   [[nodiscard]] bool empty() const noexcept { return numbers_[0] == 0; }
-  // True if they share a provider, but no patient number.
-  [[nodiscard]] bool differs(const PatientSet& other) const noexcept;
+  [[nodiscard]] bool differs(const PatientSet& other) const noexcept {
+    return are_different_patients(numbers(), other.numbers());
+  }
+  // True if they share a patient number.
+  [[nodiscard]] bool shares(const PatientSet& other) const noexcept;
 
  private:
   [[nodiscard]] std::size_t size() const noexcept;

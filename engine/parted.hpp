@@ -1,6 +1,7 @@
 // Records that were parted from the owner of their number, and what brings them back to it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -18,6 +19,16 @@ struct Standing {
   bool ambiguous = false;       // claimed, but no claim leads
   Weight strongest = kNoClaim;  // the strongest claim on it
 };
+
+enum class Verdict { join, apart, vetoed };
+
+// Of a link between two such nodes.
+inline Verdict judge(const Standing& a, const Standing& b, Weight weight) noexcept {
+  if (a.nhs != 0 && b.nhs != 0) return a.nhs == b.nhs ? Verdict::join : Verdict::vetoed;
+  if (a.nhs != 0 || b.nhs != 0) return Verdict::apart;  // the other end is ambiguous
+  // Identities without a number keep together, but not on evidence that is no better than what was found ambiguous.
+  return weight > std::max(a.strongest, b.strongest) ? Verdict::join : Verdict::apart;
+}
 
 // What is known of a node that was parted from the owner of its number: how heavy its pair with the owner is, without
 // any number; and the nearest other number, which need not reach it by a link.

@@ -2,6 +2,10 @@
 #include "engine/one_patient.hpp"
 
 #include <algorithm>
+#include <array>
+#include <numeric>
+#include <random>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -108,6 +112,130 @@ TEST_F(OnePatientRule, keeps_two_without_a_number_apart) {
   rules_.one_patient = false;
   results = resolve(edges);
   EXPECT_EQ(results[0].cluster, results[3].cluster);
+}
+
+// Who is with whom, and who is ambiguous, of components without numbers: by place, whatever the ids.
+struct Outcome {
+  std::vector<std::size_t> first_with;  // by place: the first place of its cluster
+  std::vector<bool> ambiguous;
+  friend bool operator==(const Outcome&, const Outcome&) = default;
+};
+struct PlacedLink {
+  std::size_t a, b;
+  Weight weight;
+};
+
+// order: the id of each place.
+Outcome outcome_of(const std::vector<std::vector<std::uint64_t>>& keys, const std::vector<PlacedLink>& links,
+                   const std::vector<IdentityId>& order, const ClusterRules& rules) {
+  std::vector<ClusterNode> nodes(keys.size());
+  for (std::size_t place = 0; place < keys.size(); ++place) {
+    nodes[order[place]] = record(order[place], 0, keys[place]);
+  }
+  std::vector<Edge> edges;
+  for (const auto& [a, b, weight] : links) {
+    edges.push_back({std::min(order[a], order[b]), std::max(order[a], order[b]), weight});
+  }
+  ClusterCounts counts;
+  const std::vector<ClusterResult> results = resolve_component(nodes, edges, rules, counts);
+  Outcome outcome;
+  for (std::size_t place = 0; place < keys.size(); ++place) {
+    std::size_t first = 0;
+    while (results[order[first]].cluster != results[order[place]].cluster) ++first;
+    outcome.first_with.push_back(first);
+    outcome.ambiguous.push_back(results[order[place]].ambiguous);
+  }
+  return outcome;
+}
+
+using Places = std::vector<std::size_t>;
+using Flags = std::vector<bool>;
+
+TEST_F(OnePatientRule, third_record_that_fits_two_patients_of_a_provider_is_put_to_neither_whatever_the_ids) {
+  const std::vector<std::vector<std::uint64_t>> keys{{}, {key("RR8", "P1")}, {key("RR8", "P2")}};
+  std::vector<IdentityId> order{0, 1, 2};
+  do {
+    const auto of = [&](Weight to_one, Weight to_two, Weight between) {
+      return outcome_of(keys, {{0, 1, to_one}, {0, 2, to_two}, {1, 2, between}}, order, rules_);
+    };
+    for (const Weight between : {6, 20, 30}) {
+      const Outcome equal = of(20, 20, between);
+      EXPECT_EQ(equal.first_with, (Places{0, 1, 2}));
+      EXPECT_EQ(equal.ambiguous, (Flags{true, false, false}));
+      EXPECT_EQ(of(20, 16, between), equal) << "less than the margin";
+    }
+    const Outcome leads = of(20, 15, 6);
+    EXPECT_EQ(leads.first_with, (Places{0, 0, 2}));
+    EXPECT_EQ(leads.ambiguous, (Flags{false, false, false}));
+    rules_.one_patient = false;
+    EXPECT_EQ(of(20, 20, 20).first_with, (Places{0, 0, 0}));
+    rules_.one_patient = true;
+  } while (std::next_permutation(order.begin(), order.end()));
+}
+
+TEST_F(OnePatientRule, patient_number_of_its_own_tells_a_third_record_which_of_two_patients_it_is) {
+  const std::vector<std::vector<std::uint64_t>> keys{
+      {key("RR8", "P1"), key("RA1", "P7")}, {key("RR8", "P1")}, {key("RR8", "P2")}, {}};
+  std::vector<IdentityId> order{0, 1, 2, 3};
+  do {
+    // As a shared patient number does, it weighs more.
+    const Outcome outcome = outcome_of(keys, {{0, 1, 22}, {0, 2, 20}, {1, 2, 20}, {3, 2, 9}, {3, 1, 9}}, order, rules_);
+    EXPECT_EQ(outcome.first_with, (Places{0, 0, 2, 3}));
+    EXPECT_EQ(outcome.ambiguous, (Flags{false, false, false, true}));
+  } while (std::next_permutation(order.begin(), order.end()));
+}
+
+TEST_F(OnePatientRule, any_component_without_numbers_is_resolved_the_same_whatever_the_ids) {
+  std::mt19937_64 random(14);
+  std::size_t refused = 0, linked = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    const std::size_t count = 3 + random() % 4;
+    std::vector<std::vector<std::uint64_t>> keys(count);
+    for (auto& of_record : keys) {
+      if (random() % 3 != 0) of_record.push_back(key("RR8", std::array{"P1", "P2", "P3"}[random() % 3]));
+    }
+    // Every pair has a link, or may have none.  Those of one patient number are the heaviest, as they are known to be.
+    std::vector<PlacedLink> links;
+    const std::size_t dense = random() % 2 == 0 ? 1 : 2;
+    for (std::size_t a = 0; a < count; ++a) {
+      for (std::size_t b = a + 1; b < count; ++b) {
+        const bool same = !keys[a].empty() && keys[a] == keys[b];
+        if (same || random() % dense == 0)
+          links.push_back({a, b, static_cast<Weight>(random() % 12 + (same ? 30 : 1))});
+      }
+    }
+    std::vector<IdentityId> order(count);
+    std::iota(order.begin(), order.end(), IdentityId{0});
+    const Outcome outcome = outcome_of(keys, links, order, rules_);
+    for (std::size_t a = 0; a < count; ++a) {
+      refused += outcome.ambiguous[a];
+      for (std::size_t b = 0; b < a; ++b) {
+        if (outcome.first_with[a] != outcome.first_with[b]) continue;
+        ++linked;
+        ASSERT_TRUE(keys[a].empty() || keys[b].empty() || keys[a] == keys[b]) << round;
+      }
+    }
+    for (int again = 0; again < 4; ++again) {
+      std::shuffle(order.begin(), order.end(), random);
+      ASSERT_EQ(outcome_of(keys, links, order, rules_), outcome) << round;
+    }
+  }
+  EXPECT_GT(refused, 10'000U);
+  EXPECT_GT(linked, 10'000U);
+}
+
+TEST_F(OnePatientRule, a_hundred_thousand_patients_around_one_record_take_no_quadratic_time) {
+  constexpr IdentityId kNodes = 100'000;
+  std::vector<ClusterNode> nodes{record(0, 0, {})};
+  std::vector<Edge> edges;
+  for (IdentityId id = 1; id < kNodes; ++id) {
+    nodes.push_back(record(id, 0, {key("RR8", ("P" + std::to_string(id)).c_str())}));
+    edges.push_back({0, id, 20});
+  }
+  const std::vector<ClusterResult> results = resolve_component(nodes, edges, rules_, counts_);
+  EXPECT_TRUE(results[0].ambiguous);
+  EXPECT_FALSE(results[1].ambiguous);
+  EXPECT_TRUE(std::none_of(results.begin(), results.end(), [](const ClusterResult& result) { return result.linked; }));
 }
 
 TEST_F(OnePatientRule, record_parted_from_a_number_does_not_return_to_it) {
