@@ -66,9 +66,9 @@ RowProvenance row_provenance(const IdentityRecord& record) {
 class ProvenanceTable {
  public:
   // Collective.
-  ProvenanceTable(const Communicator& comm, const std::filesystem::path& secure) {
+  ProvenanceTable(const Communicator& comm, const std::filesystem::path& secure, const Manifest& manifest) {
     agreed_step(comm, [&] {
-      IdentityRecordReader reader(secure, comm.rank(), comm.size());
+      IdentityRecordReader reader(secure, manifest.identity_records_digest, comm.rank(), comm.size());
       for (auto piece = reader.next_piece(); !piece.empty(); piece = reader.next_piece()) {
         std::transform(piece.begin(), piece.end(), std::back_inserter(own_), row_provenance);
       }
@@ -241,7 +241,7 @@ int export_index(const Communicator& comm, const ExportArguments& arguments) {
 
   const PseudonymTable pseudonyms(comm, publish);
   std::optional<ProvenanceTable> table;
-  if (arguments.provenance) table.emplace(comm, secure);
+  if (arguments.provenance) table.emplace(comm, secure, manifest);
   const ProvenanceTable* const provenance = table ? &*table : nullptr;
   std::string header(kHeader);
   if (arguments.provenance) header += kProvenanceHeader;
