@@ -238,6 +238,7 @@ int export_index(const Communicator& comm, const ExportArguments& arguments) {
   const Manifest manifest = read_manifest(publish);
   const std::filesystem::path secure = secure_folder(manifest, publish);
   const std::filesystem::path target = secure_output_path(publish, arguments.index, "--index");
+  keep_private(comm, secure);
 
   const PseudonymTable pseudonyms(comm, publish);
   std::optional<ProvenanceTable> table;

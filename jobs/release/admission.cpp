@@ -38,12 +38,12 @@ std::uint64_t admit_release(const std::filesystem::path& secure, const Agreement
     refuse("its key is the key of the dataset; make one of its own with: ligature key new FILE");
   }
   std::uint64_t earlier = 0;
-  bool has_run = false;
+  MakingSought making(run);
   std::string why;
   ReleasesHeld held;
   read_audit_log(secure, [&](const AuditEntry& entry) {
     held.take(entry);
-    has_run = has_run || is_making_of(entry, run);
+    making.take(entry);
     if (!why.empty()) return;
     if (entry.action == "rebuild" && !key_id.empty() && entry.text("key_id") == key_id) {
       why = fmt::format("its key was the key of a dataset (entry {} of the audit log)", entry.sequence);
@@ -66,7 +66,7 @@ std::uint64_t admit_release(const std::filesystem::path& secure, const Agreement
           objections_basis(agreement));
     }
   });
-  if (!has_run) {
+  if (!making.found()) {
     throw Error("the audit log in " + secure.string() +
                 " does not have the making of this run: it was cut off, replaced or lost.  Bring it back, or rebuild");
   }
