@@ -133,8 +133,13 @@ struct IdentityRecordReader::State {
   std::vector<IdentityRecord> records;
 };
 
-IdentityRecordReader::IdentityRecordReader(const std::filesystem::path& secure, int rank, int ranks)
+IdentityRecordReader::IdentityRecordReader(const std::filesystem::path& secure, std::string_view run, int rank,
+                                           int ranks)
     : state_(new State{RecordPartReader(kIdentityRecordForm, secure, rank, ranks), {}}) {
+  // Persons of another run may have the same names and other identifiers.
+  if (run_of_records(state_->parts.headers().front().run) != run) {
+    throw Error("the identity records in " + secure.string() + " are another run's than the manifest: rebuild");
+  }
   IdentityId next_id = 0;
   for (const PartHeader& header : state_->parts.headers()) {
     if (header.first_id != next_id) {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "engine/evidence.hpp"
 #include "engine/identity.hpp"
@@ -61,10 +62,11 @@ class IdentityRecordWriter {
 };
 
 // Reads the pieces that fall to one of several ranks: a range of identity numbers each, in rank order, whatever the
-// number of parts.  Not collective.  Throws Error on a bad checksum, a missing part, or one of another run.
+// number of parts.  Not collective.  Throws Error on a bad checksum, a missing part, or one of another run than that of
+// a manifest's identity_records_digest.
 class IdentityRecordReader {
  public:
-  IdentityRecordReader(const std::filesystem::path& secure, int rank, int ranks);
+  IdentityRecordReader(const std::filesystem::path& secure, std::string_view run, int rank, int ranks);
   ~IdentityRecordReader();
   IdentityRecordReader(const IdentityRecordReader&) = delete;
   IdentityRecordReader& operator=(const IdentityRecordReader&) = delete;

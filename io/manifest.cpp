@@ -486,4 +486,9 @@ Manifest read_manifest(const std::filesystem::path& folder) {
   }
 }
 
+bool manifests_agree(const std::filesystem::path& secure, const std::filesystem::path& publish) {
+  return read_small_file(secure / kManifestFile, kLargestManifest) ==
+         read_small_file(publish / kManifestFile, kLargestManifest);
+}
+
 }  // namespace ligature

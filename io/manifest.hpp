@@ -145,6 +145,8 @@ inline constexpr std::size_t kIdTypes = 6;
 // Rank 0: writes both copies atomically (temporary name, sync, rename).
 void write_manifest(const Manifest& manifest);
 Manifest read_manifest(const std::filesystem::path& folder);  // publish or secure
+// True if the manifests in two folders are the same bytes.  Throws Error if one cannot be read.
+bool manifests_agree(const std::filesystem::path& secure, const std::filesystem::path& publish);
 std::string to_json(const Manifest& manifest);
 // Throws Error that names the place in the text which is wrong.
 Manifest manifest_of_json(std::string_view text);

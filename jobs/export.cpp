@@ -66,9 +66,9 @@ RowProvenance row_provenance(const IdentityRecord& record) {
 class ProvenanceTable {
  public:
   // Collective.
-  ProvenanceTable(const Communicator& comm, const std::filesystem::path& secure) {
+  ProvenanceTable(const Communicator& comm, const std::filesystem::path& secure, const Manifest& manifest) {
     agreed_step(comm, [&] {
-      IdentityRecordReader reader(secure, comm.rank(), comm.size());
+      IdentityRecordReader reader(secure, manifest.identity_records_digest, comm.rank(), comm.size());
       for (auto piece = reader.next_piece(); !piece.empty(); piece = reader.next_piece()) {
         std::transform(piece.begin(), piece.end(), std::back_inserter(own_), row_provenance);
       }
@@ -238,10 +238,11 @@ int export_index(const Communicator& comm, const ExportArguments& arguments) {
   const Manifest manifest = read_manifest(publish);
   const std::filesystem::path secure = secure_folder(manifest, publish);
   const std::filesystem::path target = secure_output_path(publish, arguments.index, "--index");
+  keep_private(comm, secure);
 
   const PseudonymTable pseudonyms(comm, publish);
   std::optional<ProvenanceTable> table;
-  if (arguments.provenance) table.emplace(comm, secure);
+  if (arguments.provenance) table.emplace(comm, secure, manifest);
   const ProvenanceTable* const provenance = table ? &*table : nullptr;
   std::string header(kHeader);
   if (arguments.provenance) header += kProvenanceHeader;

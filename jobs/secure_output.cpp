@@ -1,6 +1,11 @@
 #include "jobs/secure_output.hpp"
 
+#include <sys/stat.h>
+
 #include "engine/error.hpp"
+#include "io/files.hpp"
+#include "io/part_files.hpp"
+#include "io/progress.hpp"
 
 namespace ligature {
 
@@ -28,6 +33,32 @@ std::filesystem::path secure_output_path(const std::filesystem::path& publish, c
     throw UsageError(option + ": there is no folder " + target.parent_path().string());
   }
   return target;
+}
+
+void keep_private(const Communicator& comm, const std::filesystem::path& secure) {
+  bool was_open = false;
+  agreed_step(comm, [&] {
+    if (!comm.is_root()) return;
+    struct stat status {};
+    if (::stat(secure.c_str(), &status) != 0) throw Error("there is no secure folder of the run: " + secure.string());
+    was_open = (status.st_mode & 07777U) != S_IRWXU;
+    if (was_open) make_private_directory(secure);
+  });
+  if (was_open) {
+    log_warning(comm, "the mode of " + secure.string() + " was not 0700, and is now: others may have been there");
+  }
+}
+
+std::optional<RunLock> lock_run(const Communicator& comm, const std::filesystem::path& secure) {
+  std::optional<RunLock> lock;
+  agreed_step(comm, [&] {
+    if (comm.is_root()) lock.emplace(secure);
+  });
+  if (comm.is_root() && !lock->is_held()) {
+    log_warning(comm, "the file system of " + secure.string() +
+                          " keeps no locks: nothing stops another run from working in this folder");
+  }
+  return lock;
 }
 
 }  // namespace ligature

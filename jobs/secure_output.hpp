@@ -1,8 +1,13 @@
-// Where a job may write what is not for publication: row ids, links, identifiers.
+// Where a job may write what is not for publication: row ids, links, identifiers; and that nobody else can look in
+// there, or work there at the same time.
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
+
+#include "io/run_lock.hpp"
+#include "partition/communicator.hpp"
 
 namespace ligature {
 
@@ -10,5 +15,11 @@ namespace ligature {
 // anywhere under the publish folder.
 std::filesystem::path secure_output_path(const std::filesystem::path& publish, const std::filesystem::path& out,
                                          const std::string& option);
+
+// Collective.  The secure folder of a finished run has mode 0700 from here on, and it is said if it had another.
+void keep_private(const Communicator& comm, const std::filesystem::path& secure);
+
+// Collective.  Rank 0 has the secure folder while it has what is returned: no other rebuild or release works there.
+std::optional<RunLock> lock_run(const Communicator& comm, const std::filesystem::path& secure);
 
 }  // namespace ligature

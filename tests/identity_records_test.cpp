@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -36,8 +37,9 @@ bool same(const IdentityRecord& a, const IdentityRecord& b) {
   return std::memcmp(&a, &b, sizeof a) == 0;
 }
 
-// Collective.  Writes records 0 .. count, each rank a range of them, in pieces of odd sizes.
-void write_records(const Communicator& comm, const std::filesystem::path& secure, Range own, std::uint64_t offset = 0) {
+// Collective.  Writes records 0 .. count, each rank a range of them, in pieces of odd sizes; their digest.
+std::string write_records(const Communicator& comm, const std::filesystem::path& secure, Range own,
+                          std::uint64_t offset = 0) {
   IdentityRecordWriter writer(secure, comm.rank(), own.begin);
   std::vector<IdentityRecord> records;
   for (IdentityId id = own.begin; id < own.end; ++id) {
@@ -52,17 +54,18 @@ void write_records(const Communicator& comm, const std::filesystem::path& secure
   }
   writer.add(records, std::vector<std::uint64_t>(records.size()));
   writer.finish(comm);
+  return writer.digest();
 }
 
-void write_records(const Communicator& comm, const std::filesystem::path& secure, std::uint64_t count) {
-  write_records(comm, secure, share_of(count, comm.rank(), comm.size()));
+std::string write_records(const Communicator& comm, const std::filesystem::path& secure, std::uint64_t count) {
+  return write_records(comm, secure, share_of(count, comm.rank(), comm.size()));
 }
 
 // Reads as so many ranks, expecting each to go on where the one before it ended; returns the number of records.
-std::uint64_t read_all(const std::filesystem::path& secure, int ranks) {
+std::uint64_t read_all(const std::filesystem::path& secure, const std::string& run, int ranks) {
   IdentityId next = 0;
   for (int rank = 0; rank < ranks; ++rank) {
-    IdentityRecordReader reader(secure, rank, ranks);
+    IdentityRecordReader reader(secure, run, rank, ranks);
     for (auto piece = reader.next_piece(); !piece.empty(); piece = reader.next_piece()) {
       EXPECT_EQ(reader.first_id(), next);
       for (const IdentityRecord& record : piece) EXPECT_TRUE(same(record, record_number(next++)));
@@ -75,8 +78,8 @@ TEST(IdentityRecords, any_number_of_ranks_reads_each_once_and_in_order) {
   const Communicator world = Communicator::world();
   const SharedFolder folder(world);
   constexpr std::uint64_t kRecords = 100'000;  // several pieces a part
-  write_records(world, folder.path(), kRecords);
-  for (const int ranks : {1, 2, 3, 9}) EXPECT_EQ(read_all(folder.path(), ranks), kRecords) << ranks;
+  const std::string run = write_records(world, folder.path(), kRecords);
+  for (const int ranks : {1, 2, 3, 9}) EXPECT_EQ(read_all(folder.path(), run, ranks), kRecords) << ranks;
 }
 
 TEST(IdentityRecords, one_is_found_by_its_number) {
@@ -100,10 +103,11 @@ TEST(IdentityRecords, parts_without_records_are_passed_over) {
   // All on the last rank; the others begin, and end, where it begins.
   constexpr std::uint64_t kRecords = 40'000;
   const bool last = world.rank() == world.size() - 1;
-  write_records(world, folder.path() / "last", last ? Range{0, kRecords} : Range{0, 0});
-  write_records(world, folder.path() / "first", world.is_root() ? Range{0, kRecords} : Range{kRecords, kRecords});
-  for (const char* name : {"last", "first"}) {
-    EXPECT_EQ(read_all(folder.path() / name, 3), kRecords) << name;
+  const std::string of_last = write_records(world, folder.path() / "last", last ? Range{0, kRecords} : Range{0, 0});
+  const std::string of_first =
+      write_records(world, folder.path() / "first", world.is_root() ? Range{0, kRecords} : Range{kRecords, kRecords});
+  for (const auto& [name, run] : {std::pair{"last", of_last}, std::pair{"first", of_first}}) {
+    EXPECT_EQ(read_all(folder.path() / name, run, 3), kRecords) << name;
     for (const IdentityId id : {0U, 1U, 16383U, 16384U, 39999U}) {
       EXPECT_TRUE(same(read_identity_record(folder.path() / name, id), record_number(id))) << name << id;
     }
@@ -114,9 +118,9 @@ TEST(IdentityRecords, parts_without_records_are_passed_over) {
 TEST(IdentityRecords, run_without_identities_has_parts) {
   const Communicator world = Communicator::world();
   const SharedFolder folder(world);
-  write_records(world, folder.path(), 0);
-  EXPECT_EQ(read_all(folder.path(), 1), 0U);
-  EXPECT_EQ(read_all(folder.path(), 4), 0U);
+  const std::string run = write_records(world, folder.path(), 0);
+  EXPECT_EQ(read_all(folder.path(), run, 1), 0U);
+  EXPECT_EQ(read_all(folder.path(), run, 4), 0U);
   EXPECT_THROW(read_identity_record(folder.path(), 0), Error);
 }
 
@@ -134,14 +138,14 @@ TEST(IdentityRecords, are_for_their_owner_alone) {
 TEST(IdentityRecords, unfinished_ones_leave_the_earlier_alone) {
   const Communicator world = Communicator::world();
   const SharedFolder folder(world);
-  write_records(world, folder.path(), 1000);
+  const std::string run = write_records(world, folder.path(), 1000);
   {
     IdentityRecordWriter writer(folder.path(), world.rank(), 0);
     const IdentityRecord record = record_number(3);
     writer.add(std::span(&record, 1), std::array<std::uint64_t, 1>{});
   }
   world.barrier();
-  EXPECT_EQ(read_all(folder.path(), 1), 1000U);
+  EXPECT_EQ(read_all(folder.path(), run, 1), 1000U);
   std::size_t files = 0;
   for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder.path() / "identities")) ++files;
   EXPECT_EQ(files, static_cast<std::size_t>(world.size()));
@@ -150,7 +154,7 @@ TEST(IdentityRecords, unfinished_ones_leave_the_earlier_alone) {
 TEST(IdentityRecords, any_changed_byte_is_noticed) {
   const Communicator world = Communicator::world();
   const SharedFolder folder(world);
-  write_records(world, folder.path(), 3 * static_cast<std::uint64_t>(world.size()));
+  const std::string run = write_records(world, folder.path(), 3 * static_cast<std::uint64_t>(world.size()));
   if (world.is_root()) {
     const File part = File::open_update(folder.path() / "identities/part-00000");
     for (std::uint64_t at = 0; at < part.size(); ++at) {
@@ -158,11 +162,11 @@ TEST(IdentityRecords, any_changed_byte_is_noticed) {
       part.read_exactly_at(at, std::span(&was, 1));
       const std::byte changed = was ^ std::byte{0x41};
       part.write_at(at, std::span(&changed, 1));
-      EXPECT_THROW(read_all(folder.path(), 1), Error) << "byte " << at;
+      EXPECT_THROW(read_all(folder.path(), run, 1), Error) << "byte " << at;
       EXPECT_THROW(read_identity_record(folder.path(), 1), Error) << "byte " << at;
       part.write_at(at, std::span(&was, 1));
     }
-    EXPECT_NO_THROW(read_all(folder.path(), 1));
+    EXPECT_NO_THROW(read_all(folder.path(), run, 1));
   }
 }
 
@@ -170,7 +174,7 @@ TEST(IdentityRecords, pieces_that_changed_places_are_noticed) {
   const Communicator world = Communicator::world();
   const SharedFolder folder(world);
   const std::uint64_t own = 40'000, first = own * static_cast<std::uint64_t>(world.rank());
-  write_records(world, folder.path(), {first, first + own});
+  const std::string run = write_records(world, folder.path(), {first, first + own});
   if (world.is_root()) {
     constexpr std::uint64_t kHeader = 64, kPiece = 8 + 16384 * sizeof(IdentityRecord);
     const File part = File::open_update(folder.path() / "identities/part-00000");
@@ -179,7 +183,7 @@ TEST(IdentityRecords, pieces_that_changed_places_are_noticed) {
     part.read_exactly_at(kHeader + kPiece, b);
     part.write_at(kHeader, b);
     part.write_at(kHeader + kPiece, a);
-    EXPECT_THROW(IdentityRecordReader(folder.path(), 0, 1).next_piece(), Error);
+    EXPECT_THROW(IdentityRecordReader(folder.path(), run, 0, 1).next_piece(), Error);
     EXPECT_THROW(read_identity_record(folder.path(), 5), Error);
   }
 }
@@ -188,22 +192,24 @@ TEST(IdentityRecords, missing_cut_or_foreign_part_is_noticed) {
   const Communicator world = Communicator::world();
   const SharedFolder folder(world);
   const Range own = share_of(100, world.rank(), world.size());
-  write_records(world, folder.path() / "a", own);
-  write_records(world, folder.path() / "b", own, 1);
+  const std::string run = write_records(world, folder.path() / "a", own);
+  const std::string other = write_records(world, folder.path() / "b", own, 1);
   if (world.is_root()) {
+    EXPECT_THROW(IdentityRecordReader(folder.path() / "a", other, 0, 1), Error);
+    EXPECT_THROW(IdentityRecordReader(folder.path() / "b", run, 0, 1), Error);
     const std::string last = "identities/part-0000" + std::to_string(world.size() - 1);
-    EXPECT_EQ(read_all(folder.path() / "a", 2), 100U);
+    EXPECT_EQ(read_all(folder.path() / "a", run, 2), 100U);
     if (world.size() > 1) {
       std::filesystem::copy_file(folder.path() / "b" / last, folder.path() / "a" / last,
                                  std::filesystem::copy_options::overwrite_existing);
-      EXPECT_THROW(IdentityRecordReader(folder.path() / "a", 0, 2), Error);
+      EXPECT_THROW(IdentityRecordReader(folder.path() / "a", run, 0, 2), Error);
       EXPECT_THROW(read_identity_record(folder.path() / "a", 99), Error);
     }
     std::filesystem::resize_file(folder.path() / "a" / last, 100);
-    EXPECT_THROW(IdentityRecordReader(folder.path() / "a", 0, 1), Error);
+    EXPECT_THROW(IdentityRecordReader(folder.path() / "a", run, 0, 1), Error);
     std::filesystem::remove(folder.path() / "a" / last);
-    EXPECT_THROW(IdentityRecordReader(folder.path() / "a", 0, 1), Error);
-    EXPECT_THROW(IdentityRecordReader(folder.path() / "nowhere", 0, 1), Error);
+    EXPECT_THROW(IdentityRecordReader(folder.path() / "a", run, 0, 1), Error);
+    EXPECT_THROW(IdentityRecordReader(folder.path() / "nowhere", run, 0, 1), Error);
   }
 }
 

@@ -14,6 +14,7 @@
 #include "io/files.hpp"
 #include "io/key_file.hpp"
 #include "jobs/jobs.hpp"
+#include "jobs/run_account.hpp"
 #include "tests/release_fixture.hpp"
 
 namespace ligature {
@@ -42,6 +43,7 @@ TEST_F(ReleaseJob, without_the_log_or_the_ledger_of_the_run_it_is_refused) {
     run_.manifest.consent.ledger_version =
         hex(ObjectionLedger({{tiny_nhs_number(3), *day_number({2014, 1, 1}), ObjectionKind::type2, false}}).version());
     write_manifest(run_.manifest);
+    append_audit(run_.secure, making_of(run_.manifest));
   });
   const std::string check = "ledger of objections is what the run was made with";
   EXPECT_EQ(violations(check), 0U);

@@ -2,14 +2,17 @@
 """Releases, as a user makes them: what went wrong in national programmes is set up and refused (program.py says how a
 test is started)."""
 import csv
+import fcntl
 import itertools
 import json
 import os
+import subprocess
 from fractions import Fraction
 
+from mpi_environment import ENVIRONMENT
 from program import (
-    AGREEMENT, can_release, column_of, export, fresh, nhs_numbers, population, released_name, run, run_test,
-    write_key)
+    AGREEMENT, LIGATURE, MPIEXEC, can_release, column_of, export, fresh, nhs_numbers, population, released_name, run,
+    run_test, write_key)
 
 
 def test_objections_coded_in_rows_reach_releases():
@@ -233,6 +236,58 @@ def test_whatever_is_malformed_is_refused_and_nothing_is_made():
     assert "max_unusable_objections" in message and number not in message, message
     run("release", job, agreement, ranks=2)
     assert (folder / "releases" / "A-1-1" / "persons.csv").exists()
+
+
+def test_a_release_is_of_its_own_run_and_made_alone():
+    """Several at once, a dataset or a manifest that is not the run's, and folders that others may enter."""
+    folder = population(people=2_000, seed=9)
+    job = folder / "job.toml"
+    agreement = can_release(folder, job)
+    run("rebuild", job, ranks=2)
+    secure, publish, releases = folder / "run" / "secure", folder / "run" / "publish", folder / "releases"
+    with open(secure / "run.lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "another run is at work" in run("release", job, agreement, ranks=2, expect=1)
+        run("register", job)
+        run("verify", job)
+    # Whoever comes second is refused; each release has a number, an entry and a folder of its own.
+    at_once = [subprocess.Popen([MPIEXEC, "-n", "1", LIGATURE, "release", job, agreement], env=ENVIRONMENT,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(4)]
+    said = [(process.communicate(timeout=600)[0], process.returncode) for process in at_once]
+    assert all(code == 0 or code == 1 and "another run is at work" in text for text, code in said), said
+    done = sum(code == 0 for _, code in said)
+    assert done > 0 and {path.name for path in releases.iterdir()} == {f"A-1-{n + 1}" for n in range(done)}, said
+    run("verify", job, ranks=2)
+
+    manifest = publish / "manifest.json"
+    whole = manifest.read_text()
+    version = json.loads(whole)["consent"]["ledger_version"]
+    entries = [json.loads(line) for line in (secure / "audit.log").read_text().splitlines()]
+    assert version and [entry["ledger_version"] for entry in entries if entry["action"] == "rebuild"] == [version]
+    manifest.write_text(whole.replace(version, ""))
+    assert "is not the manifest that the run wrote" in run("release", job, agreement, ranks=2, expect=1)
+    (secure / "manifest.json").write_text(manifest.read_text())
+    assert "does not have the making of this run" in run("release", job, agreement, ranks=2, expect=1)
+    run("rebuild", job, "--set", 'job.key="leeds.key"')
+    dataset = (publish / "dataset.h5").read_bytes()
+    run("rebuild", job)
+    own = (publish / "dataset.h5").read_bytes()
+    (publish / "dataset.h5").write_bytes(dataset)
+    assert "but another run's" in run("release", job, agreement, ranks=2, expect=1)
+    (publish / "dataset.h5").write_bytes(own)
+
+    agreement.write_text(AGREEMENT.replace("leeds.key", "other.key"))
+    run("key", "new", folder / "other.key")
+    (releases / f"A-1-{done + 1}.partial").mkdir()
+    assert f"A-1-{done + 1}.partial" in run("verify", job, expect=1)
+    releases.chmod(0o775)
+    secure.chmod(0o777)
+    run("release", job, agreement, ranks=2)
+    assert (releases.stat().st_mode & 0o7777, secure.stat().st_mode & 0o7777) == (0o775, 0o700)
+    run("verify", job)
+    released = releases / f"A-1-{done + 1}" / "persons.csv"
+    released.write_text(released.read_text() + "\n")
+    assert "persons.csv is not what was released" in run("verify", job, ranks=2, expect=1)
 
 
 def solved(equations):

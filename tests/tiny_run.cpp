@@ -326,10 +326,12 @@ void TinyRun::write(const Communicator& comm) {
     for (std::uint64_t q = 0; q < quarantined; ++q) list += "/extracts/gp.csv," + std::to_string(q + 2) + ",nul_byte\n";
     write_file_durably(secure / "quarantine.csv", list, 0600);
     write_manifest(manifest);
-    append_audit(
-        secure,
-        {"rebuild",
-         {{"run_id", manifest.run_id}, {"content_digest", manifest.content_digest}, {"key_id", manifest.key_id}}});
+    append_audit(secure, {"rebuild",
+                          {{"run_id", manifest.run_id},
+                           {"content_digest", manifest.content_digest},
+                           {"identity_records_digest", manifest.identity_records_digest},
+                           {"ledger_version", manifest.consent.ledger_version},
+                           {"key_id", manifest.key_id}}});
   }
   comm.barrier();
 }

@@ -43,6 +43,7 @@ int explain(const Communicator& comm, const ExplainArguments& arguments) {
   const std::filesystem::path secure = secure_folder(manifest, publish);
   std::optional<std::filesystem::path> json;
   if (arguments.json) json = secure_output_path(publish, *arguments.json, "--json");
+  keep_private(comm, secure);
 
   std::vector<FoundRow> rows = find_rows(comm, secure, manifest.datasets, arguments.rows);
   std::string persons;

@@ -14,6 +14,7 @@
 #include "io/audit_log.hpp"
 #include "io/files.hpp"
 #include "io/progress.hpp"
+#include "jobs/run_account.hpp"
 
 namespace ligature {
 
@@ -57,17 +58,7 @@ void identify_run(const JobFile& job, const Inputs& inputs, std::span<const std:
 }
 
 void log_key_use(const Communicator& comm, const Manifest& manifest) {
-  append_audit(comm, manifest.secure,
-               {"rebuild",
-                {{"job", manifest.job_name},
-                 {"run_id", manifest.run_id},
-                 {"job_file_digest", manifest.job_file_digest},
-                 {"input_digest", manifest.input_digest},
-                 {"content_digest", manifest.content_digest},
-                 {"key_id", manifest.key_id},
-                 {"persons", manifest.persons},
-                 {"rows", manifest.rows.kept},
-                 {"opted_out", manifest.rows.opted_out}}});
+  append_audit(comm, manifest.secure, making_of(manifest));
 }
 
 void count_identities(const Communicator& comm, const Identities& identities, Manifest& manifest) {

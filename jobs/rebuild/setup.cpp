@@ -18,6 +18,7 @@
 #include "io/key_file.hpp"
 #include "io/part_files.hpp"
 #include "io/progress.hpp"
+#include "jobs/secure_output.hpp"
 
 namespace ligature {
 
@@ -34,19 +35,16 @@ SecretBytes load_key(const Communicator& comm, const JobFile& job) {
 }
 
 std::optional<RunLock> take_folders(const Communicator& comm, const JobFile& job) {
-  std::optional<RunLock> lock;
+  agreed_step(comm, [&] {
+    if (comm.is_root()) make_private_directory(job.secure);
+  });
+  std::optional<RunLock> lock = lock_run(comm, job.secure);
   agreed_step(comm, [&] {
     if (!comm.is_root()) return;
-    make_private_directory(job.secure);
-    lock.emplace(job.secure);
     check_audit_end(job.secure);
     make_private_directory(job.secure / "scratch");
     std::filesystem::create_directories(job.publish);
   });
-  if (comm.is_root() && !lock->is_held()) {
-    log_warning(comm, "the file system of " + job.secure.string() +
-                          " keeps no locks: nothing stops another run from working in this folder");
-  }
   return lock;
 }
 

@@ -11,6 +11,7 @@
 #include "io/files.hpp"
 #include "io/progress.hpp"
 #include "jobs/release/admission.hpp"
+#include "jobs/run_account.hpp"
 
 namespace ligature {
 
@@ -135,9 +136,9 @@ void write_account(const std::filesystem::path& folder, const AuditFields& field
     std::visit([&, &key = name](const auto& of) { json[key] = of; }, value);
   }
   json["audit_entry"] = entry;
-  write_file_durably(folder / "release.json",
+  write_file_durably(folder / kAccountFile,
                      json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n", 0600);
-  write_file_durably(folder / "digests.txt", digests, 0600);
+  write_file_durably(folder / kDigestsFile, digests, 0600);
 }
 
 std::string summary(const Terms& terms, const SelectionCounts& counts, std::uint64_t rows,

@@ -61,12 +61,12 @@ std::uint64_t admit_release(const std::filesystem::path& secure, const Terms& te
     refuse("its key is the key of the dataset; make one of its own with: ligature key new FILE");
   }
   std::uint64_t earlier = 0;
-  bool has_run = false;
+  MakingSought making(run);
   std::string why, changed, latest;
   ReleasesHeld held;
   read_audit_log(secure, [&](const AuditEntry& entry) {
     held.take(entry);
-    has_run = has_run || is_making_of(entry, run);
+    making.take(entry);
     latest = std::max(latest, entry.when);  // not the last entry's, which may have been made to be before the others
     if (!why.empty()) return;
     if (entry.action == "rebuild" && !key_id.empty() && entry.text("key_id") == key_id) {
@@ -97,7 +97,7 @@ std::uint64_t admit_release(const std::filesystem::path& secure, const Terms& te
           objections_basis(agreement));
     }
   });
-  if (!has_run) {
+  if (!making.found()) {
     throw Error("the audit log in " + secure.string() +
                 " does not have the making of this run: it was cut off, replaced or lost.  Bring it back, or rebuild");
   }

@@ -71,7 +71,8 @@ std::vector<Line> bring_lines(const Communicator& comm, const ReleaseSource& sou
   const auto ranks = static_cast<std::uint64_t>(comm.size());
   std::vector<Line> lines;
   std::optional<IdentityRecordReader> reader;
-  agreed_step(comm, [&] { reader.emplace(source.secure, comm.rank(), comm.size()); });
+  agreed_step(
+      comm, [&] { reader.emplace(source.secure, source.manifest.identity_records_digest, comm.rank(), comm.size()); });
   Pseudonymiser pseudonymiser(key);
   for (bool more = true; comm.any(more);) {
     std::vector<Line> read;

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -29,6 +30,7 @@
 #include "jobs/release/selection.hpp"
 #include "jobs/release/terms.hpp"
 #include "jobs/run_account.hpp"
+#include "jobs/secure_output.hpp"
 
 namespace ligature {
 
@@ -51,20 +53,27 @@ class PrivateFiles {
 // The folder of a release: it has its name when all that belongs to it is in it, and is gone if that fails.
 class ReleaseFolder {
  public:
-  // Collective.
-  ReleaseFolder(const Communicator& comm, const fs::path& base, const std::string& name)
-      : final_(base / name), partial_(base / (name + ".partial")), owns_(comm.is_root()) {
+  // Collective.  What releases of the agreement that were cut short left in base is removed: the run is locked.
+  ReleaseFolder(const Communicator& comm, const fs::path& base, const std::string& agreement, std::uint64_t number)
+      : final_(base / fmt::format("{}-{}", agreement, number)),
+        partial_(final_.string() + std::string(kUnfinished)),
+        owns_(comm.is_root()) {
+    std::vector<fs::path> removed;
     agreed_step(comm, [&] {
       if (!comm.is_root()) return;
-      make_private_directory(base);
       if (fs::exists(final_))
         throw Error(
             "there is a release of that name already, though the audit log does not have it: move it away, or "
             "bring back the log that has it: " +
             final_.string());
-      fs::remove_all(partial_);
+      fs::create_directories(base);
+      removed = unfinished_releases(base, agreement);
+      for (const fs::path& path : removed) fs::remove_all(path);
       make_private_directory(partial_);
     });
+    for (const fs::path& path : removed) {
+      log_warning(comm, "removed what a release that was cut short had left: " + path.string());
+    }
   }
   ~ReleaseFolder() {
     std::error_code ignored;
@@ -141,9 +150,16 @@ int release(const Communicator& comm, const JobFile& job, const fs::path& agreem
   const Placement placement = examine_placement(comm);
   const ThreadLimit threads(job.threads > 0 ? job.threads : placement.fair_threads);
 
-  // What may be given.
+  // What may be given.  From here until the release has its name nothing else is made of the run, or it anew.
+  fs::path publish, secure;
+  agreed_step(comm, [&] {
+    publish = find_run(job.publish);
+    secure = secure_folder(read_manifest(publish), publish);
+  });
+  keep_private(comm, secure);
+  const std::optional<RunLock> lock = lock_run(comm, secure);
   std::optional<ReleaseSource> opened;
-  agreed_step(comm, [&] { opened.emplace(find_run(job.publish)); });
+  agreed_step(comm, [&] { opened.emplace(publish); });
   const ReleaseSource& source = *opened;
   Terms terms = settle_terms(comm, job, source, agreement_path);
   const Agreement& agreement = terms.agreement;
@@ -160,9 +176,12 @@ int release(const Communicator& comm, const JobFile& job, const fs::path& agreem
   if (agreement.form == ReleaseForm::extract) require_k_anonymity(comm, source, terms, counts, fields);
 
   // What it is.
-  const fs::path base =
-      agreement.form == ReleaseForm::identifiable ? source.secure / kSecureReleases : *job.release_folder;
-  ReleaseFolder folder(comm, base, fmt::format("{}-{}", agreement.id, terms.number));
+  const bool has_identifiers = agreement.form == ReleaseForm::identifiable;
+  const fs::path base = has_identifiers ? source.secure / kSecureReleases : *job.release_folder;
+  agreed_step(comm, [&] {
+    if (has_identifiers && comm.is_root()) make_private_directory(base);
+  });
+  ReleaseFolder folder(comm, base, agreement.id, terms.number);
   const std::uint64_t memory = memory_of_rank(job, placement) / 2;
   std::uint64_t rows = 0;
   std::vector<WrittenFile> files;

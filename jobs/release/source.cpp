@@ -24,6 +24,17 @@ bool is_date(const ColumnSpec& column) {
 ReleaseSource::ReleaseSource(const std::filesystem::path& run_publish)
     : publish(run_publish), manifest(read_manifest(publish)), dataset(publish / kDatasetFile) {
   secure = secure_folder(manifest, publish);
+  if (!manifests_agree(secure, publish)) {
+    throw Error((publish / kManifestFile).string() + " is not the manifest that the run wrote: the copy in " +
+                secure.string() + " differs.  Bring the run's own back, or rebuild");
+  }
+  // Who objects is known by rows of the run's own dataset: in another's they are other persons.
+  if (dataset.attribute("run_id") != manifest.run_id ||
+      dataset.attribute("content_digest") != manifest.content_digest) {
+    throw Error((publish / kDatasetFile).string() +
+                " is not the dataset that the manifest beside it tells of, but another run's.  Bring the run's own "
+                "back, or rebuild");
+  }
   persons = dataset.columns()[dataset.column("/persons/pseudonym")].rows;
 }
 

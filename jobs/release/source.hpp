@@ -17,6 +17,7 @@
 namespace ligature {
 
 struct ReleaseSource {
+  // Throws Error if the published manifest is not that of the secure folder, or the dataset not that of the manifest.
   explicit ReleaseSource(const std::filesystem::path& run_publish);
   std::filesystem::path publish, secure;
   Manifest manifest;

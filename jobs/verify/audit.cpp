@@ -50,16 +50,17 @@ std::vector<std::filesystem::path> release_folders(const RunFiles& run) {
 
 void check_chain(const Communicator& comm, const RunFiles& run, CheckTable& table) {
   std::uint64_t entries = 0, violations = 0;
-  bool has_run = !comm.is_root();
+  MakingSought making(run.manifest);
   std::string detail, not_held;
   ReleasesHeld held;
-  std::uint64_t releases = 0;
+  std::vector<ReleasesHeld::Release> releases;
+  const std::vector<std::filesystem::path> folders = release_folders(run);
   if (comm.is_root()) {
     try {
       const AuditChain chain = read_audit_log(run.secure, [&](const AuditEntry& entry) {
         ++entries;
         held.take(entry);
-        has_run = has_run || is_making_of(entry, run.manifest);
+        making.take(entry);
       });
       if (chain.torn_bytes > 0) {
         violations = 1;
@@ -71,15 +72,16 @@ void check_chain(const Communicator& comm, const RunFiles& run, CheckTable& tabl
       detail = error.what();
     }
     try {
-      releases = held.check(release_folders(run));
+      releases = held.check(folders);
     } catch (const Error& error) {
       not_held = error.what();
     }
   }
   table.add("audit log is one unbroken chain", entries, violations, detail);
-  table.add("audit log has the making of this run", comm.is_root() ? 1 : 0, has_run ? 0 : 1,
-            "it was cut off, replaced or lost");
-  table.add("audit log has the releases that are still there", releases, not_held.empty() ? 0 : 1, not_held);
+  table.add("audit log has the making of this run", comm.is_root() ? 1 : 0, comm.is_root() && !making.found() ? 1 : 0,
+            "it was cut off, replaced or lost, or the manifest was");
+  table.add("audit log has the releases that are still there", releases.size(), not_held.empty() ? 0 : 1, not_held);
+  check_releases(comm, releases, folders, table);
 }
 
 void check_ledger(const Communicator& comm, const RunFiles& run, CheckTable& table) {

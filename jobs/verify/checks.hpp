@@ -4,12 +4,14 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "engine/parallel.hpp"
 #include "io/dataset_reader.hpp"
 #include "io/manifest.hpp"
+#include "jobs/run_account.hpp"
 #include "partition/communicator.hpp"
 #include "partition/shard_map.hpp"
 
@@ -85,6 +87,9 @@ void check_events(const Communicator& comm, const RunFiles& run, CheckTable& tab
 void check_index(const Communicator& comm, const RunFiles& run, CheckTable& table);
 void check_content_digest(const Communicator& comm, const RunFiles& run, CheckTable& table);
 void check_account(const Communicator& comm, const RunFiles& run, CheckTable& table);
+// releases: as rank 0 found them in the folders, and those where releases were put.
+void check_releases(const Communicator& comm, std::span<const ReleasesHeld::Release> releases,
+                    std::span<const std::filesystem::path> folders, CheckTable& table);
 void check_identifiers(const Communicator& comm, const RunFiles& run, CheckTable& table);
 
 }  // namespace ligature

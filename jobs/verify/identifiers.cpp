@@ -105,7 +105,7 @@ bool check_records(const Communicator& comm, const RunFiles& run, CheckTable& ta
   std::string problem;
   Claims claims;
   try {
-    IdentityRecordReader reader(run.secure, comm.rank(), comm.size());
+    IdentityRecordReader reader(run.secure, run.manifest.identity_records_digest, comm.rank(), comm.size());
     for (auto piece = reader.next_piece(); !piece.empty(); piece = reader.next_piece()) {
       identities += piece.size();
       for_each_claim(piece,
@@ -138,7 +138,7 @@ bool check_records(const Communicator& comm, const RunFiles& run, CheckTable& ta
 
 void check_identifiers(const Communicator& comm, const RunFiles& run, CheckTable& table) {
   if (!check_records(comm, run, table)) return;
-  const LeakFindings findings = search_for_leaks(comm, run.secure, run.manifest.identity_records, {run.publish});
+  const LeakFindings findings = search_for_leaks(comm, run.secure, run.manifest, {run.publish});
   const auto report = [&](bool numbers, const char* name) {
     std::uint64_t total = 0;
     std::size_t shown = 0;

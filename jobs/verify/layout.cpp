@@ -183,8 +183,7 @@ void check_manifest(const Communicator& comm, const RunFiles& run, CheckTable& t
       folders.expect((status.st_mode & 07777U) == S_IRWXU, "the mode of " + folder.string() + " is not 0700");
     }
     try {
-      folders.expect(read_small_file(run.secure / "manifest.json", std::size_t{1} << 30) ==
-                         read_small_file(run.publish / "manifest.json", std::size_t{1} << 30),
+      folders.expect(manifests_agree(run.secure, run.publish),
                      "the manifests in the secure and the publish folder differ");
       for (const auto& entry : std::filesystem::recursive_directory_iterator(run.publish)) {
         folders.expect(entry.path().extension() != ".partial", "an unfinished file: " + entry.path().string());

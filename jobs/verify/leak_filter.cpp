@@ -47,7 +47,7 @@ int owner_of(SearchKey key, int ranks) noexcept {
   return ShardMap(ranks).owner(shard_of(linkage_key(key)));
 }
 
-LeakFilter::LeakFilter(const Communicator& comm, const std::filesystem::path& secure, std::uint64_t identities,
+LeakFilter::LeakFilter(const Communicator& comm, const std::filesystem::path& secure, const Manifest& run,
                        std::vector<SearchKey> more)
     : numbers_(2 * kNumberBuckets, 0), postcodes_(std::size_t{1} << kDistrictBits, 0) {
   std::optional<std::string> problem;
@@ -58,7 +58,8 @@ LeakFilter::LeakFilter(const Communicator& comm, const std::filesystem::path& se
     std::vector<SearchKey> batch;
     batch.swap(more);
     try {
-      if (read == 0 && !reader && !problem) reader.emplace(secure, comm.rank(), comm.size());
+      if (read == 0 && !reader && !problem)
+        reader.emplace(secure, run.identity_records_digest, comm.rank(), comm.size());
       while (reader && batch.size() < kBatch) {
         const std::span<const IdentityRecord> piece = reader->next_piece();
         if (piece.empty()) break;
@@ -92,7 +93,7 @@ LeakFilter::LeakFilter(const Communicator& comm, const std::filesystem::path& se
   sort_unique(keys_);
   keys_.shrink_to_fit();
   comm.agree(problem);
-  if (comm.sum(read) != identities) throw Error("the identity records of the run are not whole");
+  if (comm.sum(read) != run.identity_records) throw Error("the identity records of the run are not whole");
 
   total_ = comm.sum(std::uint64_t{keys_.size()});
   const std::uint64_t blocks = kShards * (1 + total_ * kBitsAKey / kBlockBits / kShards);

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "io/manifest.hpp"
 #include "jobs/verify/identifier_forms.hpp"
 #include "partition/communicator.hpp"
 
@@ -18,8 +19,8 @@ int owner_of(SearchKey key, int ranks) noexcept;
 class LeakFilter {
  public:
   // Collective.  The identifiers of the run's identity records and, besides, of more (each rank's own finds in other
-  // lists).  Throws Error on every rank if the records cannot be read or are not `identities` in number.
-  LeakFilter(const Communicator& comm, const std::filesystem::path& secure, std::uint64_t identities,
+  // lists).  Throws Error on every rank if the records cannot be read or are not those that the manifest counts.
+  LeakFilter(const Communicator& comm, const std::filesystem::path& secure, const Manifest& run,
              std::vector<SearchKey> more);
 
   // On any rank: false if the key is not in use; true nearly only if it is.

@@ -167,10 +167,10 @@ bool LeakFindings::is_leak(LeakPlace place, const LeakCounts& counts) const {
   return counts.hits > 0 && !chance_explains(form(place), source(place).by_accident(form(place)), counts);
 }
 
-LeakFindings search_for_leaks(const Communicator& comm, const std::filesystem::path& secure, std::uint64_t identities,
+LeakFindings search_for_leaks(const Communicator& comm, const std::filesystem::path& secure, const Manifest& run,
                               const std::vector<std::filesystem::path>& paths, const std::vector<std::string>& also) {
   LeakFindings findings;
-  const LeakFilter filter(comm, secure, identities, keys_in(comm, also));
+  const LeakFilter filter(comm, secure, run, keys_in(comm, also));
   findings.identifiers = filter.identifiers();
   findings.searched = list_leak_sources(comm, paths);
   findings.table = search_all(comm, findings.searched, filter, findings.bytes);

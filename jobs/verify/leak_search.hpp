@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "io/manifest.hpp"
 #include "jobs/verify/leak_report.hpp"
 #include "jobs/verify/leak_sources.hpp"
 
@@ -25,9 +26,9 @@ struct LeakFindings {
   [[nodiscard]] bool is_leak(LeakPlace place, const LeakCounts& counts) const;
 };
 
-// Collective; the same on every rank.  Looks for the identifiers of a run's identity records, `identities` in number,
-// and for those that are found in the lists `also`, in all that `paths` name.
-LeakFindings search_for_leaks(const Communicator& comm, const std::filesystem::path& secure, std::uint64_t identities,
+// Collective; the same on every rank.  Looks for the identifiers of a run's identity records and for those that are
+// found in the lists `also`, in all that `paths` name.
+LeakFindings search_for_leaks(const Communicator& comm, const std::filesystem::path& secure, const Manifest& run,
                               const std::vector<std::filesystem::path>& paths,
                               const std::vector<std::string>& also = {});
 

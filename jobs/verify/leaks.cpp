@@ -89,16 +89,16 @@ std::string report(const LeakFindings& findings, const std::vector<std::string>&
 
 int verify_leaks(const Communicator& comm, const LeakArguments& arguments) {
   std::filesystem::path secure;
-  std::uint64_t identities = 0;
+  Manifest manifest;
   std::vector<std::filesystem::path> paths;
   {
     const RunFiles run(arguments.run);
     paths = {run.publish};
     secure = run.secure;
-    identities = run.manifest.identity_records;
+    manifest = run.manifest;
   }
   paths.insert(paths.end(), arguments.searched.begin(), arguments.searched.end());
-  const LeakFindings findings = search_for_leaks(comm, secure, identities, paths, arguments.also);
+  const LeakFindings findings = search_for_leaks(comm, secure, manifest, paths, arguments.also);
   std::uint64_t sound = 0;
   if (comm.is_root()) {
     bool all_sound = false;
