@@ -46,6 +46,10 @@ TEST_F(IntakeTest, AllMistakesOfAllFilesAreToldBeforeAnyWork) {
   EXPECT_NE(text.find("headless.csv: no column \"nhs_number\" in the header; the first line holds values"),
             std::string::npos);
   EXPECT_EQ(text.find("9434765919"), std::string::npos);  // nobody's number in a message
+  for (const std::string value : {"1 Jan 1970", "12MAR1970", "ZZ99 3VZ"}) {
+    write("headless.csv", "rec,A," + value + ",z,w\n");
+    EXPECT_EQ(mistakes(comm_, job_).find(value), std::string::npos) << value;
+  }
   for (const std::string part :
        {"empty.csv: the file is empty", "renamed.csv: no column \"nhs_number\" in the header; nearest: \"nhs_no\"",
         "renamed.csv: column \"code\" stands 2 times", "absent.csv: no such file", "none*.csv: no such file",
