@@ -7,6 +7,7 @@
 
 #include "engine/error.hpp"
 #include "io/ledger.hpp"
+#include "io/row_id_reader.hpp"
 #include "tests/intake_fixture.hpp"
 
 namespace ligature {
@@ -57,6 +58,26 @@ TEST_F(IntakeTest, AllMistakesOfAllFilesAreToldBeforeAnyWork) {
         "wide.csv: the header is one column with delimiter \"\\t\"; is it \",\"?"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\nnot in\n" << text;
   }
+}
+
+TEST(RowIds, files_of_one_name_are_told_apart_by_their_folders) {
+  Inputs inputs;
+  inputs.datasets.resize(3);
+  inputs.datasets[2].has_row_id = true;
+  const auto add = [&](const std::string& path, std::uint32_t dataset) {
+    inputs.files.push_back({path, 0, dataset, Compression::none, 1});
+  };
+  add("/in/only.csv", 0);
+  add("/in/a/x.csv", 0);
+  add("/in/b/x.csv", 0);
+  add("/in/march/c/y.csv", 0);
+  add("/in/april/c/y.csv", 0);
+  add("/y.csv", 0);
+  add("/in/a/x.csv", 1);
+  add("/in/a/z.csv", 2);
+  const std::vector<std::string> expected{"only.csv",      "a/x.csv", "b/x.csv", "march/c/y.csv",
+                                          "april/c/y.csv", "/y.csv",  "x.csv",   ""};
+  EXPECT_EQ(names_in_row_ids(inputs), expected);
 }
 
 TEST_F(IntakeTest, ManyMistakesAreCutShort) {
