@@ -64,7 +64,8 @@ Manifest full_manifest(const std::filesystem::path& folder) {
   m.persons_by_id_type = {0, next(), next(), next(), next(), next()};
   m.rows_linked = next();
   m.rows_apart = next();
-  m.consent.ledger_version = "fe", m.consent.entries = next(), m.consent.coded_rows = next();
+  m.consent.ledger_version = "fe", m.consent.counts_digest = "fd", m.consent.entries = next(),
+  m.consent.coded_rows = next();
   for (std::uint64_t& count : m.consent.problems) count = next();
   for (std::uint64_t& count : m.consent.standing) count = next();
   m.consent.rows_by_linkage = next(), m.consent.identities_barred = next(), m.consent.identities_dropped = next();
@@ -103,6 +104,14 @@ TEST(Manifest, everything_comes_back_as_it_was_written) {
   EXPECT_EQ(read.stages[0].seconds, 1.0 / 3.0);
   EXPECT_EQ(read.model.postcode[3].u, written.model.postcode[3].u);
   EXPECT_EQ(read.persons_by_id_type, written.persons_by_id_type);
+}
+
+TEST(Manifest, one_of_an_earlier_version_is_read_and_written_as_it_was) {
+  Manifest manifest = full_manifest("/run");
+  manifest.consent.counts_digest.clear();
+  const std::string text = to_json(manifest);
+  EXPECT_EQ(text.find("counts_digest"), std::string::npos);
+  EXPECT_EQ(to_json(manifest_of_json(text)), text);
 }
 
 TEST(Manifest, both_folders_hold_the_same_and_the_secure_one_is_private) {
