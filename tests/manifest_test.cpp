@@ -187,6 +187,12 @@ TEST(FindRun, either_folder_their_parent_a_file_of_it_or_the_job_file_will_do) {
   EXPECT_EQ(find_run(publish / "manifest.json"), publish);
   EXPECT_EQ(find_run(publish / "dataset.h5"), publish);
   EXPECT_EQ(find_run(folder.path() / "job.toml"), publish);
+  // Where one stands in the folder, a file's own name will do.
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(publish);
+  EXPECT_EQ(find_run("manifest.json"), publish);
+  EXPECT_EQ(find_run("dataset.h5"), publish);
+  std::filesystem::current_path(before);
 }
 
 TEST(FindRun, run_that_was_moved_as_a_whole_is_found) {
@@ -207,6 +213,14 @@ TEST(FindRun, what_is_no_run_is_a_wrong_use) {
   const SharedFolder folder(world);
   EXPECT_THROW(find_run(folder.path()), UsageError);
   EXPECT_THROW(find_run(folder.path() / "nothing"), UsageError);
+  if (world.is_root()) write_file_durably(folder.path() / "audit.log", "{\"entry\": 1}\n", 0600);
+  world.barrier();
+  try {
+    find_run(folder.path() / "audit.log");
+    ADD_FAILURE() << "a log is no run";
+  } catch (const UsageError& error) {
+    EXPECT_NE(std::string(error.what()).find("was read as a job file"), std::string::npos) << error.what();
+  }
 }
 
 }  // namespace
