@@ -51,6 +51,7 @@ std::string group_meaning(const std::string& path) {
   if (path == "/provenance") return "what the dataset was made from, and how";
   if (path == "/provenance/files") return "one row an input file; all columns have the same length";
   if (path == "/provenance/stages") return "one row a stage of the run; all columns have the same length";
+  if (path == "/provenance/model") return "one row a comparison level; all columns have the same length";
   if (path.starts_with("/events/")) {
     return "one row an event, ordered by person then date; offsets has the first row of each person and one entry more";
   }
@@ -168,8 +169,10 @@ class Hdf5Writer {
     }
   }
 
-  void numbers(const std::string& path, const std::vector<std::uint64_t>& values, const std::string& meaning) {
+  void numbers(const std::string& path, const std::vector<std::uint64_t>& values, const std::string& meaning,
+               const std::string& unit) {
     ColumnSpec words;
+    words.unit = unit;
     words.meaning = meaning;
     const Hdf5Dataset made = dataset(path, H5T_STD_U64LE, values.size(), words);
     if (values.empty()) return;
@@ -342,7 +345,7 @@ void DatasetWriter::finish(const Communicator& comm, const Attributes& attribute
       if (const auto* texts = std::get_if<std::vector<std::string>>(&column.values)) {
         writer.texts(column.path, *texts, column.meaning);
       } else {
-        writer.numbers(column.path, std::get<std::vector<std::uint64_t>>(column.values), column.meaning);
+        writer.numbers(column.path, std::get<std::vector<std::uint64_t>>(column.values), column.meaning, column.unit);
       }
     }
     writer.close(what);

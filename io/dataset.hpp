@@ -88,6 +88,7 @@ struct SmallColumn {
   std::string path;  // "/provenance/files/rows_read"
   std::variant<std::vector<std::string>, std::vector<std::uint64_t>> values;
   std::string meaning;
+  std::string unit = {};
 };
 
 class DatasetWriter {

@@ -134,7 +134,7 @@ void File::close() {
 }
 
 void sync_folder(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int descriptor = ::open(path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) fail("cannot open folder", path);
   const int code = ::fsync(descriptor);
   ::close(descriptor);

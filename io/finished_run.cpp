@@ -27,6 +27,17 @@ std::filesystem::path moved(const std::filesystem::path& here, const std::string
   return (here / std::filesystem::path(to).lexically_relative(from)).lexically_normal();
 }
 
+// Of a file that is taken to be a job file, since it is none of a run's that RUN may be.
+std::filesystem::path publish_folder_of_job(const std::filesystem::path& file) {
+  try {
+    return load_job_file(file).publish;
+  } catch (const UsageError& error) {
+    throw UsageError(std::string(error.what()) + "\n" + file.string() +
+                     " was read as a job file; of the files of a run, " + std::string(kDatasetFile) + " and " +
+                     std::string(kManifestFile) + " will do");
+  }
+}
+
 }  // namespace
 
 std::filesystem::path secure_folder(const Manifest& manifest, const std::filesystem::path& publish) {
@@ -37,7 +48,7 @@ std::filesystem::path secure_folder(const Manifest& manifest, const std::filesys
 std::filesystem::path find_run(const std::filesystem::path& argument) {
   std::error_code ignored;
   if (is_file(argument) && argument.filename() != kManifestFile && argument.filename() != kDatasetFile) {
-    const std::filesystem::path publish = load_job_file(argument).publish;
+    const std::filesystem::path publish = publish_folder_of_job(argument);
     if (is_file(publish / kManifestFile)) return publish;
     throw UsageError("no finished run of the job " + argument.string() + ": there is no " +
                      (publish / kManifestFile).string());
@@ -45,7 +56,8 @@ std::filesystem::path find_run(const std::filesystem::path& argument) {
   if (!std::filesystem::exists(argument, ignored)) {
     throw UsageError("no run at " + argument.string() + ": there is no such file or folder");
   }
-  const std::filesystem::path folder = std::filesystem::absolute(is_file(argument) ? argument.parent_path() : argument);
+  const std::filesystem::path here = std::filesystem::absolute(argument);
+  const std::filesystem::path folder = is_file(argument) ? here.parent_path() : here;
   const std::filesystem::path nested = folder / "publish";
   if (is_file(folder / kManifestFile)) {
     const Manifest manifest = read_manifest(folder);

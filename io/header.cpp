@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/date.hpp"
 #include "engine/error.hpp"
 #include "engine/postcode.hpp"
 #include "io/block_source.hpp"
@@ -28,7 +29,8 @@ std::string_view trimmed(std::string_view text) noexcept {
 // A number, a date or a postcode: a file without a header begins with values, and these are nobody's business.
 bool looks_like_a_value(std::string_view name) noexcept {
   const auto digits = std::count_if(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
-  return digits >= 6 || standardise_postcode(name).packed != 0;
+  const Postcode postcode = standardise_postcode(name);
+  return digits >= 6 || parse_date(name) || postcode.packed != 0 || postcode.flag != PostcodeFlag::none;
 }
 
 // The header's names that are most like one, quoted and separated by commas.

@@ -154,6 +154,7 @@ void fields(Archive& archive, ConsentReport& consent) {
   archive("changes", consent.changes);
   archive("changes_acknowledged", consent.changes_acknowledged);
   archive("acknowledgements_unused", consent.acknowledgements_unused);
+  archive.unless_empty("counts_digest", consent.counts_digest);
 }
 
 template <typename Archive>
@@ -326,6 +327,9 @@ class Writer {
   void operator()(std::string_view key, T& value) {
     object_[std::string(key)] = json_of(value);
   }
+  void unless_empty(std::string_view key, std::string& text) {
+    if (!text.empty()) (*this)(key, text);
+  }
   template <typename Visit>
   void group(std::string_view key, const Visit& visit) {
     Json inner = Json::object();
@@ -377,6 +381,10 @@ class Reader {
   void operator()(std::string_view key, T& value) {
     const std::string place = place_.empty() ? std::string(key) : place_ + "." + std::string(key);
     value_of(member(key), place, value);
+  }
+  // Manifests of earlier versions have not all keys.
+  void unless_empty(std::string_view key, std::string& text) {
+    if (object_.contains(std::string(key))) (*this)(key, text);
   }
   template <typename Visit>
   void group(std::string_view key, const Visit& visit) {

@@ -88,6 +88,7 @@ struct ConsentReport {
   std::uint64_t identities_dropped = 0;  // whose rows were all left out by linkage
   std::uint64_t identities_apart = 0;    // that fit an objector and somebody else equally well
   std::uint64_t changes = 0, changes_acknowledged = 0, acknowledgements_unused = 0;  // against the previous run
+  std::string counts_digest;  // of secure/objections-by-practice.csv; empty without it, and in runs of earlier versions
 };
 
 struct DatasetReport {

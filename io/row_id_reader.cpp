@@ -1,8 +1,9 @@
 #include "io/row_id_reader.hpp"
 
 #include <algorithm>
-#include <filesystem>
+#include <map>
 #include <string>
+#include <utility>
 
 namespace ligature {
 
@@ -10,10 +11,39 @@ namespace {
 
 constexpr std::uint64_t kIdsAtOnce = 256;  // they lie in the first-level cache
 
+// The last so many parts of a path; all of it where it has no more.
+std::string last_parts(const std::string& path, std::size_t parts) {
+  std::size_t slash = path.size();
+  for (std::size_t p = 0; p < parts; ++p) {
+    slash = slash == 0 ? std::string::npos : path.rfind('/', slash - 1);
+    if (slash == std::string::npos) return path;
+  }
+  return path.substr(slash + 1);
+}
+
 }  // namespace
 
+std::vector<std::string> names_in_row_ids(const Inputs& inputs) {
+  std::vector<std::string> names(inputs.files.size());
+  std::vector<std::size_t> open;  // files whose name is that of another, so far
+  for (std::size_t f = 0; f < inputs.files.size(); ++f) {
+    if (!inputs.datasets[inputs.files[f].dataset].has_row_id) open.push_back(f);
+  }
+  for (std::size_t parts = 1; !open.empty(); ++parts) {
+    std::map<std::pair<std::uint32_t, std::string>, std::size_t> times;
+    for (const std::size_t f : open) {
+      names[f] = last_parts(inputs.files[f].path, parts);
+      ++times[{inputs.files[f].dataset, names[f]}];
+    }
+    std::erase_if(open, [&](std::size_t f) {
+      return times[{inputs.files[f].dataset, names[f]}] == 1 || names[f] == inputs.files[f].path;
+    });
+  }
+  return names;
+}
+
 RowIdReader::RowIdReader(RowStore& rows, const LinesBefore& lines_before)
-    : rows_(rows), first_lines_(rows.first_lines(lines_before)) {
+    : rows_(rows), first_lines_(rows.first_lines(lines_before)), names_(names_in_row_ids(rows.inputs_)) {
   rows_.row_ids_.rewind();
 }
 
@@ -53,7 +83,7 @@ void RowIdReader::for_each(const Block& block, RowIdUnpacker& unpacker, const Vi
   } else {
     lines.resize(stored.stored());
     std::ranges::copy(block.packed, std::as_writable_bytes(std::span(lines)).begin());
-    prefix = std::filesystem::path(rows_.inputs_.files[stored.file].path).filename().string() + ":";
+    prefix = names_[stored.file] + ":";
   }
   std::uint64_t row = stored.first_row;
   auto dropped = stored.dropped.begin();

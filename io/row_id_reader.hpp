@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -13,6 +14,10 @@
 #include "io/row_store.hpp"
 
 namespace ligature {
+
+// By file, what stands before the line in the ids of its rows: its name, and of the folders above it as many as tell it
+// from other files of its dataset.  Empty where rows have ids of their own.
+std::vector<std::string> names_in_row_ids(const Inputs& inputs);
 
 class RowIdReader {
  public:
@@ -37,6 +42,7 @@ class RowIdReader {
  private:
   RowStore& rows_;
   std::vector<std::uint64_t> first_lines_;
+  std::vector<std::string> names_;  // of the files in row ids
   std::size_t next_ = 0;
 };
 

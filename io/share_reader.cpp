@@ -291,7 +291,7 @@ std::optional<ShareReader::Block> ShareReader::produce() {
   if (start_ && *start_ >= offset_) block.start = start_;
   offset_ += size;
   if (size != 0) previous_ = block.bytes[size - 1];
-  if (stream_ ? block.piece.last : offset_ == segment.end) {
+  if (stream_ ? block.piece.last || offset_ >= tuning_.most_unfolded : offset_ == segment.end) {
     stream_.reset();
     context_.reset();
     start_.reset();

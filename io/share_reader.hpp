@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -34,6 +35,8 @@ struct IntakeTuning {
   // twice more: small enough that this is no first touch of much memory, large enough that a piece's categories are few
   // beside its rows.
   std::size_t piece_bytes = std::size_t{2} << 20;
+  // Of a compressed file no piece is read that begins beyond this, decompressed; for samples.
+  std::uint64_t most_unfolded = std::numeric_limits<std::uint64_t>::max();
 };
 
 // A part of a file: a plain file's blocks [begin, end), or all of a compressed file.

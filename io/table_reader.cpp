@@ -282,7 +282,10 @@ void TableReader::mistake_at(std::string_view key, std::string message) {
 
 void TableReader::report_unknown_keys() {
   if (table_ == nullptr) return;
-  const std::vector<std::string_view> known(known_.begin(), known_.end());
+  std::vector<std::string_view> known;  // in the order of the page; some are asked for twice
+  for (const std::string_view name : known_) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) known.push_back(name);
+  }
   std::size_t unknown = 0;
   for (const ConfigNode& child : table_->children) {
     if (std::find(known.begin(), known.end(), child.key) != known.end()) continue;

@@ -55,6 +55,19 @@ ConfigPlace place_at(std::string_view text, std::size_t offset) {
           {}};
 }
 
+// Whether a line of a document, counted from 1, gives a key a text without quotes.
+bool is_bare_text(std::string_view text, std::size_t line) {
+  for (std::size_t l = 1; l < line; ++l) text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  text = text.substr(0, text.find('\n'));
+  const std::size_t equals = text.find('=');
+  if (equals == std::string_view::npos) return false;
+  const std::size_t value = text.find_first_not_of(" \t", equals + 1);
+  if (value == std::string_view::npos) return false;
+  const char first = text[value];
+  return (first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z') || first == '/' || first == '.' ||
+         first == '~';
+}
+
 ConfigPlace place_of(const toml::source_region& source) {
   return {source.begin.line, source.begin.column, {}};
 }
@@ -253,7 +266,9 @@ ConfigNode parse_toml(std::string_view text, Mistakes& mistakes) {
   try {
     return convert(toml::parse(text), 0, mistakes);
   } catch (const toml::parse_error& error) {
-    mistakes.add(place_of(error.source()), std::string(error.description()));
+    mistakes.add(place_of(error.source()),
+                 std::string(error.description()) +
+                     (is_bare_text(text, error.source().begin.line) ? "; texts stand in quotes" : ""));
   } catch (const std::domain_error& error) {
     mistakes.add({}, error.what());
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <system_error>
 
 #include "engine/parallel.hpp"
 #include "io/files.hpp"
@@ -9,6 +10,7 @@
 #include "io/placement.hpp"
 #include "io/progress.hpp"
 #include "jobs/jobs.hpp"
+#include "jobs/secure_output.hpp"
 #include "jobs/synth/synth.hpp"
 
 namespace ligature {
@@ -20,22 +22,9 @@ namespace fs = std::filesystem;
 // A stage of so many takes tenths of a second at least; of the most, some ten gigabytes of disk.
 constexpr std::uint64_t kPeopleOfAThread = 250'000, kMostPeople = 20'000'000;
 
-}  // namespace
-
-void calibrate(const Communicator& comm, const JobFile& job, const fs::path& file, std::uint64_t people) {
-  const fs::path folder = job.secure / "calibration";
-  const auto remove_folder = [&] {
-    agreed_step(comm, [&] {
-      if (comm.is_root()) fs::remove_all(folder);
-    });
-  };
-  remove_folder();
-  agreed_step(comm, [&] {
-    if (!comm.is_root()) return;
-    make_private_directory(job.secure);
-    make_private_directory(folder);
-  });
-
+// Collective.  Links artificial people in a folder and keeps the account of the run.
+void measure(const Communicator& comm, const JobFile& job, const fs::path& folder, std::uint64_t people,
+             const fs::path& target) {
   SynthArguments population;
   const int threads = job.threads > 0 ? job.threads : examine_placement(comm).fair_threads;
   const auto all_threads = static_cast<std::uint64_t>(threads) * static_cast<std::uint64_t>(comm.size());
@@ -53,8 +42,35 @@ void calibrate(const Communicator& comm, const JobFile& job, const fs::path& fil
   agreed_step(comm, [&] {
     if (!comm.is_root()) return;
     constexpr std::size_t kMost = std::size_t{1} << 30;
-    write_file_durably(file, read_small_file(artificial.secure / "performance.json", kMost), 0600);
+    write_file_durably(target, read_small_file(artificial.secure / "performance.json", kMost), 0600);
   });
+}
+
+}  // namespace
+
+void calibrate(const Communicator& comm, const JobFile& job, const fs::path& file, std::uint64_t people) {
+  const fs::path target = output_path(file, "--calibrate");
+  const fs::path folder = job.secure / "calibration";
+  const auto remove_folder = [&] {
+    agreed_step(comm, [&] {
+      if (comm.is_root()) fs::remove_all(folder);
+    });
+  };
+  remove_folder();
+  agreed_step(comm, [&] {
+    if (!comm.is_root()) return;
+    make_private_directory(job.secure);
+    make_private_directory(folder);
+  });
+
+  try {
+    measure(comm, job, folder, people, target);
+  } catch (...) {
+    // Ranks may fail alone: nothing that needs the others.
+    std::error_code ignored;
+    if (comm.is_root()) fs::remove_all(folder, ignored);
+    throw;
+  }
   remove_folder();
 }
 

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 #include "engine/error.hpp"
 #include "io/hdf5_handle.hpp"
@@ -259,13 +260,37 @@ void add_jobs(CLI::App& app, CommandLine& command) {
   });
 }
 
-// What is wrong with the name of the job, if it is none; CLI11 would only say that a subcommand is missing.
-std::string wrong_job_name(const CLI::App& app, std::string_view name) {
-  std::vector<std::string> names;
-  for (const CLI::App* job : app.get_subcommands({})) names.push_back(job->get_name());
-  const std::vector<std::string_view> known(names.begin(), names.end());
-  if (std::find(known.begin(), known.end(), name) != known.end()) return {};
-  return "there is no job '" + std::string(name) + "'" + ligature::suggestion(name, known, "jobs");
+// The first job or option that there is not; CLI11 would not say which was meant, and of a job only that one is
+// missing.
+std::string unknown_word(const CLI::App& app, int argc, char** argv) {
+  const CLI::App* job = &app;
+  std::string path;  // of jobs within jobs
+  for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i) {
+    const std::string word = argv[i];
+    const std::vector<const CLI::App*> jobs = job->get_subcommands({});
+    std::vector<std::string> names;
+    if (word.starts_with("--")) {
+      for (const CLI::Option* option : job->get_options({})) {
+        for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+      }
+    } else if (!jobs.empty() && !word.starts_with("-")) {
+      for (const CLI::App* inner : jobs) names.push_back(inner->get_name());
+    } else {
+      continue;
+    }
+    const std::string name = word.substr(0, word.find('='));
+    const std::vector<std::string_view> known(names.begin(), names.end());
+    const auto found = std::find(known.begin(), known.end(), name);
+    const bool is_job = !word.starts_with("--");
+    if (found == known.end()) {
+      return fmt::format("there is no {} '{}{}'{}", is_job ? "job" : "option", is_job ? path : "", name,
+                         ligature::suggestion(name, known, is_job ? "jobs" : "options"));
+    }
+    if (!is_job) continue;
+    job = jobs[static_cast<std::size_t>(found - known.begin())];
+    path += name + " ";
+  }
+  return {};
 }
 
 // Parses the command line.  A number is the exit code of a program that has nothing more to do.
@@ -282,7 +307,7 @@ std::optional<int> parse_command_line(int argc, char** argv, bool prints, Comman
   if (argc < 2) {
     error << app.help();
     code = ligature::kExitWrongUse;
-  } else if (const std::string wrong = argv[1][0] == '-' ? "" : wrong_job_name(app, argv[1]); !wrong.empty()) {
+  } else if (const std::string wrong = unknown_word(app, argc, argv); !wrong.empty()) {
     error << "ligature: " << wrong << '\n';
     code = ligature::kExitWrongUse;
   } else {

@@ -11,6 +11,7 @@
 
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
+#include "io/files.hpp"
 #include "io/placement.hpp"
 #include "io/progress.hpp"
 #include "jobs/calibration.hpp"
@@ -69,6 +70,19 @@ std::vector<std::vector<std::string>> stage_times(const Estimate& e, const std::
   return table;
 }
 
+// What a rebuild reads beside the extracts and does not find, for whoever plans where the key is not.
+std::vector<std::string> absent_files(const JobFile& job) {
+  std::vector<std::string> absent;
+  const auto look = [&](const std::string& pattern) {
+    if (expand_glob(pattern).empty()) absent.push_back(pattern);
+  };
+  look(job.key.string());
+  for (const std::string& pattern : job.consent.objections) look(pattern);
+  if (job.superseded) look(job.superseded->string());
+  if (job.practices) look(job.practices->string());
+  return absent;
+}
+
 }  // namespace
 
 int plan(const Communicator& comm, const JobFile& job, const PlanOptions& options) {
@@ -106,10 +120,14 @@ int plan(const Communicator& comm, const JobFile& job, const PlanOptions& option
   add("output disk", published_bytes(e) + secure_bytes(e), bytes);
 
   const auto rates_of = options.calibrate.value_or(options.measured.value_or(std::filesystem::path()));
-  fmt::print("{} files, {}\n\n{}\n{}\n", with_commas(inputs.files.size()), describe(placement), text_table(sizes),
-             text_table(stage_times(e, rates, cores)));
-  fmt::print("Estimated from a sample of up to {}; seconds at {:.0f} threads of {}.\n", human_bytes(kSampleBytes),
-             cores, rates_of.empty() ? "the rates in bench/README.md" : "the rates of " + rates_of.string());
+  fmt::print("{} file{}, {}\n\n{}\n{}\n", with_commas(inputs.files.size()), inputs.files.size() == 1 ? "" : "s",
+             describe(placement), text_table(sizes), text_table(stage_times(e, rates, cores)));
+  fmt::print("Estimated from a sample of up to {}; seconds at {:.0f} thread{} of {}.\n", human_bytes(kSampleBytes),
+             cores, cores == 1 ? "" : "s",
+             rates_of.empty() ? "the machine that bench/README.md describes" : "the rates of " + rates_of.string());
+  for (const std::string& absent : absent_files(job)) {
+    fmt::print("A rebuild here would be refused: there is no {}.\n", absent);
+  }
   if (fit.problem) {
     fmt::print("A rebuild here would be refused: {}.\n", *fit.problem);
   } else if (fit.is_short()) {

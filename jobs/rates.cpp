@@ -51,15 +51,21 @@ std::vector<StageRate> measured_rates_of(std::string_view text, std::string_view
   std::vector<StageRate> rates = documented_rates();
   try {
     const double cores = json.at("ranks").get<double>() * json.at("threads_per_rank").get<double>();
-    for (StageRate& rate : rates) {
-      if (rate.per == WorkKind::pairs) continue;  // one run cannot tell them from the stage's identities
-      for (const auto& stage : json.at("stages")) {
-        const double seconds = stage.at("seconds").get<double>();
-        if (stage.at("name").get<std::string>() != rate.stage || seconds < kShortestSeconds) continue;
-        const double work = json.at(std::string(field_of(rate.per))).get<double>();
-        if (work <= 0 || cores <= 0) continue;
-        rate.rate = work / seconds / cores;
-        rate.benchmark = "the run named by --measured";
+    const std::vector<StageRate> documented = rates;
+    for (const auto& stage : json.at("stages")) {
+      const double seconds = stage.at("seconds").get<double>();
+      const auto name_of = stage.at("name").get<std::string>();
+      if (seconds < kShortestSeconds || cores <= 0) continue;
+      // What a stage's time grows with, one run cannot tell apart: it is as much faster or slower in all.
+      double expected = 0;
+      for (const StageRate& rate : documented) {
+        if (rate.stage == name_of) expected += json.at(std::string(field_of(rate.per))).get<double>() / rate.rate;
+      }
+      if (expected <= 0) continue;
+      for (std::size_t r = 0; r < rates.size(); ++r) {
+        if (rates[r].stage != name_of) continue;
+        rates[r].rate = documented[r].rate * expected / seconds / cores;
+        rates[r].benchmark = "the run named by --measured";
       }
     }
   } catch (const nlohmann::json::exception&) {

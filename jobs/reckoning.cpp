@@ -23,32 +23,59 @@ constexpr std::uint64_t kBlockBytes = std::uint64_t{512} << 10;
 constexpr std::size_t kMostBlocks = 64;  // what stands in more of the sample's is hardly missed in any sample
 constexpr std::uint64_t kRowId = 6;      // bytes, packed: one is like the next
 
-// What the sample says about one dataset.
-struct DatasetSample {
+// Plain and compressed bytes of a dataset are not worth the same: each kind is scaled by itself.
+constexpr std::size_t kKinds = 2;
+// Of a compressed file only the beginning can be read without the rest.  It is taken to unfold to so many times its
+// size, so that it is sampled like plain ones; but no more than so much of one file is unfolded.
+constexpr std::uint64_t kUnfolds = 4, kMostUnfolded = std::uint64_t{64} << 20;
+// Of what is unfolded so many rows are a block, and so many bytes are read at a time: what was read of the file is
+// known to half of that.
+constexpr std::size_t kBlockRows = 4096, kPieceBytes = std::size_t{16} << 10;
+
+// What the sample says about one dataset's files of one kind.
+struct KindSample {
   std::uint64_t bytes = 0, rows = 0, kept = 0;
 };
 
+std::size_t kind_of(const InputFile& file) noexcept {
+  return file.dataset * kKinds + (file.compression == Compression::none ? 0 : 1);
+}
+
+// A plain file's bytes, or a compressed file's as they are once unfolded, from its beginning.
+using SamplePart = Segment;
+
 // Blocks of about kSampleBytes in all: one of every so many that follow each other in the concatenation of files, but
-// not always the same one, since files of one order put the same people at the same distance.  Compressed files are
-// taken whole.
-std::vector<Segment> choose_sample(const Inputs& inputs) {
+// not always the same one, since files of one order put the same people at the same distance.  Of a compressed file its
+// first blocks stand for those chosen.  Of every dataset there is one.
+std::vector<SamplePart> choose_sample(const Inputs& inputs) {
+  const auto size_of = [](const InputFile& file) {
+    return file.compression == Compression::none ? file.bytes : kUnfolds * file.bytes;
+  };
   std::uint64_t total = 0;
-  for (const InputFile& file : inputs.files) total += file.bytes;
+  for (const InputFile& file : inputs.files) total += size_of(file);
   const std::uint64_t stride = std::max<std::uint64_t>(1, total / kSampleBytes);
-  std::vector<Segment> sample;
+  std::vector<SamplePart> sample;
   std::uint64_t block = 0;  // counted over all files
   const auto chosen = [&] { return block % stride == linkage_key(block / stride) % stride; };
+  std::vector<char> has_one(inputs.datasets.size() * kKinds, 0);
   for (std::uint32_t f = 0; f < inputs.files.size(); ++f) {
     const InputFile& file = inputs.files[f];
-    if (file.compression != Compression::none) {
-      if (chosen()) sample.push_back({f, 0, file.bytes});
-      block += 1 + file.bytes / kBlockBytes;
-      continue;
+    std::uint64_t unfolded = 0;
+    for (std::uint64_t begin = 0; begin < size_of(file); begin += kBlockBytes, ++block) {
+      if (!chosen()) continue;
+      unfolded += kBlockBytes;
+      if (file.compression != Compression::none) continue;
+      sample.push_back({f, begin, std::min(file.bytes, begin + kBlockBytes)});
+      has_one[kind_of(file)] = 1;
     }
-    for (std::uint64_t begin = 0; begin < file.bytes; begin += kBlockBytes) {
-      if (chosen()) sample.push_back({f, begin, std::min(file.bytes, begin + kBlockBytes)});
-      ++block;
-    }
+    if (file.compression == Compression::none || unfolded == 0) continue;
+    sample.push_back({f, 0, std::min(unfolded, kMostUnfolded)});
+    has_one[kind_of(file)] = 1;
+  }
+  for (std::uint32_t f = 0; f < inputs.files.size(); ++f) {
+    const InputFile& file = inputs.files[f];
+    if (std::exchange(has_one[kind_of(file)], 1) != 0) continue;
+    sample.push_back({f, 0, file.compression == Compression::none ? std::min(file.bytes, kBlockBytes) : kBlockBytes});
   }
   return sample;
 }
@@ -108,31 +135,13 @@ SampledPairs sampled_pairs(const Communicator& comm, std::span<const Identity> d
 
 Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& inputs) {
   // This rank's part of the sample.
-  const std::vector<Segment> sample = choose_sample(inputs);
+  const std::vector<SamplePart> sample = choose_sample(inputs);
   const Range mine = share_of(sample.size(), comm.rank(), comm.size());
-  std::vector<Segment> segments(sample.begin() + static_cast<std::ptrdiff_t>(mine.begin),
-                                sample.begin() + static_cast<std::ptrdiff_t>(mine.end));
-  std::vector<DatasetSample> datasets(inputs.datasets.size());
-  std::vector<Identity> identities;                 // each once for each segment that it stands in
-  std::array<std::uint64_t, kKeys> pairs_within{};  // segments
-  // Each segment by itself: neighbours in the sample are no neighbours in the file.
-  for (const Segment& segment : segments) {
-    std::vector<Identity> here;
-    const ShareReader::Consume consume = [&](RowBlock&& block) {
-      here.insert(here.end(), block.identities.begin(), block.identities.end());
-    };
-    const ShareReader::Progress progress = [](std::uint64_t) {};
-    IntakeTuning tuning;
-    tuning.piece_bytes = std::size_t{1} << 20;
-    const RowRules rules;
-    ShareReader reader(job, inputs, rules, tuning, {segment}, consume, progress);
-    reader.read({});
-    DatasetSample& dataset = datasets[inputs.files[segment.file].dataset];
-    dataset.bytes += segment.end - segment.begin;
-    for (const SegmentReport& report : reader.reports()) {
-      dataset.rows += report.counts.read;
-      dataset.kept += report.counts.kept;
-    }
+  std::vector<KindSample> kinds(inputs.datasets.size() * kKinds);
+  std::vector<Identity> identities;                 // each once for each block that it stands in
+  std::array<std::uint64_t, kKeys> pairs_within{};  // blocks
+  std::vector<Identity> here;
+  const auto end_block = [&] {
     std::sort(here.begin(), here.end());
     here.erase(std::unique(here.begin(), here.end()), here.end());
     for (const Key key : {kNumber, kBirth, kPostcode}) {
@@ -140,27 +149,59 @@ Estimate estimate(const Communicator& comm, const JobFile& job, const Inputs& in
       pairs_within[key] += pairs_sharing_a_value(items, key == kNumber).pairs;
     }
     identities.insert(identities.end(), here.begin(), here.end());
+    here.clear();
+  };
+  // Each part by itself: neighbours in the sample are no neighbours in the file.
+  for (std::uint64_t p = mine.begin; p < mine.end; ++p) {
+    Segment segment = sample[p];
+    const InputFile& file = inputs.files[segment.file];
+    const bool unfolds = file.compression != Compression::none;
+    IntakeTuning tuning;
+    tuning.piece_bytes = std::size_t{1} << 20;
+    if (unfolds) {
+      tuning.piece_bytes = kPieceBytes;
+      tuning.whole_file_bytes = 0;
+      tuning.most_unfolded = std::exchange(segment.end, file.bytes);
+    }
+    const ShareReader::Consume consume = [&](RowBlock&& block) {
+      here.insert(here.end(), block.identities.begin(), block.identities.end());
+      if (unfolds && here.size() >= kBlockRows) end_block();
+    };
+    std::uint64_t bytes = 0;
+    const ShareReader::Progress progress = [&](std::uint64_t read) { bytes += read; };
+    const RowRules rules;
+    ShareReader reader(job, inputs, rules, tuning, {segment}, consume, progress);
+    reader.read({});
+    end_block();
+    KindSample& kind = kinds[kind_of(file)];
+    // Of a chunk that was read last half, on average, is not unfolded.
+    kind.bytes += bytes < file.bytes && unfolds ? bytes - kPieceBytes / 2 : bytes;
+    for (const SegmentReport& report : reader.reports()) {
+      kind.rows += report.counts.read;
+      kind.kept += report.counts.kept;
+    }
   }
   comm.sum(pairs_within);
   Estimate result;
   std::uint64_t sampled_rows = 0;
-  for (std::size_t d = 0; d < datasets.size(); ++d) {
-    std::array<std::uint64_t, 3> sums{datasets[d].bytes, datasets[d].rows, datasets[d].kept};
+  for (std::size_t k = 0; k < kinds.size(); ++k) {
+    std::array<std::uint64_t, 3> sums{kinds[k].bytes, kinds[k].rows, kinds[k].kept};
     comm.sum(sums);
     double bytes = 0;
     for (const InputFile& file : inputs.files) {
-      if (file.dataset == d) bytes += static_cast<double>(file.bytes);
+      if (kind_of(file) == k) bytes += static_cast<double>(file.bytes);
     }
     const double scale = sums[0] == 0 ? 0 : bytes / static_cast<double>(sums[0]);
+    const DatasetSchema& dataset = inputs.datasets[k / kKinds];
     result.input_bytes += bytes;
     result.rows += scale * static_cast<double>(sums[1]);
     result.kept += scale * static_cast<double>(sums[2]);
     const bool local_ids = std::any_of(job.extracts.begin(), job.extracts.end(), [&](const Extract& extract) {
-      return job.use_local_id && extract.dataset == inputs.datasets[d].name && extract.columns.local_id;
+      return job.use_local_id && extract.dataset == dataset.name && extract.columns.local_id;
     });
-    const std::uint64_t row_bytes = inputs.datasets[d].payload_bytes + kRowId + (local_ids ? sizeof(std::uint64_t) : 0);
+    const std::uint64_t row_bytes = dataset.payload_bytes + kRowId + (local_ids ? sizeof(std::uint64_t) : 0);
     result.payload_bytes += scale * static_cast<double>(sums[2] * row_bytes);
-    result.event_bytes += scale * static_cast<double>(sums[2] * inputs.datasets[d].payload_bytes);
+    result.event_bytes += scale * static_cast<double>(sums[2] * dataset.payload_bytes);
     sampled_rows += sums[2];
   }
 

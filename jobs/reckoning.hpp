@@ -1,10 +1,10 @@
 // What a rebuild would read, hold and write, reckoned from a sample of its input.
 //
-// Evenly spaced blocks of the input are parsed as intake would.  Rows scale with bytes.  The rows of a person, and
-// people of one postcode, stand together in many files, so that the block is what is sampled and not the row.  The
-// number of different identities follows from how many stand in one block of the sample, in two, and so on
-// (richness.hpp).  Of the pairs of a pass, those within a block are met as often as the block; of the others one is met
-// as often as its block, and the other as often as identities are.
+// Evenly spaced blocks of the input are parsed as intake would; of a compressed file, blocks of its beginning.  Rows
+// scale with bytes.  The rows of a person, and people of one postcode, stand together in many files, so that the block
+// is what is sampled and not the row.  The number of different identities follows from how many stand in one block of
+// the sample, in two, and so on (richness.hpp).  Of the pairs of a pass, those within a block are met as often as the
+// block; of the others one is met as often as its block, and the other as often as identities are.
 #pragma once
 
 #include <cstdint>

@@ -11,8 +11,10 @@
 
 namespace ligature {
 
-// The absolute path of a file that an option names.  Throws UsageError if it names a folder, lies in no folder, or lies
-// anywhere under the publish folder.
+// The absolute path of a file that an option names.  Throws UsageError if it names a folder or lies in no folder.
+std::filesystem::path output_path(const std::filesystem::path& out, const std::string& option);
+
+// Likewise, and throws UsageError if it lies anywhere under the publish folder.
 std::filesystem::path secure_output_path(const std::filesystem::path& publish, const std::filesystem::path& out,
                                          const std::string& option);
 

@@ -69,6 +69,12 @@ class WrongCommand(unittest.TestCase):
         self.refused("rebuid", "job.toml", message="there is no job 'rebuid'; did you mean 'rebuild'?")
         self.refused("wombat", message="known jobs: synth, plan,")
         self.refused("", message="there is no job ''")
+        self.refused("key", "nwe", "x", message="there is no job 'key nwe'; did you mean 'new'?")
+
+    def test_an_unknown_option_is_answered_with_the_nearest(self):
+        self.refused("--versio", message="there is no option '--versio'; did you mean '--version'?")
+        self.refused("rebuild", "a.toml", "--resum", message="there is no option '--resum'; did you mean '--resume'?")
+        self.refused("evaluate", "run", "--trut=a.csv", message="did you mean '--truth'?")
 
     def test_missing_and_unknown_arguments_are_named(self):
         self.refused("rebuild", message="JOB.toml is required")
@@ -110,6 +116,17 @@ class JobFile(unittest.TestCase):
                             f"{self.path}:3:1: unknown key 'pubish' in [job]; did you mean 'publish'?",
                             f"{self.path}:7:1: unknown key 'fils' in [[extract]]; did you mean 'files'?"):
                 self.assertEqual(result.stderr.count(message), 1, message)
+
+    def test_a_text_without_quotes_is_told_to_need_them(self):
+        self.write(JOB_FILE.replace('"england.key"', "england.key"))
+        result = run("plan", self.path)
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("job.toml:4:", result.stderr)
+        self.assertIn("texts stand in quotes", result.stderr)
+
+    def test_known_keys_are_named_once(self):
+        self.write(JOB_FILE + "[wombat]\n")
+        self.assertIn("known keys: job, extract, reference,", run("plan", self.path).stderr)
 
     def test_no_rebuild_begins_with_a_wrong_job_file(self):
         self.write(JOB_FILE + "[limit]\n")

@@ -2,16 +2,18 @@
 """Runs the whole program as a user would, and holds its promises to account (program.py says how it is started)."""
 import csv
 import fcntl
+import gzip
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from program import (
-    ENVIRONMENT, LIGATURE, MPIEXEC, SKIPPED, digest, evaluate, export, fresh, minimal_job, population, run, run_test,
+    ENVIRONMENT, LIGATURE, MPIEXEC, SKIPPED, digest, evaluate, export, fresh, minimal_job, nhs_numbers, population, run, run_test,
     valid_nhs_number)
 
 # --- the tests ---------------------------------------------------------------------------------------------------
@@ -244,8 +246,10 @@ def test_counts_reconcile_in_python():
     folder = population(people=5_000, seed=3)
     job = folder / "job.toml"
     run("rebuild", job, ranks=2)
+    published = folder / "run" / "publish" / "dataset.h5"
+    subprocess.run([sys.executable, "-B", Path(__file__).parent / "read_dataset.py", published], check=True)
     manifest = json.loads((folder / "run" / "publish" / "manifest.json").read_text())
-    with h5py.File(folder / "run" / "publish" / "dataset.h5", "r") as dataset:
+    with h5py.File(published, "r") as dataset:
         persons = dataset["persons/pseudonym"].shape[0]
         assert persons == manifest["persons"] > 4_000
         pseudonyms = dataset["persons/pseudonym"][:]
@@ -341,8 +345,9 @@ def test_plan_tells_what_a_run_needs():
     for word in ("rows", "identities", "pairs", "memory", "disk", "seconds"):
         assert word in text, text
 
-    # The rates of this machine, once and for all.
-    rates = folder / "rates.json"
+    # The rates of this machine, once and for all; in a file beside whoever asks.
+    rates = Path("rates.json")
+    os.chdir(folder)
     calibrated = run("plan", folder / "job.toml", "--calibrate", rates, "--calibration-people", "20000", ranks=2)
     assert f"the rates of {rates}" in calibrated, calibrated
     assert json.loads(rates.read_text())["ranks"] == 2
@@ -350,7 +355,54 @@ def test_plan_tells_what_a_run_needs():
     planned = run("plan", folder / "job.toml", "--measured", rates, ranks=2)
     assert calibrated.endswith(planned), planned
     run("plan", folder / "job.toml", "--measured", rates, "--calibrate", rates, expect=2)
+    message = run("plan", folder / "job.toml", "--calibrate", "nowhere/rates.json", ranks=2, expect=2)
+    assert "--calibrate: there is no folder" in message, message
+    assert not (folder / "run" / "secure" / "calibration").exists()
+    # What a rebuild needs beside the extracts.
+    text = run("plan", folder / "job.toml", "--set", "job.key=absent.key", "--set", "reference.practices=absent.csv")
+    assert text.count("would be refused: there is no") == 2 and "absent.key" in text, text
 
+
+def test_plan_reads_the_beginning_of_compressed_files():
+    """However large a file beside it, and however much it unfolds to."""
+    folder = fresh("compressed")
+    numbers = nhs_numbers(1000)
+    rows = 200_000
+    with gzip.open(folder / "gp.csv.gz", "wt", compresslevel=1) as file:
+        file.write("record_id,nhs_number,date_of_birth,postcode,gender\n")
+        for row in range(rows):
+            file.write(f"R{row:09},{numbers[row % 1000]},1950-01-{1 + row % 28:02},LS{1 + row % 9} 1AA,{1 + row % 2}\n")
+    with open(folder / "large.csv", "w") as file:
+        file.write("record_id,nhs_number,date_of_birth,postcode,gender\n")
+        file.truncate(4 << 30)  # nothing but zeros, which take no room on the disk
+    job = minimal_job(folder, {"gp": ["gp.csv.gz"], "other": ["large.csv"]})
+    alone = minimal_job(folder, {"gp": ["gp.csv.gz"]}, name="alone")
+
+    def planned(job, word, ranks):
+        text = run("plan", job, ranks=ranks)
+        return int(re.search(rf"(?m)^{word} +([0-9,]+) ", text)[1].replace(",", ""))
+
+    for of in (job, alone):
+        kept = {planned(of, "rows kept", ranks) for ranks in (1, 3)}
+        assert len(kept) == 1 and 0.8 * rows < min(kept) < 1.2 * rows, kept
+
+
+def test_rows_without_an_id_are_told_apart_by_file_and_line():
+    folder = fresh("unnamed")
+    for place, number in zip(("north", "south"), nhs_numbers(2)):
+        (folder / place).mkdir()
+        (folder / place / "gp.csv").write_text(f"nhs_number,date_of_birth,postcode,gender\n{number},1950-01-02,LS1 1AA,1\n")
+    job = minimal_job(folder, {"gp": ["*/gp.csv"]})
+    job.write_text(job.read_text().replace('row_id = "record_id"\n', ""))
+    run("rebuild", job, ranks=2)
+    assert set(export(job)) == {("gp", "north/gp.csv:2"), ("gp", "south/gp.csv:2")}
+    (folder / "truth.csv").write_text("record_id,person_id\nnorth/gp.csv:2,A\nsouth/gp.csv:2,B\n")
+    assert evaluate(job, folder / "truth.csv")["persons"]["exactly_right"] == 2
+    message = run("evaluate", job, "--truth", folder / "truth.csv", "--json", "/nonexistent/q.json", expect=2)
+    assert "--json: there is no folder" in message and "precision" not in message, message
+    for option in ("--in", "--also"):
+        message = run("verify", job, "--leaks", option, "nope", ranks=2, expect=2)
+        assert f"{option}: there is no nope" in message, message
 
 
 def test_links_are_explained():

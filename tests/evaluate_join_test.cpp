@@ -173,6 +173,12 @@ TEST(Truth, wrong_files_are_refused_with_their_name) {
   EXPECT_NE(header_message("record_id,persona\n").find("person_id"), std::string::npos);
   EXPECT_NE(header_message("record_id,record_id,person_id\n").find("twice"), std::string::npos);
   EXPECT_NE(message_of([&] { find_truth({(folder.path() / "no*.csv").string()}); }).find("no*.csv"), std::string::npos);
+  // A file without a header begins with somebody's identifiers.
+  const std::string headless =
+      message_of([&] { find_truth({folder.write("headless.csv", "9434765919,person,12 Mar 1970\n")}); });
+  EXPECT_NE(headless.find("headless.csv"), std::string::npos);
+  EXPECT_EQ(headless.find("9434765919"), std::string::npos) << headless;
+  EXPECT_EQ(headless.find("12 Mar"), std::string::npos) << headless;
 
   const std::string with = folder.write("with.csv", "record_id,person_id,dataset\n");
   const std::string without = folder.write("without.csv", "record_id,person_id\n");

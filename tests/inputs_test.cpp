@@ -7,6 +7,7 @@
 
 #include "engine/error.hpp"
 #include "io/ledger.hpp"
+#include "io/row_id_reader.hpp"
 #include "tests/intake_fixture.hpp"
 
 namespace ligature {
@@ -46,6 +47,10 @@ TEST_F(IntakeTest, AllMistakesOfAllFilesAreToldBeforeAnyWork) {
   EXPECT_NE(text.find("headless.csv: no column \"nhs_number\" in the header; the first line holds values"),
             std::string::npos);
   EXPECT_EQ(text.find("9434765919"), std::string::npos);  // nobody's number in a message
+  for (const std::string value : {"1 Jan 1970", "12MAR1970", "ZZ99 3VZ"}) {
+    write("headless.csv", "rec,A," + value + ",z,w\n");
+    EXPECT_EQ(mistakes(comm_, job_).find(value), std::string::npos) << value;
+  }
   for (const std::string part :
        {"empty.csv: the file is empty", "renamed.csv: no column \"nhs_number\" in the header; nearest: \"nhs_no\"",
         "renamed.csv: column \"code\" stands 2 times", "absent.csv: no such file", "none*.csv: no such file",
@@ -53,6 +58,26 @@ TEST_F(IntakeTest, AllMistakesOfAllFilesAreToldBeforeAnyWork) {
         "wide.csv: the header is one column with delimiter \"\\t\"; is it \",\"?"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\nnot in\n" << text;
   }
+}
+
+TEST(RowIds, files_of_one_name_are_told_apart_by_their_folders) {
+  Inputs inputs;
+  inputs.datasets.resize(3);
+  inputs.datasets[2].has_row_id = true;
+  const auto add = [&](const std::string& path, std::uint32_t dataset) {
+    inputs.files.push_back({path, 0, dataset, Compression::none, 1});
+  };
+  add("/in/only.csv", 0);
+  add("/in/a/x.csv", 0);
+  add("/in/b/x.csv", 0);
+  add("/in/march/c/y.csv", 0);
+  add("/in/april/c/y.csv", 0);
+  add("/y.csv", 0);
+  add("/in/a/x.csv", 1);
+  add("/in/a/z.csv", 2);
+  const std::vector<std::string> expected{"only.csv",      "a/x.csv", "b/x.csv", "march/c/y.csv",
+                                          "april/c/y.csv", "/y.csv",  "x.csv",   ""};
+  EXPECT_EQ(names_in_row_ids(inputs), expected);
 }
 
 TEST_F(IntakeTest, ManyMistakesAreCutShort) {

@@ -64,7 +64,8 @@ Manifest full_manifest(const std::filesystem::path& folder) {
   m.persons_by_id_type = {0, next(), next(), next(), next(), next()};
   m.rows_linked = next();
   m.rows_apart = next();
-  m.consent.ledger_version = "fe", m.consent.entries = next(), m.consent.coded_rows = next();
+  m.consent.ledger_version = "fe", m.consent.counts_digest = "fd", m.consent.entries = next(),
+  m.consent.coded_rows = next();
   for (std::uint64_t& count : m.consent.problems) count = next();
   for (std::uint64_t& count : m.consent.standing) count = next();
   m.consent.rows_by_linkage = next(), m.consent.identities_barred = next(), m.consent.identities_dropped = next();
@@ -103,6 +104,14 @@ TEST(Manifest, everything_comes_back_as_it_was_written) {
   EXPECT_EQ(read.stages[0].seconds, 1.0 / 3.0);
   EXPECT_EQ(read.model.postcode[3].u, written.model.postcode[3].u);
   EXPECT_EQ(read.persons_by_id_type, written.persons_by_id_type);
+}
+
+TEST(Manifest, one_of_an_earlier_version_is_read_and_written_as_it_was) {
+  Manifest manifest = full_manifest("/run");
+  manifest.consent.counts_digest.clear();
+  const std::string text = to_json(manifest);
+  EXPECT_EQ(text.find("counts_digest"), std::string::npos);
+  EXPECT_EQ(to_json(manifest_of_json(text)), text);
 }
 
 TEST(Manifest, both_folders_hold_the_same_and_the_secure_one_is_private) {
@@ -178,6 +187,12 @@ TEST(FindRun, either_folder_their_parent_a_file_of_it_or_the_job_file_will_do) {
   EXPECT_EQ(find_run(publish / "manifest.json"), publish);
   EXPECT_EQ(find_run(publish / "dataset.h5"), publish);
   EXPECT_EQ(find_run(folder.path() / "job.toml"), publish);
+  // Where one stands in the folder, a file's own name will do.
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(publish);
+  EXPECT_EQ(find_run("manifest.json"), publish);
+  EXPECT_EQ(find_run("dataset.h5"), publish);
+  std::filesystem::current_path(before);
 }
 
 TEST(FindRun, run_that_was_moved_as_a_whole_is_found) {
@@ -198,6 +213,14 @@ TEST(FindRun, what_is_no_run_is_a_wrong_use) {
   const SharedFolder folder(world);
   EXPECT_THROW(find_run(folder.path()), UsageError);
   EXPECT_THROW(find_run(folder.path() / "nothing"), UsageError);
+  if (world.is_root()) write_file_durably(folder.path() / "audit.log", "{\"entry\": 1}\n", 0600);
+  world.barrier();
+  try {
+    find_run(folder.path() / "audit.log");
+    ADD_FAILURE() << "a log is no run";
+  } catch (const UsageError& error) {
+    EXPECT_NE(std::string(error.what()).find("was read as a job file"), std::string::npos) << error.what();
+  }
 }
 
 }  // namespace

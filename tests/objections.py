@@ -217,6 +217,58 @@ practices = "practices.csv"
     run("rebuild", job_named("keep", 'previous = "keep/publish"'), expect=2)  # a run is not held against itself
 
 
+def test_counts_are_held_against_the_last_run():
+    folder = fresh("counts")
+    numbers = nhs_numbers(60)
+    (folder / "gp.csv").write_text("record_id,nhs_number,date_of_birth,postcode,gender\n" + "".join(
+        f"g{i},{number},1950-01-{1 + i % 28:02},LS1 1AA,{1 + i % 2}\n" for i, number in enumerate(numbers)))
+
+    def job_named(name, ledger, previous=None, code=None):
+        (folder / f"{name}.csv").write_text(ledger)
+        extra = f'[consent]\nobjections = ["{name}.csv"]\n' + (f'previous = "{previous}/publish"\n' if previous else "")
+        if code:
+            extra += f'[[consent.acknowledge]]\ncode = "{code}"\nreason = "looked at"\n'
+        return minimal_job(folder, {"gp": ["gp.csv"]}, name=name, extra=extra)
+
+    def plain(count):
+        return "nhs_number,kind,date\n" + "".join(f"{number},ndoo,2013-01-01\n" for number in numbers[:count])
+
+    def coded(*sent):
+        lines = [f"{number},ndoo,2013-01-01,{code}\n" for code, those in sent for number in those]
+        return "nhs_number,kind,date,practice_code\n" + "".join(lines)
+
+    # A ledger that does not say who sent its entries.
+    run("rebuild", job_named("before", plain(50)))
+    message = run("rebuild", job_named("after", plain(20), "before"), ranks=2, expect=3)
+    assert "all objections (ndoo:jump)" in message and "practice not stated (ndoo:jump)" in message, message
+    run("rebuild", job_named("after", plain(20), "before", "all"), ranks=2)
+
+    # A practice that comes as suddenly as another goes.
+    run("rebuild", job_named("march", coded(("A81001", numbers[:20]), ("A81002", numbers[20:40]))))
+    april = coded(("A81001", numbers[:20]), ("A81003", numbers[20:40]))
+    message = run("rebuild", job_named("april", april, "march"), ranks=2, expect=3)
+    assert "practice A81002 (ndoo:zero)" in message and "practice A81003 (ndoo:jump)" in message, message
+    # No practice had been named before: there is nothing to hold them against one by one.
+    message = run("rebuild", job_named("named", april, "before"), ranks=2, expect=3)
+    assert "practice not stated (ndoo:zero)" in message and "A8100" not in message, message
+
+    # Numbers of people where the practice should be are not repeated in a message.
+    run("rebuild", job_named("mistaken", coded((numbers[50], numbers[:20]), ("LS1 1AA", numbers[20:40]))))
+    message = run("rebuild", job_named("repaired", coded(("A81001", numbers[:40])), "mistaken"), ranks=2, expect=3)
+    assert message.count("practice whose code is not shown (ndoo:zero)") == 2, message
+    assert numbers[50] not in message and "LS1" not in message, message
+
+    # What the last run counted must be there, and be what it wrote.
+    counts = folder / "march" / "secure" / "objections-by-practice.csv"
+    text = counts.read_text()
+    counts.write_text(text.replace("A81002,0,0,20", "A81002,0,0,0"))
+    message = run("rebuild", job_named("april", april, "march", "all"), ranks=2, expect=2)
+    assert "objections-by-practice.csv is not what that run wrote" in message, message
+    counts.unlink()
+    message = run("rebuild", job_named("april", april, "march", "all"), ranks=2, expect=2)
+    assert f"there is no {counts}" in message, message
+
+
 def test_objectors_are_found_though_others_carry_their_number():
     """Somebody else's rows have an objector's number by mistake: who links to the objector is left out all the same."""
     folder = fresh("contested")

@@ -117,6 +117,18 @@ TEST(Rates, a_measured_run_replaces_the_stages_that_it_ran_long_enough) {
   EXPECT_THROW(measured_rates_of("{}", "x.json"), UsageError);
 }
 
+TEST(Rates, a_stage_with_several_rates_takes_as_long_as_it_was_measured) {
+  const std::vector<StageRate> rates = measured_rates_of(
+      R"({"ranks": 2, "threads_per_rank": 2, "rows_kept": 1, "input_bytes": 1, "identities": 8000000, "pairs": 900000000,
+          "stages": [{"name": "pairs", "seconds": 9.0}]})",
+      "performance.json");
+  double seconds = 0;
+  for (const StageRate& rate : rates) {
+    if (rate.stage == "pairs") seconds += (rate.per == WorkKind::pairs ? 9e8 : 8e6) / rate.rate / 4;
+  }
+  EXPECT_NEAR(seconds, 9, 1e-6);
+}
+
 TEST(Traffic, an_exchange_counts_what_leaves_the_rank) {
   const Communicator world = Communicator::world();
   const auto ranks = static_cast<std::uint64_t>(world.size());

@@ -34,6 +34,15 @@ def check_columns(file):
                 expect(numpy.all((codes < len(values)) | (codes == missing)), f"{column.name}: a code without value")
 
 
+def check_provenance(file):
+    """Every table and column says what it is, and every number what it counts."""
+    for group in file["provenance"].values():
+        expect(not text(group, "meaning").startswith("part of"), f"{group.name} has no meaning of its own")
+        for column in group.values():
+            expect(text(column, "meaning"), f"{column.name} has no meaning")
+            expect(column.dtype.kind == "S" or text(column, "unit"), f"{column.name} has no unit")
+
+
 def check_dictionaries(file):
     for values in file["dictionaries"].values():
         expect(h5py.check_string_dtype(values.dtype).encoding == "utf-8", f"{values.name} is not UTF-8")
@@ -73,6 +82,7 @@ def main(path):
         expect(file.attrs["schema_version"] == 1, "another schema version")
         check_columns(file)
         check_dictionaries(file)
+        check_provenance(file)
         persons, events = check_events(file)
         kept = int(file["provenance/files/rows_kept"][:].sum())
         expect(kept == events, f"{kept} rows kept, {events} events")

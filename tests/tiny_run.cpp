@@ -265,15 +265,16 @@ void TinyRun::write(const Communicator& comm) {
   }
 
   const std::string files = "/provenance/files/";
-  std::vector<SmallColumn> provenance{{files + "path", std::vector<std::string>(), "name of the extract file"},
-                                      {files + "digest", std::vector<std::string>(), "digest of the file"},
-                                      {files + "rows_read", std::vector<std::uint64_t>(), "rows read"},
-                                      {files + "rows_kept", std::vector<std::uint64_t>(), "rows kept"},
-                                      {files + "opted_out", std::vector<std::uint64_t>(), "rows left out"},
-                                      {files + "opted_out_by_linkage", std::vector<std::uint64_t>(), "of these"}};
+  std::vector<SmallColumn> provenance{
+      {files + "path", std::vector<std::string>(), "name of the extract file"},
+      {files + "digest", std::vector<std::string>(), "digest of the file"},
+      {files + "rows_read", std::vector<std::uint64_t>(), "rows read", "rows"},
+      {files + "rows_kept", std::vector<std::uint64_t>(), "rows kept", "rows"},
+      {files + "opted_out", std::vector<std::uint64_t>(), "rows left out", "rows"},
+      {files + "opted_out_by_linkage", std::vector<std::uint64_t>(), "of these", "rows"}};
   for (std::size_t r = 0; r < kQuarantineReasons; ++r) {
     const std::string reason(quarantine_reason_name(static_cast<QuarantineReason>(r)));
-    provenance.push_back({files + "quarantined_" + reason, std::vector<std::uint64_t>(), "rows quarantined"});
+    provenance.push_back({files + "quarantined_" + reason, std::vector<std::uint64_t>(), "rows quarantined", "rows"});
   }
   for (std::size_t f = 0; f < manifest.files.size(); ++f) {
     const FileReport& report = manifest.file_reports[f];

@@ -26,6 +26,7 @@
 #include "jobs/evaluate/report.hpp"
 #include "jobs/evaluate/truth.hpp"
 #include "jobs/jobs.hpp"
+#include "jobs/secure_output.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
 
@@ -76,6 +77,8 @@ Scores tally_rows(const Communicator& comm, const std::filesystem::path& publish
 }  // namespace
 
 int evaluate(const Communicator& comm, const EvaluateArguments& arguments) {
+  std::optional<std::filesystem::path> json;
+  if (arguments.json) json = output_path(*arguments.json, "--json");
   const std::filesystem::path publish = find_run(arguments.run);
   const Manifest manifest = read_manifest(publish);
   std::vector<std::string> datasets;
@@ -92,7 +95,7 @@ int evaluate(const Communicator& comm, const EvaluateArguments& arguments) {
   figures.scores = tally_rows(comm, publish, datasets, std::move(joined));
   if (comm.is_root()) {
     fmt::print("{}", report_text(figures));
-    if (arguments.json) write_file_durably(std::filesystem::absolute(*arguments.json), report_json(figures), 0644);
+    if (json) write_file_durably(*json, report_json(figures), 0644);
   }
   return kExitDone;
 }

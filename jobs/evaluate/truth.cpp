@@ -11,6 +11,7 @@
 #include "engine/error.hpp"
 #include "io/csv.hpp"
 #include "io/files.hpp"
+#include "io/header.hpp"
 #include "partition/shard_map.hpp"
 
 namespace ligature {
@@ -18,20 +19,20 @@ namespace {
 
 constexpr std::uint64_t kLongestRow = 64 * 1024;
 
-std::optional<std::size_t> column_of(std::span<const std::string_view> header, std::string_view name,
-                                     const std::string& path) {
-  const auto found = std::find(header.begin(), header.end(), name);
-  if (found == header.end()) return std::nullopt;
-  if (std::find(found + 1, header.end(), name) != header.end()) {
+// What the header holds is not shown where it may be values.
+std::size_t required_column(const Header& header, const std::string& name, const std::string& path) {
+  if (std::count(header.names.begin(), header.names.end(), name) > 1) {
     throw UsageError(fmt::format("{}: the column {} is there twice", path, name));
   }
-  return static_cast<std::size_t>(found - header.begin());
+  std::vector<std::string> problems;
+  const std::uint32_t column = find_column(header, name, problems);
+  if (!problems.empty()) throw UsageError(fmt::format("{}: the truth: {}", path, problems.front()));
+  return column;
 }
 
-std::size_t required_column(std::span<const std::string_view> header, std::string_view name, const std::string& path) {
-  if (const auto column = column_of(header, name, path)) return *column;
-  throw UsageError(
-      fmt::format("{}: the truth needs a column {}; its header has: {}", path, name, fmt::join(header, ", ")));
+std::optional<std::size_t> column_of(const Header& header, const std::string& name, const std::string& path) {
+  if (std::find(header.names.begin(), header.names.end(), name) == header.names.end()) return std::nullopt;
+  return required_column(header, name, path);
 }
 
 // Bytes [begin, end) of a file, and kReadAhead readable bytes after them.
@@ -52,23 +53,22 @@ TruthFile read_header(const std::string& path, GroupColumns& groups) {
   truth.end = file.size();
   const std::uint64_t size = std::min(truth.end, kLongestRow);
   const std::vector<char> bytes = read_range(file, 0, size);
-  const std::string_view text(bytes.data(), size);
-  const std::size_t mark = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
-  if (mark == size) throw UsageError(path + ": the truth has no header");
-  RecordTokenizer tokenizer(',', kLongestRow);
-  tokenizer.attach(bytes.data(), size, size == truth.end);
-  const Token token = tokenizer.read(mark);
-  if (token.kind != Token::Kind::row) throw UsageError(path + ": the first line is not a header");
-  const std::span<const std::string_view> header = tokenizer.fields();
-  truth.begin = token.next;
-  truth.columns = header.size();
-  truth.record_id = required_column(header, "record_id", path);
-  truth.person_id = required_column(header, "person_id", path);
-  truth.dataset = column_of(header, "dataset", path);
-  truth.errors = column_of(header, "errors", path);
-  truth.birth_group = column_of(header, "birth_group", path);
-  for (const std::string_view name : header) {
-    if (name.starts_with("group_")) groups.emplace(name, column_of(header, name, path).value());
+  std::optional<Header> header;
+  try {
+    header = parse_header(bytes.data(), size, size == truth.end, ',', kLongestRow);
+  } catch (const UsageError& error) {
+    throw UsageError(path + ": the truth: " + error.what());
+  }
+  if (!header) throw UsageError(path + ": the first line is not a header");
+  truth.begin = header->data_offset;
+  truth.columns = header->names.size();
+  truth.record_id = required_column(*header, "record_id", path);
+  truth.person_id = required_column(*header, "person_id", path);
+  truth.dataset = column_of(*header, "dataset", path);
+  truth.errors = column_of(*header, "errors", path);
+  truth.birth_group = column_of(*header, "birth_group", path);
+  for (const std::string& name : header->names) {
+    if (name.starts_with("group_")) groups.emplace(name, required_column(*header, name, path));
   }
   return truth;
 }

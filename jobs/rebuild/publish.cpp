@@ -340,14 +340,15 @@ void name_dataset(const Communicator& comm, DatasetWriter& writer, const Manifes
   tables.push_back({files + "path", std::move(paths), "name of the extract file"});
   tables.push_back({files + "dataset", std::move(datasets), "dataset that the file feeds"});
   tables.push_back({files + "digest", std::move(digests), "XXH3-128 of the XXH3-128 of each 8 MiB block"});
-  tables.push_back({files + "rows_read", std::move(read), "rows read"});
-  tables.push_back({files + "rows_kept", std::move(kept), "rows kept: they are events"});
-  tables.push_back({files + "opted_out", std::move(opted_out), "rows left out by an objection"});
+  tables.push_back({files + "rows_read", std::move(read), "rows read", "rows"});
+  tables.push_back({files + "rows_kept", std::move(kept), "rows kept: they are events", "rows"});
+  tables.push_back({files + "opted_out", std::move(opted_out), "rows left out by an objection", "rows"});
   tables.push_back({files + "opted_out_by_linkage", std::move(by_linkage),
-                    "of the rows left out by an objection: those that only linkage tells to be an objector's"});
+                    "of the rows left out by an objection: those that only linkage tells to be an objector's", "rows"});
   for (std::size_t r = 0; r < kQuarantineReasons; ++r) {
     const std::string reason(quarantine_reason_name(static_cast<QuarantineReason>(r)));
-    tables.push_back({files + "quarantined_" + reason, std::move(quarantined[r]), "rows quarantined: " + reason});
+    tables.push_back(
+        {files + "quarantined_" + reason, std::move(quarantined[r]), "rows quarantined: " + reason, "rows"});
   }
 
   std::vector<std::string> names, units;
@@ -359,8 +360,8 @@ void name_dataset(const Communicator& comm, DatasetWriter& writer, const Manifes
     items.push_back(stage.items);
   }
   tables.push_back({stages + "name", std::move(names), "stage of the run"});
-  tables.push_back({stages + "milliseconds", std::move(milliseconds), "time of the slowest rank"});
-  tables.push_back({stages + "items", std::move(items), "what the stage worked through"});
+  tables.push_back({stages + "milliseconds", std::move(milliseconds), "time of the slowest rank", "ms"});
+  tables.push_back({stages + "items", std::move(items), "what the stage worked through", "as the column unit says"});
   tables.push_back({stages + "unit", std::move(units), "unit of items"});
 
   // The model as text, one row a level: exact decimal forms are in the manifest.

@@ -10,9 +10,11 @@
 
 #include <fmt/format.h>
 
+#include "engine/date.hpp"
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
+#include "engine/postcode.hpp"
 #include "engine/sort_items.hpp"
 #include "io/files.hpp"
 #include "io/finished_run.hpp"
@@ -55,7 +57,18 @@ std::vector<std::string> all_names(const Communicator& comm, std::vector<std::st
 }
 
 // The counts of an earlier run's file, on the root.
-CountsByCode read_counts(const std::filesystem::path& path, std::uint64_t max_record_bytes) {
+CountsByCode read_counts(const std::filesystem::path& secure, const Manifest& manifest,
+                         std::uint64_t max_record_bytes) {
+  const std::filesystem::path path = secure / kFile;
+  if (!std::filesystem::exists(path)) {
+    throw UsageError("consent.previous names a run without the numbers of its objections: there is no " +
+                     path.string());
+  }
+  const std::string& written = manifest.consent.counts_digest;  // runs of earlier versions have none
+  if (!written.empty() && digest_of_counts(secure) != written) {
+    throw UsageError(path.string() +
+                     " is not what that run wrote: it was changed, or a later run into that folder wrote over it");
+  }
   CountsByCode counts;
   const auto wrong = [&](std::uint64_t line) {
     throw UsageError(fmt::format("{}:{}: not a line of a finished run", path.string(), line));
@@ -74,23 +87,47 @@ CountsByCode read_counts(const std::filesystem::path& path, std::uint64_t max_re
   return counts;
 }
 
-std::string name_of(const std::pair<std::string, std::string>& key) {
-  if (key.first == kAllObjections) return "all objections";
-  return key.first + " " + (key.second.empty() ? "not stated" : key.second);
+// Letters and digits, as organisations are coded; no number and no postcode, which a ledger has there by mistake.
+bool is_organisation_code(std::string_view code) noexcept {
+  constexpr std::size_t kLongest = 8;
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto is_letter = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); };
+  return code.size() <= kLongest && std::any_of(code.begin(), code.end(), is_letter) &&
+         std::all_of(code.begin(), code.end(), [&](char c) { return is_digit(c) || is_letter(c); }) &&
+         standardise_postcode(code).packed == 0 && !parse_date(code);
 }
 
-bool is_acknowledged(const ConsentSettings& consent, const std::pair<std::string, std::string>& key,
-                     std::set<std::string>& used) {
-  const std::string& code = key.first == kAllObjections ? key.first : key.second;
+// registered: the practices and suppliers of the register.
+std::string name_of(const CountKey& key, const std::set<std::string>& registered) {
+  if (key.first == kAllObjections) return "all objections";
+  if (key.second.empty()) return key.first + " not stated";
+  const bool shown = registered.contains(key.second) || is_organisation_code(key.second);
+  return key.first + " " + (shown ? key.second : "whose code is not shown");
+}
+
+// A ledger need not say who sent its entries: what has no code is acknowledged with all.
+bool is_acknowledged(const ConsentSettings& consent, const CountKey& key, std::set<std::string>& used) {
+  const std::string code = key.second.empty() ? kAllObjections : key.second;
   const bool found = std::any_of(consent.acknowledged.begin(), consent.acknowledged.end(),
                                  [&](const Acknowledgement& known) { return known.code == code; });
   if (found) used.insert(code);
   return found;
 }
 
+// What the previous run counted.  Of a practice or supplier that it does not name, none; unless it names none at all,
+// because no register said whose the practices are, or no ledger who sent its entries.
+std::optional<StandingCounts> counted_before(const CountsByCode& before, const CountKey& key) {
+  if (const auto was = before.find(key); was != before.end()) return was->second;
+  const auto first_named = before.upper_bound({key.first, ""});
+  const bool names_some = first_named != before.end() && first_named->first.first == key.first;
+  if (names_some) return StandingCounts{};
+  return std::nullopt;
+}
+
 // Writes the table and lists the changes that nobody has acknowledged.
 std::vector<std::string> write_table(const JobFile& job, const CountsByCode& now,
-                                     const std::optional<CountsByCode>& before, ConsentReport& report) {
+                                     const std::optional<CountsByCode>& before, const std::set<std::string>& registered,
+                                     ConsentReport& report) {
   CountsByCode all = now;
   if (before) all.insert(before->begin(), before->end());
   std::string text = "scope,code,type1,type2,ndoo,previous_type1,previous_type2,previous_ndoo,change\n";
@@ -102,12 +139,11 @@ std::vector<std::string> write_table(const JobFile& job, const CountsByCode& now
     text += csv_field(key.first) + ',' + csv_field(key.second);
     for (const std::uint64_t count : is) text += fmt::format(",{}", count);
     std::string change;
-    const auto was = before ? before->find(key) : CountsByCode::const_iterator{};
-    const bool known = before && was != before->end();
+    const std::optional<StandingCounts> was = before ? counted_before(*before, key) : std::nullopt;
     for (std::size_t k = 0; k < kObjectionKinds; ++k) {
-      text += known ? fmt::format(",{}", was->second[k]) : ",";
-      if (!known) continue;
-      const CountChange judged = judge_change(was->second[k], is[k], job.consent.max_jump);
+      text += was ? fmt::format(",{}", (*was)[k]) : ",";
+      if (!was) continue;
+      const CountChange judged = judge_change((*was)[k], is[k], job.consent.max_jump);
       if (judged == CountChange::none) continue;
       if (!change.empty()) change += ' ';
       change += fmt::format("{}:{}", objection_kind_name(static_cast<ObjectionKind>(k)),
@@ -120,17 +156,25 @@ std::vector<std::string> write_table(const JobFile& job, const CountsByCode& now
       if (acknowledged) {
         change += " acknowledged";
       } else {
-        changes.push_back(name_of(key) + " (" + change + ")");
+        changes.push_back(name_of(key, registered) + " (" + change + ")");
       }
     }
     text += ',' + change + '\n';
   }
   write_file_durably(job.secure / kFile, text, 0600);
+  report.counts_digest = hex(digest(std::as_bytes(std::span(text))));
   report.acknowledgements_unused = job.consent.acknowledged.size() - used.size();
   return changes;
 }
 
 }  // namespace
+
+std::string digest_of_counts(const std::filesystem::path& secure) {
+  constexpr std::size_t kMostBytes = std::size_t{1} << 30;
+  if (!std::filesystem::exists(secure / kFile)) return {};
+  const std::string text = read_small_file(secure / kFile, kMostBytes);
+  return hex(digest(std::as_bytes(std::span(text))));
+}
 
 CountChange judge_change(std::uint64_t before, std::uint64_t now, double max_jump) noexcept {
   constexpr std::uint64_t kFew = 10;
@@ -210,9 +254,11 @@ CountsByCode count_standing(const Communicator& comm, const LedgerEntries& entri
 void reconcile_objections(const Communicator& comm, const JobFile& job, const LedgerEntries& entries,
                           const ObjectionLedger& ledger, ConsentReport& report) {
   std::map<std::string, std::string> suppliers;
+  std::set<std::string> registered;  // practices and suppliers
   if (job.practices) {
     ReferenceCounts ignored;
     for (const RegisteredPractice& practice : load_practices(comm, job, ignored)) {
+      registered.insert({practice.code, practice.supplier});
       if (!practice.supplier.empty()) suppliers.emplace(practice.code, practice.supplier);
     }
   }
@@ -225,14 +271,15 @@ void reconcile_objections(const Communicator& comm, const JobFile& job, const Le
       std::optional<CountsByCode> before;
       if (job.consent.previous) {
         const std::filesystem::path run = find_run(*job.consent.previous);
-        const std::filesystem::path secure = secure_folder(read_manifest(run), run);
+        const Manifest manifest = read_manifest(run);
+        const std::filesystem::path secure = secure_folder(manifest, run);
         std::error_code none;
         if (std::filesystem::equivalent(secure, job.secure, none) && !none) {
           throw UsageError("consent.previous names this job's own folder, which this run writes over: keep each run");
         }
-        before = read_counts(secure / kFile, job.max_record_bytes);
+        before = read_counts(secure, manifest, job.max_record_bytes);
       }
-      changes = write_table(job, now, before, report);
+      changes = write_table(job, now, before, registered, report);
     } catch (const Error& error) {
       problem = error.what();
       exit_code = error.exit_code();

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <utility>
@@ -21,8 +22,9 @@ namespace ligature {
 
 // Persons with a standing objection, by ObjectionKind.
 using StandingCounts = std::array<std::uint64_t, kObjectionKinds>;
-// By scope ("all", "practice" or "supplier") and code.
-using CountsByCode = std::map<std::pair<std::string, std::string>, StandingCounts>;
+// Scope ("all", "practice" or "supplier") and code, which is empty where it is not stated.
+using CountKey = std::pair<std::string, std::string>;
+using CountsByCode = std::map<CountKey, StandingCounts>;
 
 enum class CountChange : std::uint8_t { none, zero, jump };
 
@@ -39,5 +41,8 @@ CountsByCode count_standing(const Communicator& comm, const LedgerEntries& entri
 // one.  Throws LimitError for changes that nobody has acknowledged.  Numbers of persons stay out of messages.
 void reconcile_objections(const Communicator& comm, const JobFile& job, const LedgerEntries& entries,
                           const ObjectionLedger& ledger, ConsentReport& report);
+
+// Of secure/objections-by-practice.csv as it lies there; empty if it does not.  Not collective.
+std::string digest_of_counts(const std::filesystem::path& secure);
 
 }  // namespace ligature

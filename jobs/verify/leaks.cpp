@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "engine/error.hpp"
+#include "io/part_files.hpp"
 #include "io/progress.hpp"
 #include "jobs/jobs.hpp"
 #include "jobs/verify/checks.hpp"
@@ -85,9 +86,21 @@ std::string report(const LeakFindings& findings, const std::vector<std::string>&
   return text;
 }
 
+void require_paths(const std::string& option, const std::vector<std::string>& paths) {
+  for (const std::string& path : paths) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored)) throw UsageError(option + ": there is no " + path);
+  }
+}
+
 }  // namespace
 
 int verify_leaks(const Communicator& comm, const LeakArguments& arguments) {
+  agreed_step(comm, [&] {
+    if (!comm.is_root()) return;
+    require_paths("--in", arguments.searched);
+    require_paths("--also", arguments.also);
+  });
   std::filesystem::path secure;
   Manifest manifest;
   std::vector<std::filesystem::path> paths;
