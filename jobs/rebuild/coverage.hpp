@@ -7,8 +7,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "io/job_file.hpp"
@@ -29,6 +31,10 @@ std::string_view provider_status_name(ProviderStatus status) noexcept;
 // rows, latest: of the provider in this run; before: its rows in the last run, if known.  The worst that applies.
 ProviderStatus judge_provider(std::uint64_t rows, std::optional<std::uint64_t> before, DayNumber latest,
                               DayNumber as_at, double partial_below, std::int64_t late_after) noexcept;
+
+// Rows by dataset and provider of the run that consent.previous names.  Throws Error unless it is a finished run whose
+// list is as it was written.  Not collective.
+std::map<std::pair<std::string, std::string>, std::uint64_t> previous_rows(const JobFile& job);
 
 // Collective.  Writes publish/providers.csv, one line a dataset and provider, compares with that of the previous run if
 // the job names one (consent.previous), and counts in the manifest.  Rows are those published; quality is of the rows

@@ -83,7 +83,8 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
 
   const SecretBytes key = load_key(comm, job);
   const Inputs inputs = find_inputs(comm, job);
-  const std::optional<RunLock> lock = take_folders(comm, job);
+  check_references(comm, job);
+  const std::vector<RunLock> locks = take_folders(comm, job);
   Checkpoints checkpoints(comm, job, run_terms(comm, job, inputs, Pseudonymiser(key).key_id()), options.resume);
   const MemoryPlan memory = plan_memory(comm, job, inputs, options.resume);
   const DayNumber as_at = job.as_at.value_or(checkpoints.as_at().value_or(utc_today()));

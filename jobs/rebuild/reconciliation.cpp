@@ -140,6 +140,16 @@ CountChange judge_change(std::uint64_t before, std::uint64_t now, double max_jum
   return difference > kFew && jumps ? CountChange::jump : CountChange::none;
 }
 
+CountsByCode previous_counts(const JobFile& job) {
+  const std::filesystem::path run = find_run(*job.consent.previous);
+  const std::filesystem::path secure = secure_folder(read_manifest(run), run);
+  std::error_code none;
+  if (std::filesystem::equivalent(secure, job.secure, none) && !none) {
+    throw UsageError("it is this job's own folder, which this run writes over: keep each run");
+  }
+  return read_counts(secure / kFile, job.max_record_bytes);
+}
+
 CountsByCode count_standing(const Communicator& comm, const LedgerEntries& entries, const ObjectionLedger& ledger,
                             const std::map<std::string, std::string>& suppliers) {
   const std::vector<std::string> names = all_names(comm, entries.practice_names);
@@ -223,15 +233,7 @@ void reconcile_objections(const Communicator& comm, const JobFile& job, const Le
   if (comm.is_root()) {
     try {
       std::optional<CountsByCode> before;
-      if (job.consent.previous) {
-        const std::filesystem::path run = find_run(*job.consent.previous);
-        const std::filesystem::path secure = secure_folder(read_manifest(run), run);
-        std::error_code none;
-        if (std::filesystem::equivalent(secure, job.secure, none) && !none) {
-          throw UsageError("consent.previous names this job's own folder, which this run writes over: keep each run");
-        }
-        before = read_counts(secure / kFile, job.max_record_bytes);
-      }
+      if (job.consent.previous) before = previous_counts(job);
       changes = write_table(job, now, before, report);
     } catch (const Error& error) {
       problem = error.what();

@@ -30,6 +30,10 @@ enum class CountChange : std::uint8_t { none, zero, jump };
 // than ten persons.
 CountChange judge_change(std::uint64_t before, std::uint64_t now, double max_jump) noexcept;
 
+// The counts of the run that consent.previous names.  Throws Error unless it is a finished run in folders of its own,
+// which has them.  Not collective.
+CountsByCode previous_counts(const JobFile& job);
+
 // Collective.  A person counts at each practice that sent an objection which stands, as its entries say.  suppliers: of
 // practices, by code; practices without one belong to none.
 CountsByCode count_standing(const Communicator& comm, const LedgerEntries& entries, const ObjectionLedger& ledger,
