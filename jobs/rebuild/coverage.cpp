@@ -158,11 +158,12 @@ ProviderStatus judge_provider(std::uint64_t rows, std::optional<std::uint64_t> b
   return less ? ProviderStatus::partial : ProviderStatus::sent;
 }
 
-void report_coverage(const Communicator& comm, const JobFile& job, const Inputs& inputs, const RowStore& rows,
-                     DayNumber as_at, Manifest& manifest) {
+std::unique_ptr<UnnamedFile> report_coverage(const Communicator& comm, const JobFile& job, const Inputs& inputs,
+                                             const RowStore& rows, DayNumber as_at, Manifest& manifest) {
   ReferenceCounts ignored;
   const std::vector<RegisteredPractice> practices = load_practices(comm, job, ignored);
   const ProviderTable table = gather_providers(comm, inputs, rows);
+  std::unique_ptr<UnnamedFile> list;
   std::optional<std::string> problem;
   int exit_code = kExitFailed;
   if (comm.is_root()) {
@@ -203,13 +204,14 @@ void report_coverage(const Communicator& comm, const JobFile& job, const Inputs&
       manifest.providers_late = late.size();
       manifest.providers_partial = partial.size();
       manifest.providers_digest = hex(digest(std::as_bytes(std::span(text))));
-      write_file_durably(job.publish / kProvidersFile, text, 0644);
+      list = std::make_unique<UnnamedFile>(job.publish / kProvidersFile, text, 0644);
     } catch (const Error& error) {
       problem = error.what();
       exit_code = error.exit_code();
     }
   }
   comm.agree(problem, exit_code);
+  return list;
 }
 
 }  // namespace ligature

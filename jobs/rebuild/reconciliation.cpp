@@ -125,7 +125,10 @@ std::vector<std::string> write_table(const JobFile& job, const CountsByCode& now
     }
     text += ',' + change + '\n';
   }
-  write_file_durably(job.secure / kFile, text, 0600);
+  File list = File::create(unnamed_list(job.secure / kFile), 0600);
+  list.write_at(0, std::as_bytes(std::span(text)));
+  list.sync();
+  list.close();
   report.acknowledgements_unused = job.consent.acknowledged.size() - used.size();
   return changes;
 }
@@ -255,7 +258,7 @@ void reconcile_objections(const Communicator& comm, const JobFile& job, const Le
     problem = fmt::format(
         "standing objections have changed since the last run beyond consent.max_jump:{}\nsee {}; "
         "what is true, acknowledge with [[consent.acknowledge]]",
-        list, (job.secure / kFile).string());
+        list, unnamed_list(job.secure / kFile).string());
   }
   comm.agree(problem, kExitLimit);
 }

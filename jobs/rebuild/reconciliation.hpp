@@ -39,7 +39,7 @@ CountsByCode previous_counts(const JobFile& job);
 CountsByCode count_standing(const Communicator& comm, const LedgerEntries& entries, const ObjectionLedger& ledger,
                             const std::map<std::string, std::string>& suppliers);
 
-// Collective.  Writes secure/objections-by-practice.csv and compares with that of the previous run, if the job names
+// Collective.  Writes the list objections-by-practice.csv and compares with that of the previous run, if the job names
 // one.  Throws LimitError for changes that nobody has acknowledged.  Numbers of persons stay out of messages.
 void reconcile_objections(const Communicator& comm, const JobFile& job, const LedgerEntries& entries,
                           const ObjectionLedger& ledger, ConsentReport& report);
