@@ -54,15 +54,18 @@ std::string read_account(const fs::path& folder) {
   return read_stage_manifest(folder).account;
 }
 
-CheckpointWriter::CheckpointWriter(const Communicator& comm, fs::path folder)
+CheckpointWriter::CheckpointWriter(const Communicator& comm, fs::path folder, bool scrub)
     : comm_(comm), folder_(std::move(folder)) {
   agreed_step(comm, [&] {
     if (!comm.is_root()) return;
     fs::remove(manifest_path(folder_));  // first of all: from here on it is none
+    if (scrub && fs::exists(folder_)) {
+      for (const auto& entry : fs::directory_iterator(folder_)) scrub_file(entry.path());
+    }
     fs::remove_all(folder_);
     make_private_directory(folder_);
   });
-  agreed_step(comm, [&] { file_.emplace(file_path(folder_, static_cast<std::uint64_t>(comm.rank()))); });
+  agreed_step(comm, [&] { file_.emplace(file_path(folder_, static_cast<std::uint64_t>(comm.rank())), scrub); });
 }
 
 std::uint64_t CheckpointWriter::commit(const std::string& account, const std::function<void()>& about_to_name) {

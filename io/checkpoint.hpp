@@ -25,8 +25,9 @@ namespace ligature {
 
 class CheckpointWriter {
  public:
-  // Collective.  Makes the folder anew; what was in it counts no more.
-  CheckpointWriter(const Communicator& comm, std::filesystem::path folder);
+  // Collective.  Makes the folder anew; what was in it counts no more.  scrub: whatever is removed, now or by restart
+  // of the file, is overwritten first.
+  CheckpointWriter(const Communicator& comm, std::filesystem::path folder, bool scrub = false);
 
   // This rank's file.
   [[nodiscard]] CheckpointFileWriter& file() noexcept { return *file_; }

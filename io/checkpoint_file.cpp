@@ -38,13 +38,19 @@ HeaderPage page_of(const Header& header) {
 
 }  // namespace
 
-CheckpointFileWriter::CheckpointFileWriter(std::filesystem::path path) : path_(std::move(path)) {
-  restart();
+CheckpointFileWriter::CheckpointFileWriter(std::filesystem::path path, bool scrub)
+    : path_(std::move(path)), scrub_(scrub) {
+  create();
 }
 
 void CheckpointFileWriter::restart() {
   stream_.reset();
   writer_.reset();
+  if (scrub_) scrub_file(path_);
+  create();
+}
+
+void CheckpointFileWriter::create() {
   file_ = File::create(path_, 0600);
   writer_ = std::make_unique<DirectWriter>(file_, write_strategy());
   stream_ = std::make_unique<DirectStream>(*writer_, kHeaderBytes);

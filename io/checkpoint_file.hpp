@@ -52,8 +52,8 @@ class CheckpointFileWriter {
  public:
   static constexpr std::size_t kHeaderBytes = 4096;
 
-  // Creates the file, mode 0600.
-  explicit CheckpointFileWriter(std::filesystem::path path);
+  // Creates the file, mode 0600.  scrub: restart overwrites what was written.
+  explicit CheckpointFileWriter(std::filesystem::path path, bool scrub = false);
   // Forgets all pieces.
   void restart();
   void add(std::uint64_t kind, std::uint64_t items, std::span<const std::byte> bytes);
@@ -62,7 +62,10 @@ class CheckpointFileWriter {
   [[nodiscard]] std::uint64_t bytes() const noexcept { return stream_->end(); }
 
  private:
+  void create();
+
   std::filesystem::path path_;
+  bool scrub_;
   File file_;
   std::unique_ptr<DirectWriter> writer_;
   std::unique_ptr<DirectStream> stream_;

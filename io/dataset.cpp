@@ -352,6 +352,11 @@ void DatasetWriter::finish(const Communicator& comm, const Attributes& attribute
     File file = File::open_update(partial_);
     file.sync();
     file.close();
+  });
+}
+
+void DatasetWriter::name(const Communicator& comm) {
+  on_root(comm, [&] {
     rename_durably(partial_, final_);
     owns_partial_ = false;
   });

@@ -111,8 +111,10 @@ class DatasetWriter {
   // The byte of the file at which a column begins.
   [[nodiscard]] std::uint64_t offset(std::size_t column) const { return offsets_.at(column); }
 
-  // Collective.  Adds attributes and provenance, syncs, and gives the file its name.  attributes: of the root group.
+  // Collective.  Adds attributes and provenance, and brings all to the disk.  attributes: of the root group.
   void finish(const Communicator& comm, const Attributes& attributes, std::span<const SmallColumn> provenance);
+  // Collective.  Gives the finished file its name.
+  void name(const Communicator& comm);
 
  private:
   [[nodiscard]] std::uint64_t place_of(std::size_t column, std::uint64_t first_row, std::size_t bytes) const;

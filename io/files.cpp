@@ -147,13 +147,39 @@ void rename_durably(const std::filesystem::path& from, const std::filesystem::pa
   sync_folder(to.parent_path());
 }
 
-void write_file_durably(const std::filesystem::path& path, std::string_view text, mode_t mode) {
-  const std::filesystem::path partial = path.string() + ".partial";
-  File file = File::create(partial, mode);
+UnnamedFile::UnnamedFile(std::filesystem::path path) : path_(std::move(path)), partial_(path_.string() + ".partial") {}
+
+// What is written in part is removed too: by then another constructor has ended, and this is destroyed.
+UnnamedFile::UnnamedFile(std::filesystem::path path, std::string_view text, mode_t mode)
+    : UnnamedFile(std::move(path)) {
+  File file = File::create(partial_, mode);
   file.write_at(0, std::as_bytes(std::span(text)));
   file.sync();
   file.close();
-  rename_durably(partial, path);
+}
+
+UnnamedFile::~UnnamedFile() {
+  std::error_code ignored;
+  if (!is_named_) std::filesystem::remove(partial_, ignored);
+}
+
+void UnnamedFile::name() {
+  rename_durably(partial_, path_);
+  is_named_ = true;
+}
+
+void write_file_durably(const std::filesystem::path& path, std::string_view text, mode_t mode) {
+  UnnamedFile(path, text, mode).name();
+}
+
+void scrub_file(const std::filesystem::path& path) {
+  const std::vector<std::byte> zeros(std::size_t{4} << 20);
+  const File file = File::open_update(path);
+  const std::uint64_t bytes = file.size();
+  for (std::uint64_t at = 0; at < bytes; at += zeros.size()) {
+    file.write_at(at, std::span(zeros).first(std::min<std::uint64_t>(zeros.size(), bytes - at)));
+  }
+  file.sync();
 }
 
 std::string read_small_file(const std::filesystem::path& path, std::size_t limit) {

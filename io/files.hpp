@@ -64,8 +64,26 @@ void sync_folder(const std::filesystem::path& path);
 // Renames within one folder and syncs the folder: afterwards the new name survives a power cut.
 void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
+// A whole small file under a temporary name, on the disk; removed if it is not named.
+class UnnamedFile {
+ public:
+  UnnamedFile(std::filesystem::path path, std::string_view text, mode_t mode);
+  UnnamedFile(const UnnamedFile&) = delete;
+  UnnamedFile& operator=(const UnnamedFile&) = delete;
+  ~UnnamedFile();
+  void name();
+
+ private:
+  explicit UnnamedFile(std::filesystem::path path);
+  std::filesystem::path path_, partial_;
+  bool is_named_ = false;
+};
+
 // Writes a whole small file under a temporary name, syncs it and renames it.
 void write_file_durably(const std::filesystem::path& path, std::string_view text, mode_t mode);
+
+// Overwrites a file with zeros, as long as it is, and returns when they are on the disk.
+void scrub_file(const std::filesystem::path& path);
 
 // A small file's text.  Throws Error if it is larger than limit bytes.
 std::string read_small_file(const std::filesystem::path& path, std::size_t limit = std::size_t{64} << 20);

@@ -45,6 +45,16 @@ std::filesystem::path secure_folder(const Manifest& manifest, const std::filesys
   return moved(std::filesystem::absolute(publish), manifest.publish, manifest.secure);
 }
 
+std::filesystem::path own_secure_folder(const Manifest& manifest, const std::filesystem::path& publish) {
+  std::filesystem::path secure = secure_folder(manifest, publish);
+  const Manifest made_last = read_manifest(secure);
+  if (made_last.run_id != manifest.run_id || made_last.content_digest != manifest.content_digest) {
+    throw Error(secure.string() + " holds another run than was published to " + publish.string() +
+                ": it was made there since.  Give that one, or make this one anew");
+  }
+  return secure;
+}
+
 std::filesystem::path find_run(const std::filesystem::path& argument) {
   std::error_code ignored;
   if (is_file(argument) && argument.filename() != kManifestFile && argument.filename() != kDatasetFile) {

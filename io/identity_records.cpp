@@ -122,8 +122,14 @@ std::string IdentityRecordWriter::digest() const {
   return run_of_records(state_->run.value());
 }
 
-void IdentityRecordWriter::finish(const Communicator& comm) {
+void IdentityRecordWriter::settle(const Communicator& comm) {
   if (!state_->run) close(comm);
+  state_->records.settle(comm);
+  state_->claims.settle(comm);
+}
+
+void IdentityRecordWriter::finish(const Communicator& comm) {
+  settle(comm);
   state_->records.finish(comm);
   state_->claims.finish(comm);
 }

@@ -52,8 +52,9 @@ class IdentityRecordWriter {
   void close(const Communicator& comm);
   // What tells these records from those of another run, once they are closed.
   [[nodiscard]] std::string digest() const;
-  // Collective.  Once all parts are on the disk, names them and removes parts of an earlier run with more ranks. Closes
-  // what was not closed.
+  // Collective.  All parts are on the disk.  Closes what was not closed.
+  void settle(const Communicator& comm);
+  // Collective.  Once they are, names the parts and removes those of an earlier run with more ranks.
   void finish(const Communicator& comm);
 
  private:

@@ -77,6 +77,11 @@ std::vector<DatasetSchema> lay_out_datasets(const JobFile& job, std::vector<std:
   return datasets;
 }
 
+std::int64_t written_at(const struct stat& status) noexcept {
+  constexpr std::int64_t kNanoseconds = 1'000'000'000;
+  return std::int64_t{status.st_mtim.tv_sec} * kNanoseconds + status.st_mtim.tv_nsec;
+}
+
 // Looks at one file: its size, compression and header.  Returns what is wrong with it.
 std::vector<std::string> examine(InputFile& file, const Extract& extract, const DatasetSchema& schema,
                                  std::uint64_t max_record_bytes) {
@@ -86,6 +91,7 @@ std::vector<std::string> examine(InputFile& file, const Extract& extract, const 
     if (::stat(file.path.c_str(), &status) != 0) return {std::string("cannot read: ") + std::strerror(errno)};
     if (!S_ISREG(status.st_mode)) return {"not a regular file"};
     file.bytes = static_cast<std::uint64_t>(status.st_size);
+    file.written_at = written_at(status);
     if (file.bytes == 0) return {"the file is empty: no header"};
     std::array<std::byte, 4> first{};
     const std::size_t got = File::open_read(file.path).read_at(0, first);
@@ -145,13 +151,18 @@ std::vector<InputFile> look_at_files(const JobFile& job, const std::vector<Datas
 // The files as bytes for the other ranks: fixed part, then the path.
 struct PackedFile {
   std::uint64_t bytes = 0;
+  std::int64_t written_at = 0;
   std::uint32_t extract = 0, dataset = 0, path_bytes = 0, compression = 0;
 };
 
 std::vector<std::byte> pack_files(const std::vector<InputFile>& files) {
   std::vector<std::byte> packed;
   for (const InputFile& file : files) {
-    const PackedFile fixed{file.bytes, file.extract, file.dataset, static_cast<std::uint32_t>(file.path.size()),
+    const PackedFile fixed{file.bytes,
+                           file.written_at,
+                           file.extract,
+                           file.dataset,
+                           static_cast<std::uint32_t>(file.path.size()),
                            static_cast<std::uint32_t>(file.compression)};
     const auto head = std::as_bytes(std::span(&fixed, 1)), path = std::as_bytes(std::span(file.path));
     packed.insert(packed.end(), head.begin(), head.end());
@@ -169,8 +180,8 @@ std::vector<InputFile> unpack_files(const std::vector<std::byte>& packed) {
     std::string path(fixed.path_bytes, '\0');
     std::memcpy(path.data(), packed.data() + at, path.size());
     at += path.size();
-    files.push_back(
-        {std::move(path), fixed.extract, fixed.dataset, static_cast<Compression>(fixed.compression), fixed.bytes});
+    files.push_back({std::move(path), fixed.extract, fixed.dataset, static_cast<Compression>(fixed.compression),
+                     fixed.bytes, fixed.written_at});
   }
   return files;
 }
@@ -196,6 +207,16 @@ Inputs find_inputs(const Communicator& comm, const JobFile& job) {
   comm.broadcast(packed);
   inputs.files = unpack_files(packed);
   return inputs;
+}
+
+void check_unchanged(const InputFile& file) {
+  struct stat status {};
+  if (::stat(file.path.c_str(), &status) != 0) {
+    throw Error(file.path + ": it cannot be found any more after it was read: " + std::strerror(errno));
+  }
+  if (static_cast<std::uint64_t>(status.st_size) != file.bytes || written_at(status) != file.written_at) {
+    throw Error(file.path + ": it was changed while the job was reading it; run it again once nobody writes to it");
+  }
 }
 
 }  // namespace ligature

@@ -6,6 +6,8 @@
 #include <span>
 #include <utility>
 
+#include "engine/parallel.hpp"
+#include "io/part_files.hpp"
 #include "io/share_reader.hpp"
 
 namespace ligature {
@@ -205,6 +207,10 @@ IntakeReport read_extracts(const Communicator& comm, const JobFile& job, const I
     }
   }
 
+  agreed_step(comm, [&] {
+    const std::vector<Segment>& segments = reader.segments();
+    for_each_item(segments.size(), [&](std::size_t s) { check_unchanged(inputs.files[segments[s].file]); });
+  });
   IntakeReport report;
   report.files = combine_reports(comm, inputs, reader);
   std::uint64_t lines = 0;

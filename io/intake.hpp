@@ -44,6 +44,7 @@ struct InputFile {
   std::uint32_t dataset = 0;  // index into Inputs::datasets
   Compression compression = Compression::none;
   std::uint64_t bytes = 0;
+  std::int64_t written_at = 0;  // when it was last written, in nanoseconds; of files that are to be read
 };
 
 // One column of a row's payload, at a fixed offset; little-endian; category and provider as uint32 dictionary codes.
@@ -75,6 +76,9 @@ struct Inputs {
 // Throws UsageError with one line per mistake: missing file, glob without match, absent header, missing or repeated
 // column (with the header's names nearest to it).
 Inputs find_inputs(const Communicator& comm, const JobFile& job);
+
+// Throws Error if the file is not of the size, or not of the time of writing, that find_inputs saw.
+void check_unchanged(const InputFile& file);
 
 // What decides a row's fate, beside the job file.
 struct RowRules {

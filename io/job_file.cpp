@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "engine/error.hpp"
+#include "engine/linkage_key.hpp"
 #include "io/files.hpp"
 #include "io/model_section.hpp"
 #include "io/table_reader.hpp"
@@ -401,6 +402,8 @@ JobFile parse_job_file(std::string_view text, const fs::path& path, const std::v
 
   JobFile job;
   job.path = fs::absolute(path).lexically_normal();
+  job.text_digest = hex(digest(std::as_bytes(std::span(text))));
+  job.overrides = fmt::format("{}", fmt::join(overrides, "\n"));
   const Paths paths(path);
   TableReader root(&document, "the job file", {}, mistakes);
   const auto section = [&](std::string_view key) {

@@ -57,6 +57,8 @@ enum class AreaPolicy : std::uint8_t { outward, none };
 
 struct JobFile {
   std::filesystem::path path;  // of the job file itself
+  std::string text_digest;     // of its text, as it was parsed
+  std::string overrides;       // as they were given, a line each
   // [job]
   std::string name;
   std::filesystem::path secure, publish, key;

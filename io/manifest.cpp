@@ -484,6 +484,12 @@ void write_manifest(const Manifest& manifest) {
   write_file_durably(std::filesystem::path(manifest.publish) / kManifestFile, text, 0644);
 }
 
+void remove_manifests(const std::filesystem::path& secure, const std::filesystem::path& publish) {
+  for (const std::filesystem::path& folder : {publish, secure}) {  // runs are found by the published one
+    if (std::filesystem::remove(folder / kManifestFile)) sync_folder(folder);
+  }
+}
+
 Manifest read_manifest(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / kManifestFile;
   const std::string text = read_small_file(path, kLargestManifest);

@@ -145,6 +145,8 @@ inline constexpr std::size_t kIdTypes = 6;
 
 // Rank 0: writes both copies atomically (temporary name, sync, rename).
 void write_manifest(const Manifest& manifest);
+// Rank 0: from here on, also after a crash, no finished run is found in either folder.
+void remove_manifests(const std::filesystem::path& secure, const std::filesystem::path& publish);
 Manifest read_manifest(const std::filesystem::path& folder);  // publish or secure
 // True if the manifests in two folders are the same bytes.  Throws Error if one cannot be read.
 bool manifests_agree(const std::filesystem::path& secure, const std::filesystem::path& publish);

@@ -124,8 +124,14 @@ void RecordPartWriter::close(std::uint64_t parts, std::uint64_t run) {
   });
 }
 
+void RecordPartWriter::settle(const Communicator& comm) {
+  agreed_step(comm, [&] {
+    if (on_disk_.valid()) on_disk_.get();
+  });
+}
+
 void RecordPartWriter::finish(const Communicator& comm) {
-  agreed_step(comm, [&] { on_disk_.get(); });
+  settle(comm);
   name_parts(comm, folder_);
   finished_ = true;
 }

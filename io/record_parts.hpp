@@ -73,7 +73,9 @@ class RecordPartWriter {
   [[nodiscard]] std::uint64_t contents() const noexcept { return all_pieces_; }
   // Nothing is added any more; the part is completed and brought to the disk on a thread of its own.
   void close(std::uint64_t parts, std::uint64_t run);
-  // Collective.  Once all parts are on the disk, names them and removes parts of an earlier run with more ranks.
+  // Collective.  All parts are on the disk.
+  void settle(const Communicator& comm);
+  // Collective.  Once they are, names the parts and removes those of an earlier run with more ranks.
   void finish(const Communicator& comm);
 
  private:

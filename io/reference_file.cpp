@@ -47,6 +47,27 @@ class LineSink final : public RecordSink {
   std::vector<std::string_view> values_;
 };
 
+// What is known of a file once its header was read.
+struct Opened {
+  Compression compression = Compression::none;
+  Header header;
+  std::vector<std::uint32_t> columns;
+};
+
+Opened open(const std::string& path, std::uint64_t max_record_bytes, const ChooseColumns& choose) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) throw UsageError("no such file");
+  std::array<std::byte, 4> first{};
+  const std::size_t got = File::open_read(path).read_at(0, first);
+  Opened opened;
+  opened.compression = compression_of(path, std::span(first).first(got));
+  opened.header = read_header(path, opened.compression, kDelimiter, max_record_bytes);
+  std::vector<std::string> problems;
+  opened.columns = choose(opened.header, problems);
+  if (!problems.empty()) throw UsageError(problems.front());
+  return opened;
+}
+
 }  // namespace
 
 ChooseColumns columns_named(std::vector<std::string> names) {
@@ -57,18 +78,13 @@ ChooseColumns columns_named(std::vector<std::string> names) {
   };
 }
 
+void check_reference_file(const std::string& path, std::uint64_t max_record_bytes, const ChooseColumns& choose) {
+  static_cast<void>(open(path, max_record_bytes, choose));
+}
+
 void read_reference_file(const std::string& path, std::uint64_t max_record_bytes, const ChooseColumns& choose,
                          const ReferenceRows& rows) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) throw UsageError("no such file");
-  std::array<std::byte, 4> first{};
-  const std::size_t got = File::open_read(path).read_at(0, first);
-  const Compression compression = compression_of(path, std::span(first).first(got));
-  const Header header = read_header(path, compression, kDelimiter, max_record_bytes);
-  std::vector<std::string> problems;
-  const std::vector<std::uint32_t> columns = choose(header, problems);
-  if (!problems.empty()) throw UsageError(problems.front());
-
+  const auto [compression, header, columns] = open(path, max_record_bytes, choose);
   LineSink sink(header, columns, rows);
   RecordTokenizer tokenizer(kDelimiter, max_record_bytes);
   ReadingState state;

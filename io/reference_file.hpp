@@ -34,6 +34,9 @@ struct ReferenceRows {
 void read_reference_file(const std::string& path, std::uint64_t max_record_bytes, const ChooseColumns& choose,
                          const ReferenceRows& rows);
 
+// Throws what read_reference_file would throw of the file's name and header.
+void check_reference_file(const std::string& path, std::uint64_t max_record_bytes, const ChooseColumns& choose);
+
 // Runs read for each path; an error of it is thrown with the path before it.
 void read_each(const std::vector<std::string>& paths, const std::function<void(const std::string&)>& read);
 // Collective.  The same on rank 0; an error there is thrown on every rank.

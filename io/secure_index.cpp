@@ -150,7 +150,7 @@ struct SecureIndexWriter::State {
   IndexBlocks open;  // rows that came one by one
   std::vector<std::uint64_t> offsets;
   std::uint64_t rows = 0;
-  bool finished = false;
+  bool settled = false, finished = false;
   std::future<void> on_disk;  // once closed; last, so that it ends before what it uses
 };
 
@@ -226,10 +226,17 @@ void SecureIndexWriter::close(const Communicator& comm) {
   });
 }
 
-void SecureIndexWriter::finish(const Communicator& comm) {
+void SecureIndexWriter::settle(const Communicator& comm) {
   State& state = *state_;
+  if (state.settled) return;
   if (!state.on_disk.valid()) close(comm);
   agreed_step(comm, [&] { state.on_disk.get(); });
+  state.settled = true;
+}
+
+void SecureIndexWriter::finish(const Communicator& comm) {
+  State& state = *state_;
+  settle(comm);
   name_parts(comm, state.folder);
   state.finished = true;
 }

@@ -65,8 +65,9 @@ class SecureIndexWriter {
   void add(const IndexBlocks& blocks);
   // Collective.  Nothing is added any more; the part is brought to the disk on a thread of its own.
   void close(const Communicator& comm);
-  // Collective.  Once all parts are on the disk, names them and removes parts of an earlier run with more ranks. Closes
-  // what was not closed.
+  // Collective.  All parts are on the disk.  Closes what was not closed.
+  void settle(const Communicator& comm);
+  // Collective.  Once they are, names the parts and removes those of an earlier run with more ranks.
   void finish(const Communicator& comm);
 
  private:

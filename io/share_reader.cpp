@@ -247,9 +247,11 @@ void ShareReader::open_segment() {
   }
   if (input.compression != Compression::none) {
     stream_digests_.restart();
+    stream_bytes_ = 0;
     stream_ = std::make_unique<ByteStream>(input.path, input.compression, piece_bytes_,
                                            [this](std::span<const std::byte> raw) {
                                              stream_digests_.add(raw, reports_[segment_].block_digests);
+                                             stream_bytes_ += raw.size();
                                              progress_(raw.size());
                                            });
   }
@@ -279,6 +281,7 @@ std::optional<ShareReader::Block> ShareReader::produce() {
     const std::size_t wanted = size;
     size = stream_->read({block.bytes.get(), wanted});
     block.piece.last = size < wanted;
+    if (block.piece.last && stream_bytes_ != input.bytes) fail_changed(input.path);
   } else {
     block.bytes = ahead_->next();
     block.piece.last = offset_ + size == input.bytes;

@@ -119,6 +119,7 @@ class ShareReader {
   std::unique_ptr<ReadAhead> ahead_;  // of all segments that are read in pieces and not compressed
   std::unique_ptr<class ByteStream> stream_;
   BlockDigests stream_digests_;
+  std::uint64_t stream_bytes_ = 0;  // read of the compressed file that stream_ reads, on disk
   std::shared_ptr<const FileContext> context_;
   Starts starts_;
   std::optional<std::uint64_t> start_;  // known record start of the segment

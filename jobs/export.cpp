@@ -236,7 +236,7 @@ void for_each_line(const Communicator& comm, const std::filesystem::path& secure
 int export_index(const Communicator& comm, const ExportArguments& arguments) {
   const std::filesystem::path publish = find_run(arguments.run);
   const Manifest manifest = read_manifest(publish);
-  const std::filesystem::path secure = secure_folder(manifest, publish);
+  const std::filesystem::path secure = own_secure_folder(manifest, publish);
   const std::filesystem::path target = secure_output_path(publish, arguments.index, "--index");
   keep_private(comm, secure);
 

@@ -54,15 +54,18 @@ void keep_private(const Communicator& comm, const std::filesystem::path& secure)
   }
 }
 
+void warn_if_not_held(const Communicator& comm, const RunLock& lock, const std::filesystem::path& folder) {
+  if (lock.is_held()) return;
+  log_warning(comm, "the file system of " + folder.string() +
+                        " keeps no locks: nothing stops another run from working in this folder");
+}
+
 std::optional<RunLock> lock_run(const Communicator& comm, const std::filesystem::path& secure) {
   std::optional<RunLock> lock;
   agreed_step(comm, [&] {
     if (comm.is_root()) lock.emplace(secure);
   });
-  if (comm.is_root() && !lock->is_held()) {
-    log_warning(comm, "the file system of " + secure.string() +
-                          " keeps no locks: nothing stops another run from working in this folder");
-  }
+  if (comm.is_root()) warn_if_not_held(comm, *lock, secure);
   return lock;
 }
 

@@ -24,4 +24,7 @@ void keep_private(const Communicator& comm, const std::filesystem::path& secure)
 // Collective.  Rank 0 has the secure folder while it has what is returned: no other rebuild or release works there.
 std::optional<RunLock> lock_run(const Communicator& comm, const std::filesystem::path& secure);
 
+// Says so if the folder's file system keeps no locks.  Not collective.
+void warn_if_not_held(const Communicator& comm, const RunLock& lock, const std::filesystem::path& folder);
+
 }  // namespace ligature

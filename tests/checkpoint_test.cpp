@@ -2,13 +2,17 @@
 // come back as they were, and nothing that is no block does.
 #include "io/checkpoint.hpp"
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <numeric>
 #include <random>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "io/files.hpp"
 #include "io/row_block_record.hpp"
 #include "tests/shared_folder.hpp"
 
@@ -89,6 +93,23 @@ TEST(Checkpoint, without_its_manifest_it_is_none_and_a_damaged_file_fails_on_eve
   EXPECT_THROW(CheckpointReader(comm, folder), Error);
   { const CheckpointWriter anew(comm, folder); }
   EXPECT_FALSE(is_checkpoint(folder));
+}
+
+TEST(Checkpoint, what_is_removed_is_overwritten_if_that_is_asked_for) {
+  const Communicator comm = Communicator::world();
+  const SharedFolder shared(comm);
+  for (const bool scrub : {false, true}) {
+    const auto folder = shared.path() / (scrub ? "scrubbed" : "removed");
+    const auto link = shared.path() / (folder.filename().string() + ".link");
+    write(comm, folder, 50'000);
+    // A second name shows what becomes of the bytes.
+    if (comm.is_root()) std::filesystem::create_hard_link(folder / "00000.lck", link);
+    comm.barrier();
+    { const CheckpointWriter anew(comm, folder, scrub); }
+    const std::string bytes = read_small_file(link);
+    EXPECT_FALSE(bytes.empty());
+    EXPECT_EQ(std::all_of(bytes.begin(), bytes.end(), [](char c) { return c == 0; }), scrub);
+  }
 }
 
 Inputs two_datasets() {

@@ -96,6 +96,10 @@ TEST(Dataset, name_appears_only_when_finished) {
   EXPECT_FALSE(std::filesystem::exists(run.publish / kDatasetFile));
   EXPECT_TRUE(std::filesystem::exists(run.publish / "dataset.h5.partial"));
   writer->finish(world, {}, {});
+  world.barrier();
+  EXPECT_FALSE(std::filesystem::exists(run.publish / kDatasetFile));
+  world.barrier();
+  writer->name(world);
   EXPECT_TRUE(std::filesystem::exists(run.publish / kDatasetFile));
   EXPECT_FALSE(std::filesystem::exists(run.publish / "dataset.h5.partial"));
 }

@@ -8,13 +8,15 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from program import (
-    ENVIRONMENT, LIGATURE, MPIEXEC, SKIPPED, digest, evaluate, export, fresh, minimal_job, nhs_numbers, population, run, run_test,
-    valid_nhs_number)
+    ENVIRONMENT, LIGATURE, MPIEXEC, SKIPPED, can_release, digest, evaluate, export, fresh, minimal_job, nhs_numbers, population, run,
+    run_test, valid_nhs_number)
 
 # --- the tests ---------------------------------------------------------------------------------------------------
 
@@ -137,6 +139,107 @@ def test_an_interrupted_run_goes_on_to_the_same_digest():
     assert code == 4 and "in the middle of stage 'survey'" in output, (code, output)
     run("rebuild", "--resume", job, "--set", "durability.scrub=true", ranks=2)
     assert digest(job) == undisturbed
+
+    # What a new run removes is overwritten as well: a second name shows what becomes of the bytes.
+    interrupted("persons", 0, "kill", 2, job)
+    link = folder / "rows"
+    os.link(checkpoints / "rows" / "00001.lck", link)
+    assert any(link.read_bytes())
+    run("rebuild", job, "--set", "durability.scrub=true", ranks=2)
+    assert link.stat().st_size > 0 and not any(link.read_bytes()) and digest(job) == undisturbed
+
+
+def test_a_finished_run_stands_until_another_has_its_names():
+    folder = fresh("population")
+    run("synth", "--people", 2_000, "--seed", 8, "--rate-malformed", 0.01, "--out", folder)
+    job, secure, publish = folder / "job.toml", folder / "run" / "secure", folder / "run" / "publish"
+    agreement = can_release(folder, job)
+    run("rebuild", job, ranks=2)
+    before, people = digest(job), export(job)
+
+    def stands():
+        run("verify", job)
+        assert digest(job) == before and export(job) == people
+
+    # One that ends early, in whatever way, takes nothing from it before its first name.
+    other = ("--set", "model.threshold_bits=30", "--set", "publish.area=none")
+    for place, rank, action, ranks in (("clusters", 1, "kill", 2), ("estimates", 0, "fail", 2), ("name-first", 0, "fail", 1)):
+        interrupted(place, rank, action, ranks, job, *other)
+        stands()
+    message = run("rebuild", job, "--set", "limits.max_quarantined_share=0", ranks=2, expect=3)
+    listed = secure / "quarantine.csv.partial"
+    assert str(listed) in message and listed.read_bytes() == (secure / "quarantine.csv").read_bytes(), message
+    stands()
+
+    # Once it gives its names there is no finished run until all are given, and --resume gives them.
+    row = next(iter(people))[1]
+    asked = (("digest", job), ("digest", secure), ("verify", publish), ("export", job, "--index", folder / "index.csv"),
+             ("evaluate", job, "--truth", folder / "truth.csv"), ("explain", job, row), ("release", job, agreement))
+    digests = set()
+    for place in ("name-index", "name-identities", "name-lists", "name-dataset", "name-manifest"):
+        interrupted(place, 0, "kill", 2, job, *other)
+        for arguments in asked if place in ("name-identities", "name-manifest") else asked[:2]:
+            message = run(*arguments, expect=2)
+            assert "no finished run" in message, (place, arguments, message)
+        run("rebuild", "--resume", job, *other)
+        digests.add(digest(job))
+        run("verify", job)
+        assert not list(secure.rglob("*.partial")) + list(publish.rglob("*.partial"))
+    assert len(digests) == 1 and before not in digests, digests
+
+
+def stopped_at(place, job, *more):
+    """A rebuild on one rank that stands still where a stage begins, to be gone on with by SIGCONT."""
+    process = subprocess.Popen([LIGATURE, "rebuild", str(job), *more], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                               env=dict(ENVIRONMENT, LIGATURE_FAULT=f"{place}:0:stop"), text=True)
+    while Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "T":
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    return process
+
+
+def go_on(process, expect=0):
+    process.send_signal(signal.SIGCONT)
+    _, message = process.communicate(timeout=600)
+    assert process.returncode == expect, (process.returncode, message)
+    return message
+
+
+def test_what_changes_while_a_run_is_at_work():
+    folder = population(people=500)
+    job, secure, publish = folder / "job.toml", folder / "run" / "secure", folder / "run" / "publish"
+    run("rebuild", job)
+    manifest, text = json.loads((publish / "manifest.json").read_text()), job.read_text()
+
+    # The run that stands can be read and checked, and no other run may publish to the same folder.
+    process = stopped_at("estimates", job)
+    run("verify", job)
+    message = run("rebuild", job, "--set", "job.secure=elsewhere", ranks=2, expect=1)
+    assert f"another run publishes to {publish}" in message, message
+    # The job file counts as it was read; what overrides it is in the audit log.
+    job.write_text("nothing of a job")
+    go_on(process)
+    assert json.loads((publish / "manifest.json").read_text())["job_file_digest"] == manifest["job_file_digest"]
+    job.write_text(text)
+    run("rebuild", job, "--set", "job.threads=1", "--set", "publish.area=none")
+    made = [json.loads(line) for line in (secure / "audit.log").read_text().splitlines()]
+    assert [entry.get("overrides") for entry in made] == [None, None, "job.threads=1\npublish.area=none"], made
+
+    # Of a run whose secure folder has another since, nothing that is secure is used.
+    run("rebuild", job, "--set", "job.publish=elsewhere", "--set", "model.threshold_bits=30")
+    digest(job)
+    for arguments in (("export", job, "--index", folder / "index.csv"), ("evaluate", job, "--truth", folder / "truth.csv")):
+        assert "holds another run" in run(*arguments, ranks=2, expect=1), arguments
+    run("export", folder / "elsewhere", "--index", folder / "index.csv")
+
+    # An extract that is written to while it is read is no input, though it is as long as it was.
+    extract = next((folder / "gp").glob("*.csv"))
+    process = stopped_at("intake", job)
+    data = extract.read_bytes()
+    extract.write_bytes(data.replace(b"M", b"F"))
+    message = go_on(process, expect=1)
+    assert f"{extract}: it was changed while the job was reading it" in message, message
+    extract.write_bytes(data)
 
 
 def test_one_run_at_a_time():
@@ -326,6 +429,29 @@ def test_wrong_inputs_stop_the_job_before_any_work():
     message = run("rebuild", job, ranks=2, expect=2)
     assert "ligature.key" in message and "600" in message, message
     assert not (folder / "job" / "publish" / "dataset.h5").exists()
+
+    # So are files and runs that are wanted only when the extracts have been read, with the key that names them.
+    (folder / "ligature.key").chmod(0o600)
+    path.write_text("record_id,source,nhs_number,date_of_birth,postcode,gender\na,gp,,1950-01-01,LS1 4AP,1\n")
+    (folder / "list.csv").write_text("name\nA\n")
+    for key, value, says in (("reference.practices", "none.csv", "no such file"),
+                             ("reference.superseded", "list.csv", "old_nhs_number"),
+                             ("consent.objections", "none*.csv", "no such file"),
+                             ("consent.objections", "list.csv", "nhs_number"),
+                             ("consent.previous", "none", "no run at"),
+                             ("consent.previous", "list.csv", "")):
+        message = run("rebuild", job, "--set", f"{key}={value}", ranks=2, expect=2)
+        assert f"{key}: " in message and value in message and says in message, message
+        assert not (folder / "job").exists(), key
+
+    # A folder that others may write in is none to publish to.
+    (folder / "job" / "publish").mkdir(parents=True)
+    (folder / "job" / "publish").chmod(0o777)
+    run("rebuild", job, ranks=2)
+    assert (folder / "job" / "publish").stat().st_mode & 0o777 == 0o755
+    run("verify", "--leaks", job)
+    message = run("rebuild", job, "--set", "consent.previous=job/publish", expect=2)
+    assert "consent.previous: it is this job's own folder" in message, message
 
 
 def test_empty_extract_gives_an_empty_dataset():

@@ -14,6 +14,7 @@
 #include "io/secure_index.hpp"
 #include "jobs/explain/explanation.hpp"
 #include "jobs/jobs.hpp"
+#include "jobs/rebuild/secure_files.hpp"
 #include "partition/shard_map.hpp"
 #include "tests/shared_folder.hpp"
 #include "tests/tiny_run.hpp"
@@ -127,7 +128,7 @@ TEST_F(Collected, sums_are_the_same_on_any_number_of_ranks) {
   EXPECT_EQ(report.largest[9].rows, 3U);
   EXPECT_EQ(report.largest[9].identities, 1U);
   // A line a person concerned, in order of pseudonym.
-  const std::string list = read_small_file(folder.path() / "screens.csv");
+  const std::string list = read_small_file(unnamed_list(folder.path() / "screens.csv"));
   EXPECT_EQ(std::count(list.begin(), list.end(), '\n'), 1 + kPersons / 7);
 }
 

@@ -2,11 +2,15 @@
 #include "io/intake.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <functional>
 #include <optional>
 #include <random>
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -25,6 +29,7 @@ using testing::identity_text;
 using testing::IntakeTest;
 using testing::kHeader;
 using testing::kNhs;
+using namespace std::chrono_literals;
 using namespace std::string_literals;
 
 IntakeTuning tiny(std::size_t block_bytes) {
@@ -384,6 +389,57 @@ TEST_F(IntakeTest, FileDigestsComeFromTheBytesAlone) {
     blocks.push_back(digest(std::as_bytes(std::span(text)).subspan(at, std::min<std::size_t>(1024, text.size() - at))));
   }
   EXPECT_EQ(whole[0], digest(std::as_bytes(std::span(blocks))));
+}
+
+// What reading the job's files ends with, where the file named so is changed once the first rows of it have come.
+std::string failure_when_changed(const Communicator& comm, const JobFile& job, const std::string& path,
+                                 const std::function<void()>& change) {
+  IntakeTuning tuning;
+  tuning.whole_file_bytes = 0;
+  tuning.piece_bytes = tuning.block_bytes = std::size_t{1} << 12;
+  const Inputs inputs = find_inputs(comm, job);
+  bool is_changed = false;
+  const auto consume = [&](const RowBlock&) {
+    if (comm.is_root() && !std::exchange(is_changed, true)) change();
+  };
+  try {
+    read_extracts(
+        comm, job, inputs, {}, [] {}, consume, [](std::uint64_t) {}, tuning);
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    return message.find(path) == std::string::npos ? "" : message;
+  }
+  return "";
+}
+
+TEST_F(IntakeTest, AFileThatChangesWhileItIsReadEndsTheJobOnEveryRank) {
+  std::string text = kHeader;
+  for (int i = 0; i < 5'000; ++i) text += "r" + std::to_string(i) + ",,1950-02-03,LS1 1AA,1,2014-01-01,A,x,1\n";
+  write("same.csv", text);
+  job_.extracts = {extract("gp", {"same.csv"})};
+  const auto failure = [&](const char* name, const std::function<void()>& change) {
+    job_.extracts = {extract("gp", {name})};
+    const std::string message = failure_when_changed(comm_, job_, path(name), change);
+    comm_.barrier();
+    return message;
+  };
+  EXPECT_EQ(failure("same.csv", [] {}), "");
+  EXPECT_NE(failure("same.csv",
+                    [&] {
+                      // Time goes on a second, and not only what it is between two ticks of the system.
+                      const std::filesystem::path same = path("same.csv");
+                      std::filesystem::last_write_time(same, std::filesystem::last_write_time(same) + 1s);
+                    }),
+            "");
+  if (comm_.size() > 1) return;  // a rank fails alone where the file's end is not where it was
+  write("more.csv.gz", gzip(text, text.size()));
+  EXPECT_NE(failure("more.csv.gz",
+                    [&] {
+                      const std::string member = gzip(text, text.size());
+                      const File file = File::open_update(path("more.csv.gz"));
+                      file.write_at(file.size(), std::as_bytes(std::span(member)));
+                    }),
+            "");
 }
 
 TEST_F(IntakeTest, ABrokenCompressedFileEndsTheJobWithItsName) {

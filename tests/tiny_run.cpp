@@ -298,6 +298,7 @@ void TinyRun::write(const Communicator& comm) {
                   {"input_digest", manifest.input_digest},
                   {"content_digest", manifest.content_digest}},
                  provenance);
+  writer->name(comm);
 
   if (comm.is_root()) make_private_directory(secure);
   comm.barrier();

@@ -85,7 +85,7 @@ int evaluate(const Communicator& comm, const EvaluateArguments& arguments) {
   for (const DatasetReport& dataset : manifest.datasets) datasets.push_back(dataset.name);
   if (datasets.size() > kMaxDatasets) throw Error("the manifest names more datasets than a run can have");
   const TruthFiles truth = find_truth(arguments.truth);
-  JoinedRows joined = join_with_truth(comm, secure_folder(manifest, publish), datasets, manifest.persons, truth);
+  JoinedRows joined = join_with_truth(comm, own_secure_folder(manifest, publish), datasets, manifest.persons, truth);
   if (joined.counts.joined == 0 && joined.counts.index_rows > 0) {
     throw UsageError(truth.has_dataset
                          ? "no row of the run is in the truth: are its record_id and dataset those of the job?"

@@ -40,7 +40,7 @@ void name_links(const Communicator& comm, const std::filesystem::path& secure, c
 int explain(const Communicator& comm, const ExplainArguments& arguments) {
   const std::filesystem::path publish = find_run(arguments.run);
   const Manifest manifest = read_manifest(publish);
-  const std::filesystem::path secure = secure_folder(manifest, publish);
+  const std::filesystem::path secure = own_secure_folder(manifest, publish);
   std::optional<std::filesystem::path> json;
   if (arguments.json) json = secure_output_path(publish, *arguments.json, "--json");
   keep_private(comm, secure);

@@ -14,9 +14,17 @@
 #include "io/audit_log.hpp"
 #include "io/files.hpp"
 #include "io/progress.hpp"
+#include "jobs/rebuild/secure_files.hpp"
 #include "jobs/run_account.hpp"
 
 namespace ligature {
+
+namespace {
+
+// Of overrides, in an entry of the audit log, which must stay shorter than kMostAuditLine however it is escaped.
+constexpr std::size_t kMostOverrides = kMostAuditLine / 16;
+
+}  // namespace
 
 RowCounts total_rows(const JobFile& job, const Inputs& inputs, const IntakeReport& intake) {
   std::vector<RowCounts> of_dataset(inputs.datasets.size());
@@ -32,7 +40,7 @@ RowCounts total_rows(const JobFile& job, const Inputs& inputs, const IntakeRepor
       throw LimitError("dataset '" + inputs.datasets[d].name + "': " + with_commas(quarantined) + " of " +
                        with_commas(counts.read) +
                        " rows are quarantined, more than limits.max_quarantined_share allows; see " +
-                       (job.secure / "quarantine.csv").string());
+                       unnamed_list(job.secure / "quarantine.csv").string());
     }
     total += counts;
   }
@@ -41,7 +49,7 @@ RowCounts total_rows(const JobFile& job, const Inputs& inputs, const IntakeRepor
 
 void identify_run(const JobFile& job, const Inputs& inputs, std::span<const std::byte> key, Manifest& manifest) {
   const auto digest_of = [](const std::string& text) { return hex(digest(std::as_bytes(std::span(text)))); };
-  manifest.job_file_digest = digest_of(read_small_file(job.path));
+  manifest.job_file_digest = job.text_digest;
   std::vector<std::string> files;
   for (std::size_t f = 0; f < inputs.files.size(); ++f) {
     files.push_back(inputs.datasets[inputs.files[f].dataset].name + " " + hex(manifest.file_reports[f].digest) + "\n");
@@ -57,8 +65,10 @@ void identify_run(const JobFile& job, const Inputs& inputs, std::span<const std:
           .substr(0, 16);
 }
 
-void log_key_use(const Communicator& comm, const Manifest& manifest) {
-  append_audit(comm, manifest.secure, making_of(manifest));
+void log_key_use(const Communicator& comm, const JobFile& job, const Manifest& manifest) {
+  AuditEvent event = making_of(manifest);
+  if (!job.overrides.empty()) event.fields.emplace_back("overrides", job.overrides.substr(0, kMostOverrides));
+  append_audit(comm, manifest.secure, event);
 }
 
 void count_identities(const Communicator& comm, const Identities& identities, Manifest& manifest) {

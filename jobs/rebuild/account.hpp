@@ -26,7 +26,7 @@ RowCounts total_rows(const JobFile& job, const Inputs& inputs, const IntakeRepor
 void identify_run(const JobFile& job, const Inputs& inputs, std::span<const std::byte> key, Manifest& manifest);
 
 // Collective.  Whatever a key has named is accounted for before it has a name.
-void log_key_use(const Communicator& comm, const Manifest& manifest);
+void log_key_use(const Communicator& comm, const JobFile& job, const Manifest& manifest);
 
 // Collective.  The identities that kept rows have, once all rows are left out that objections bar.
 void count_identities(const Communicator& comm, const Identities& identities, Manifest& manifest);

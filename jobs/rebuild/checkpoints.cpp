@@ -13,6 +13,7 @@
 #include "io/part_files.hpp"
 #include "io/progress.hpp"
 #include "jobs/rebuild/fault_point.hpp"
+#include "jobs/rebuild/setup.hpp"
 
 namespace ligature {
 
@@ -59,11 +60,12 @@ Checkpoints::Checkpoints(const Communicator& comm, const JobFile& job, RunTerms 
     : comm_(comm),
       folder_(job.secure / "scratch" / "checkpoint"),
       level_(job.checkpoint),
+      scrub_(job.scrub),
       terms_(std::move(terms)),
       resume_(resume) {
+  bool any = false;
   agreed_step(comm, [&] {
     if (!comm.is_root()) return;
-    bool any = false;
     make_private_directory(folder_);
     for (const auto& entry : fs::directory_iterator(folder_)) {
       if (!is_checkpoint(entry.path())) continue;
@@ -81,14 +83,15 @@ Checkpoints::Checkpoints(const Communicator& comm, const JobFile& job, RunTerms 
       }
       if (job.as_at.value_or(account.as_at) == account.as_at) as_at_ = account.as_at;
     }
-    if (resume) {
-      if (!any) log_info(comm, "nothing to resume: there is no checkpoint in " + folder_.string());
-      return;
-    }
-    if (any) log_warning(comm, "the checkpoints of an earlier run are removed; with --resume it would have gone on");
-    fs::remove_all(folder_);
-    make_private_directory(folder_);
+    if (resume && !any) log_info(comm, "nothing to resume: there is no checkpoint in " + folder_.string());
   });
+  if (!resume) {
+    if (any) log_warning(comm, "the checkpoints of an earlier run are removed; with --resume it would have gone on");
+    remove_scratch(comm, folder_, scrub_);
+    agreed_step(comm, [&] {
+      if (comm.is_root()) make_private_directory(folder_);
+    });
+  }
   DayNumber day = as_at_.value_or(kMissingDay);
   comm.broadcast_value(day);
   if (day != kMissingDay) as_at_ = day;
@@ -128,7 +131,7 @@ bool Checkpoints::has(std::string_view stage) const {
 
 std::unique_ptr<CheckpointWriter> Checkpoints::begin(std::string_view stage) const {
   if (level_ == CheckpointLevel::none) return nullptr;
-  return std::make_unique<CheckpointWriter>(comm_, folder_of(stage));
+  return std::make_unique<CheckpointWriter>(comm_, folder_of(stage), scrub_);
 }
 
 void Checkpoints::commit(std::string_view stage, CheckpointWriter* writer, const Manifest& account) const {

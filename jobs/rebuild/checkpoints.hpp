@@ -57,6 +57,7 @@ class Checkpoints {
   const Communicator& comm_;
   std::filesystem::path folder_;
   CheckpointLevel level_;
+  bool scrub_;
   RunTerms terms_;
   bool resume_;
   std::optional<DayNumber> as_at_;

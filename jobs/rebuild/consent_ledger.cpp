@@ -102,12 +102,13 @@ void ConsentLedger::complete(const Communicator& comm, const JobFile& job, const
   write_unused(comm, job, inputs);
   write_ledger(comm, job);
   if (counts_.unusable() > 0) {
-    const std::string found = with_commas(counts_.unusable()) + " objections cannot be used and have no effect; see " +
-                              (job.secure / "objections-unused.csv").string();
-    log_warning(comm, found);
+    const std::filesystem::path list = job.secure / "objections-unused.csv";
+    const std::string found = with_commas(counts_.unusable()) + " objections cannot be used and have no effect; see ";
     if (job.consent.max_unusable && counts_.unusable() > *job.consent.max_unusable) {
-      throw LimitError(found + "; limits.max_unusable_objections allows " + with_commas(*job.consent.max_unusable));
+      throw LimitError(found + unnamed_list(list).string() + "; limits.max_unusable_objections allows " +
+                       with_commas(*job.consent.max_unusable));
     }
+    log_warning(comm, found + list.string() + " once the run is done");
   }
   reconcile_objections(comm, job, entries_, ledger_, report);
   entries_ = {};

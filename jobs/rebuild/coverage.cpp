@@ -4,7 +4,6 @@
 #include <charconv>
 #include <cstring>
 #include <limits>
-#include <map>
 #include <set>
 #include <span>
 #include <string_view>
@@ -85,26 +84,6 @@ ProviderTable gather_providers(const Communicator& comm, const Inputs& inputs, c
   return table;
 }
 
-// Rows by dataset and provider of an earlier run.
-std::map<Key, std::uint64_t> read_previous(const std::filesystem::path& publish, std::uint64_t max_record_bytes) {
-  const std::filesystem::path path = publish / kProvidersFile;
-  if (digest_of_providers(publish) != read_manifest(publish).providers_digest) {
-    throw UsageError(path.string() + " is not what that run wrote");
-  }
-  std::map<Key, std::uint64_t> rows;
-  const auto wrong = [&](std::uint64_t line) {
-    throw UsageError(fmt::format("{}:{}: not a line of a finished run", path.string(), line));
-  };
-  const auto take = [&](Fields fields, std::uint64_t line) {
-    std::uint64_t count = 0;
-    const auto [end, error] = std::from_chars(fields[2].data(), fields[2].data() + fields[2].size(), count);
-    if (error != std::errc() || end != fields[2].data() + fields[2].size()) wrong(line);
-    if (!fields[0].empty()) rows[{std::string(fields[0]), std::string(fields[1])}] = count;
-  };
-  read_reference_file(path.string(), max_record_bytes, columns_named({"dataset", "provider", "rows"}), {take, wrong});
-  return rows;
-}
-
 std::string percent(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? "" : fmt::format("{:.2f}", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
 }
@@ -136,6 +115,27 @@ std::string digest_of_providers(const std::filesystem::path& publish) {
   return hex(digest(std::as_bytes(std::span(text))));
 }
 
+std::map<Key, std::uint64_t> previous_rows(const JobFile& job) {
+  const std::filesystem::path publish = find_run(*job.consent.previous);
+  const std::filesystem::path path = publish / kProvidersFile;
+  if (digest_of_providers(publish) != read_manifest(publish).providers_digest) {
+    throw UsageError(path.string() + " is not what that run wrote");
+  }
+  std::map<Key, std::uint64_t> rows;
+  const auto wrong = [&](std::uint64_t line) {
+    throw UsageError(fmt::format("{}:{}: not a line of a finished run", path.string(), line));
+  };
+  const auto take = [&](Fields fields, std::uint64_t line) {
+    std::uint64_t count = 0;
+    const auto [end, error] = std::from_chars(fields[2].data(), fields[2].data() + fields[2].size(), count);
+    if (error != std::errc() || end != fields[2].data() + fields[2].size()) wrong(line);
+    if (!fields[0].empty()) rows[{std::string(fields[0]), std::string(fields[1])}] = count;
+  };
+  read_reference_file(path.string(), job.max_record_bytes, columns_named({"dataset", "provider", "rows"}),
+                      {take, wrong});
+  return rows;
+}
+
 std::string_view provider_status_name(ProviderStatus status) noexcept {
   switch (status) {
     case ProviderStatus::sent:
@@ -158,18 +158,18 @@ ProviderStatus judge_provider(std::uint64_t rows, std::optional<std::uint64_t> b
   return less ? ProviderStatus::partial : ProviderStatus::sent;
 }
 
-void report_coverage(const Communicator& comm, const JobFile& job, const Inputs& inputs, const RowStore& rows,
-                     DayNumber as_at, Manifest& manifest) {
+std::unique_ptr<UnnamedFile> report_coverage(const Communicator& comm, const JobFile& job, const Inputs& inputs,
+                                             const RowStore& rows, DayNumber as_at, Manifest& manifest) {
   ReferenceCounts ignored;
   const std::vector<RegisteredPractice> practices = load_practices(comm, job, ignored);
   const ProviderTable table = gather_providers(comm, inputs, rows);
+  std::unique_ptr<UnnamedFile> list;
   std::optional<std::string> problem;
   int exit_code = kExitFailed;
   if (comm.is_root()) {
     try {
       std::map<Key, std::uint64_t> before;
-      const bool compares = job.consent.previous.has_value();
-      if (compares) before = read_previous(find_run(*job.consent.previous), job.max_record_bytes);
+      if (job.consent.previous) before = previous_rows(job);
       std::set<std::string> seen, late, partial, unregistered;
       std::string text(kHeader);
       const auto add = [&](const Key& key, const ProviderRows& provider) {
@@ -204,13 +204,14 @@ void report_coverage(const Communicator& comm, const JobFile& job, const Inputs&
       manifest.providers_late = late.size();
       manifest.providers_partial = partial.size();
       manifest.providers_digest = hex(digest(std::as_bytes(std::span(text))));
-      write_file_durably(job.publish / kProvidersFile, text, 0644);
+      list = std::make_unique<UnnamedFile>(job.publish / kProvidersFile, text, 0644);
     } catch (const Error& error) {
       problem = error.what();
       exit_code = error.exit_code();
     }
   }
   comm.agree(problem, exit_code);
+  return list;
 }
 
 }  // namespace ligature

@@ -7,10 +7,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "io/files.hpp"
 #include "io/job_file.hpp"
 #include "io/manifest.hpp"
 #include "io/row_store.hpp"
@@ -30,11 +34,15 @@ std::string_view provider_status_name(ProviderStatus status) noexcept;
 ProviderStatus judge_provider(std::uint64_t rows, std::optional<std::uint64_t> before, DayNumber latest,
                               DayNumber as_at, double partial_below, std::int64_t late_after) noexcept;
 
-// Collective.  Writes publish/providers.csv, one line a dataset and provider, compares with that of the previous run if
-// the job names one (consent.previous), and counts in the manifest.  Rows are those published; quality is of the rows
-// that intake kept, in percent.  It says nothing of objections.
-void report_coverage(const Communicator& comm, const JobFile& job, const Inputs& inputs, const RowStore& rows,
-                     DayNumber as_at, Manifest& manifest);
+// Rows by dataset and provider of the run that consent.previous names.  Throws Error unless it is a finished run whose
+// list is as it was written.  Not collective.
+std::map<std::pair<std::string, std::string>, std::uint64_t> previous_rows(const JobFile& job);
+
+// Collective.  Writes publish/providers.csv, which the root is to name, one line a dataset and provider, compares with
+// that of the previous run if the job names one (consent.previous), and counts in the manifest.  Rows are those
+// published; quality is of the rows that intake kept, in percent.  It says nothing of objections.
+std::unique_ptr<UnnamedFile> report_coverage(const Communicator& comm, const JobFile& job, const Inputs& inputs,
+                                             const RowStore& rows, DayNumber as_at, Manifest& manifest);
 
 // The digest of what is there under that name, to be held against the manifest's; empty if nothing is.
 std::string digest_of_providers(const std::filesystem::path& publish);

@@ -14,6 +14,7 @@
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "io/files.hpp"
+#include "jobs/rebuild/secure_files.hpp"
 #include "partition/shard_map.hpp"
 
 namespace ligature {
@@ -309,7 +310,7 @@ void EventScreens::write_list(const Communicator& comm) const {
     for_each_screen(p, [&](std::string_view name) { bytes += 32 + 1 + name.size() + 1; });
   }
   std::uint64_t offset = kHeader.size() + comm.exclusive_sum(bytes);
-  const std::filesystem::path path = secure_ / "screens.csv", partial = path.string() + ".partial";
+  const std::filesystem::path partial = unnamed_list(secure_ / "screens.csv");
   if (comm.is_root()) File::create(partial, 0600).write_at(0, std::as_bytes(std::span(kHeader)));
   comm.barrier();
   {
@@ -332,7 +333,6 @@ void EventScreens::write_list(const Communicator& comm) const {
     file.sync();
   }
   comm.barrier();
-  if (comm.is_root()) rename_durably(partial, path);
 }
 
 }  // namespace ligature

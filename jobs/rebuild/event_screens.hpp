@@ -57,7 +57,7 @@ class EventScreens {
   // Keeps what was found, in the order of persons.
   void keep(std::uint32_t dataset, const Taken& taken);
 
-  // Collective.  After all events; evaluates, and writes secure/screens.csv: pseudonym,screen.
+  // Collective.  After all events; evaluates, and writes the list screens.csv: pseudonym,screen.
   ScreenReport finish(const Communicator& comm);
 
  private:

@@ -311,7 +311,7 @@ PublishedContent write_content(const Communicator& comm, const JobFile& job, con
   return result;
 }
 
-void name_dataset(const Communicator& comm, DatasetWriter& writer, const Manifest& manifest) {
+void finish_dataset(const Communicator& comm, DatasetWriter& writer, const Manifest& manifest) {
   const Attributes attributes{{"schema_version", std::uint64_t{1}},
                               {"program", std::string("ligature")},
                               {"software_version", manifest.software_version},

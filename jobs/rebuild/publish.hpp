@@ -28,13 +28,13 @@ struct PublishedContent {
 };
 
 // Collective.  Lays out publish/dataset.h5, writes /persons, /events and /dictionaries, and digests them.
-// Also writes secure/screens.csv.  Takes persons.of_local.
+// Also writes the list screens.csv.  Takes persons.of_local.
 PublishedContent write_content(const Communicator& comm, const JobFile& job, const Inputs& inputs,
                                const IntakeReport& intake, RowStore& rows, const Identities& identities,
                                Persons& persons, std::uint64_t memory,
                                const std::function<void(std::uint64_t)>& progress);
 
-// Collective.  Adds the provenance that the manifest holds, and gives the dataset its name.
-void name_dataset(const Communicator& comm, DatasetWriter& writer, const Manifest& manifest);
+// Collective.  Adds the provenance that the manifest holds; the dataset is on the disk then, and lacks but its name.
+void finish_dataset(const Communicator& comm, DatasetWriter& writer, const Manifest& manifest);
 
 }  // namespace ligature

@@ -19,6 +19,7 @@
 #include "io/ledger.hpp"
 #include "io/manifest.hpp"
 #include "io/parked.hpp"
+#include "io/part_files.hpp"
 #include "io/performance.hpp"
 #include "io/placement.hpp"
 #include "io/progress.hpp"
@@ -83,7 +84,8 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
 
   const SecretBytes key = load_key(comm, job);
   const Inputs inputs = find_inputs(comm, job);
-  const std::optional<RunLock> lock = take_folders(comm, job);
+  check_references(comm, job);
+  const std::vector<RunLock> locks = take_folders(comm, job);
   const std::string key_id = Pseudonymiser(key).key_id();
   refuse_key_of_agreement(comm, job, key_id);
   Checkpoints checkpoints(comm, job, run_terms(comm, job, inputs, key_id), options.resume);
@@ -319,23 +321,44 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   manifest.persons = persons.total();
   manifest.persons_by_id_type.assign(persons.by_id_type.begin(), persons.by_id_type.end());
   manifest.rows_linked = persons.rows_linked;
-  report_coverage(comm, job, inputs, rows, as_at, manifest);
+  const auto providers = report_coverage(comm, job, inputs, rows, as_at, manifest);
   manifest.screens = content.screens;
   manifest.content_digest = hex(content.content);
   identify_run(job, inputs, key, manifest);
-  log_key_use(comm, manifest);
+  log_key_use(comm, job, manifest);
   manifest.peak_memory_bytes = peak_memory(comm);
   copy_stages(clock, manifest);
+  finish_dataset(comm, *content.writer, manifest);
+  row_index->settle(comm);
+  identity_records->settle(comm);
+
+  // All is on the disk, and lacks but its names.  An earlier run in these folders is whole until the first of them is
+  // given, so that it loses its manifests before: what a crash leaves then is no finished run.
+  const auto naming = [&](const char* what) { fault_point(comm, std::string("name-") + what); };
+  naming("first");
+  agreed_step(comm, [&] {
+    if (comm.is_root()) remove_manifests(job.secure, job.publish);
+  });
+  naming("index");
   row_index->finish(comm);
+  naming("identities");
   identity_records->finish(comm);
-  name_dataset(comm, *content.writer, manifest);
+  naming("lists");
+  name_lists(comm, job.secure);
+  naming("dataset");
+  agreed_step(comm, [&] {
+    if (providers) providers->name();
+  });
+  content.writer->name(comm);
+  naming("manifest");
   clock.end(inputs.files.size(), "files", comm.is_root() ? inputs.files.size() : 0);
   copy_stages(clock, manifest);
   const Performance performance = measured_performance(comm, clock, bounds, placement, input_bytes, manifest);
-  if (comm.is_root()) {
+  agreed_step(comm, [&] {
+    if (!comm.is_root()) return;
     write_performance(job.secure, performance);
     write_manifest(manifest);
-  }
+  });
   remove_scratch(comm, job.secure / "scratch", job.scrub);
   if (comm.is_root()) {
     std::fputs(summary_text(manifest, performance).c_str(), stdout);

@@ -61,8 +61,7 @@ CountsByCode read_counts(const std::filesystem::path& secure, const Manifest& ma
                          std::uint64_t max_record_bytes) {
   const std::filesystem::path path = secure / kFile;
   if (!std::filesystem::exists(path)) {
-    throw UsageError("consent.previous names a run without the numbers of its objections: there is no " +
-                     path.string());
+    throw UsageError("the run has no numbers of its objections: there is no " + path.string());
   }
   const std::string& written = manifest.consent.counts_digest;  // runs of earlier versions have none
   if (!written.empty() && digest_of_counts(secure) != written) {
@@ -161,7 +160,10 @@ std::vector<std::string> write_table(const JobFile& job, const CountsByCode& now
     }
     text += ',' + change + '\n';
   }
-  write_file_durably(job.secure / kFile, text, 0600);
+  File list = File::create(unnamed_list(job.secure / kFile), 0600);
+  list.write_at(0, std::as_bytes(std::span(text)));
+  list.sync();
+  list.close();
   report.counts_digest = hex(digest(std::as_bytes(std::span(text))));
   report.acknowledgements_unused = job.consent.acknowledged.size() - used.size();
   return changes;
@@ -182,6 +184,17 @@ CountChange judge_change(std::uint64_t before, std::uint64_t now, double max_jum
   const std::uint64_t difference = before > now ? before - now : now - before;
   const bool jumps = static_cast<double>(difference) > max_jump * static_cast<double>(before);
   return difference > kFew && jumps ? CountChange::jump : CountChange::none;
+}
+
+CountsByCode previous_counts(const JobFile& job) {
+  const std::filesystem::path run = find_run(*job.consent.previous);
+  const Manifest manifest = read_manifest(run);
+  const std::filesystem::path secure = secure_folder(manifest, run);
+  std::error_code none;
+  if (std::filesystem::equivalent(secure, job.secure, none) && !none) {
+    throw UsageError("it is this job's own folder, which this run writes over: keep each run");
+  }
+  return read_counts(secure, manifest, job.max_record_bytes);
 }
 
 CountsByCode count_standing(const Communicator& comm, const LedgerEntries& entries, const ObjectionLedger& ledger,
@@ -269,16 +282,7 @@ void reconcile_objections(const Communicator& comm, const JobFile& job, const Le
   if (comm.is_root()) {
     try {
       std::optional<CountsByCode> before;
-      if (job.consent.previous) {
-        const std::filesystem::path run = find_run(*job.consent.previous);
-        const Manifest manifest = read_manifest(run);
-        const std::filesystem::path secure = secure_folder(manifest, run);
-        std::error_code none;
-        if (std::filesystem::equivalent(secure, job.secure, none) && !none) {
-          throw UsageError("consent.previous names this job's own folder, which this run writes over: keep each run");
-        }
-        before = read_counts(secure, manifest, job.max_record_bytes);
-      }
+      if (job.consent.previous) before = previous_counts(job);
       changes = write_table(job, now, before, registered, report);
     } catch (const Error& error) {
       problem = error.what();
@@ -300,7 +304,7 @@ void reconcile_objections(const Communicator& comm, const JobFile& job, const Le
     problem = fmt::format(
         "standing objections have changed since the last run beyond consent.max_jump:{}\nsee {}; "
         "what is true, acknowledge with [[consent.acknowledge]]",
-        list, (job.secure / kFile).string());
+        list, unnamed_list(job.secure / kFile).string());
   }
   comm.agree(problem, kExitLimit);
 }

@@ -32,12 +32,16 @@ enum class CountChange : std::uint8_t { none, zero, jump };
 // than ten persons.
 CountChange judge_change(std::uint64_t before, std::uint64_t now, double max_jump) noexcept;
 
+// The counts of the run that consent.previous names.  Throws Error unless it is a finished run in folders of its own,
+// which has them.  Not collective.
+CountsByCode previous_counts(const JobFile& job);
+
 // Collective.  A person counts at each practice that sent an objection which stands, as its entries say.  suppliers: of
 // practices, by code; practices without one belong to none.
 CountsByCode count_standing(const Communicator& comm, const LedgerEntries& entries, const ObjectionLedger& ledger,
                             const std::map<std::string, std::string>& suppliers);
 
-// Collective.  Writes secure/objections-by-practice.csv and compares with that of the previous run, if the job names
+// Collective.  Writes the list objections-by-practice.csv and compares with that of the previous run, if the job names
 // one.  Throws LimitError for changes that nobody has acknowledged.  Numbers of persons stay out of messages.
 void reconcile_objections(const Communicator& comm, const JobFile& job, const LedgerEntries& entries,
                           const ObjectionLedger& ledger, ConsentReport& report);

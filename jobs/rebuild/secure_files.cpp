@@ -14,6 +14,7 @@
 #include "engine/raw_vector.hpp"
 #include "io/files.hpp"
 #include "io/ordered_work.hpp"
+#include "io/part_files.hpp"
 #include "io/row_id_reader.hpp"
 
 namespace ligature {
@@ -142,7 +143,7 @@ void write_lines(const Communicator& comm, const std::filesystem::path& path, st
     end += comm.sum(bytes);
   }
 
-  const std::filesystem::path partial = path.string() + ".partial";
+  const std::filesystem::path partial = unnamed_list(path);
   if (comm.is_root()) File::create(partial, 0600).write_at(0, std::as_bytes(std::span(header)));
   comm.barrier();
   {
@@ -164,7 +165,17 @@ void write_lines(const Communicator& comm, const std::filesystem::path& path, st
     file.sync();
   }
   comm.barrier();
-  if (comm.is_root()) rename_durably(partial, path);
+}
+
+std::filesystem::path unnamed_list(const std::filesystem::path& path) {
+  return path.string() + ".partial";
+}
+
+void name_lists(const Communicator& comm, const std::filesystem::path& secure) {
+  agreed_step(comm, [&] {
+    if (!comm.is_root()) return;
+    for (const std::string_view name : kLists) rename_durably(unnamed_list(secure / name), secure / name);
+  });
 }
 
 }  // namespace ligature

@@ -1,6 +1,7 @@
 // What a rebuild leaves under secure/: the row index, the identity records, and the list of quarantined rows.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -33,18 +34,28 @@ std::unique_ptr<IdentityRecordWriter> write_identity_records(const Communicator&
                                                              std::span<const Evidence> evidence,
                                                              const Persons& persons);
 
+// The lists: which rows and entries had no effect and why, the ledger as it stood, persons for a screen.
+inline constexpr std::array<std::string_view, 5> kLists{"quarantine.csv", "objections.csv", "objections-unused.csv",
+                                                        "objections-by-practice.csv", "screens.csv"};
+
 // Calls visit(line) for each line of this rank, the same lines each time.
 using ForEachLine = std::function<void(const std::function<void(const std::string&)>& visit)>;
 
-// Collective.  Writes a text file with mode 0600: part by part all ranks' lines, in rank order.  parts: as many on
-// every rank.  Each is called twice, so that no line is held.
+// The lists of a run stand under secure/ beside their names until name_lists: an earlier run's have them until then,
+// for whoever reads it while this one works, or if this one fails.
+std::filesystem::path unnamed_list(const std::filesystem::path& path);
+// Collective.  Gives this run's lists their names.
+void name_lists(const Communicator& comm, const std::filesystem::path& secure);
+
+// Collective.  Writes a list (unnamed_list(path)) with mode 0600: part by part all ranks' lines, in rank order.  parts:
+// as many on every rank.  Each is called twice, so that no line is held.
 void write_lines(const Communicator& comm, const std::filesystem::path& path, std::string_view header,
                  const std::vector<ForEachLine>& parts);
 
 // A field as RFC 4180 has it: quoted where the text has a quote, a comma or a line end.
 std::string csv_field(std::string_view text);
 
-// Collective.  secure/quarantine.csv: file,line,reason of every quarantined row, by dataset, then file and line.
+// Collective.  The list quarantine.csv: file,line,reason of every quarantined row, by dataset, then file and line.
 void write_quarantine(const Communicator& comm, const JobFile& job, const Inputs& inputs, const IntakeReport& intake,
                       RowStore& rows);
 

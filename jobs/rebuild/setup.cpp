@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -18,9 +20,30 @@
 #include "io/key_file.hpp"
 #include "io/part_files.hpp"
 #include "io/progress.hpp"
+#include "io/reference_file.hpp"
+#include "jobs/rebuild/coverage.hpp"
+#include "jobs/rebuild/reconciliation.hpp"
 #include "jobs/secure_output.hpp"
 
 namespace ligature {
+
+namespace {
+
+// Takes from group and others what lets them write in a folder.  True if that was anything.
+bool keep_others_from_writing(const std::filesystem::path& folder) {
+  namespace fs = std::filesystem;
+  constexpr fs::perms kOthersWrite = fs::perms::group_write | fs::perms::others_write;
+  if ((fs::status(folder).permissions() & kOthersWrite) == fs::perms::none) return false;
+  std::error_code failed;
+  fs::permissions(folder, kOthersWrite, fs::perm_options::remove, failed);
+  if (failed) {
+    throw UsageError("publish: others can write in " + folder.string() + " (" + failed.message() +
+                     " when that was to be changed): let its owner run chmod go-w on it, or choose another folder");
+  }
+  return true;
+}
+
+}  // namespace
 
 SecretBytes load_key(const Communicator& comm, const JobFile& job) {
   SecretBytes key;
@@ -34,18 +57,57 @@ SecretBytes load_key(const Communicator& comm, const JobFile& job) {
   return key;
 }
 
-std::optional<RunLock> take_folders(const Communicator& comm, const JobFile& job) {
+void check_references(const Communicator& comm, const JobFile& job) {
+  const auto check = [](const std::string& key, const auto& look) {
+    try {
+      look();
+    } catch (const Error& error) {
+      throw Error(key + ": " + error.what(), error.exit_code());
+    }
+  };
+  const auto check_file = [&](const std::string& key, const std::string& path, std::vector<std::string> columns) {
+    check(key, [&] {
+      read_each({path}, [&](const std::string&) {
+        check_reference_file(path, job.max_record_bytes, columns_named(std::move(columns)));
+      });
+    });
+  };
+  agreed_step(comm, [&] {
+    if (!comm.is_root()) return;
+    if (job.superseded) check_file("reference.superseded", *job.superseded, {"old_nhs_number", "new_nhs_number"});
+    if (job.practices) check_file("reference.practices", *job.practices, {});
+    for (const std::string& pattern : job.consent.objections) {
+      const std::vector<std::string> paths = expand_glob(pattern);
+      if (paths.empty()) throw UsageError("consent.objections: " + pattern + ": no such file");
+      for (const std::string& path : paths) check_file("consent.objections", path, {"nhs_number", "kind", "date"});
+    }
+    if (job.consent.previous) {
+      check("consent.previous", [&] {
+        static_cast<void>(previous_counts(job));
+        static_cast<void>(previous_rows(job));
+      });
+    }
+  });
+}
+
+std::vector<RunLock> take_folders(const Communicator& comm, const JobFile& job) {
   agreed_step(comm, [&] {
     if (comm.is_root()) make_private_directory(job.secure);
   });
-  std::optional<RunLock> lock = lock_run(comm, job.secure);
+  std::vector<RunLock> locks;
+  if (std::optional<RunLock> lock = lock_run(comm, job.secure)) locks.push_back(std::move(*lock));
   agreed_step(comm, [&] {
     if (!comm.is_root()) return;
     check_audit_end(job.secure);
     make_private_directory(job.secure / "scratch");
-    std::filesystem::create_directories(job.publish);
+    const bool is_new = std::filesystem::create_directories(job.publish);
+    if (keep_others_from_writing(job.publish) && !is_new) {
+      log_warning(comm, "publish: others could write in " + job.publish.string() + "; now its owner alone can");
+    }
+    locks.push_back(RunLock::of_folder(job.publish));
   });
-  return lock;
+  if (comm.is_root()) warn_if_not_held(comm, locks.back(), job.publish);
+  return locks;
 }
 
 void refuse_key_of_agreement(const Communicator& comm, const JobFile& job, const std::string& key_id) {
@@ -82,15 +144,7 @@ void remove_scratch(const Communicator& comm, const std::filesystem::path& folde
   agreed_step(comm, [&] {
     for_each_item((files.size() + ranks - 1 - rank) / ranks, [&](std::size_t i) {
       const fs::path& path = files[i * ranks + rank];
-      if (scrub) {
-        const std::vector<std::byte> zeros(std::size_t{4} << 20);
-        const File file = File::open_update(path);
-        const std::uint64_t bytes = file.size();
-        for (std::uint64_t at = 0; at < bytes; at += zeros.size()) {
-          file.write_at(at, std::span(zeros).first(std::min<std::uint64_t>(zeros.size(), bytes - at)));
-        }
-        file.sync();
-      }
+      if (scrub) scrub_file(path);
       fs::remove(path);
     });
   });

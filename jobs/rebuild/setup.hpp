@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/date.hpp"
 #include "engine/secret_bytes.hpp"
@@ -21,8 +22,13 @@ namespace ligature {
 // Collective.  Reads the key on every rank, so that it never travels; all ranks fail together.
 SecretBytes load_key(const Communicator& comm, const JobFile& job);
 
-// Collective.  The output folders, made by rank 0, which locks them while it has what is returned.
-std::optional<RunLock> take_folders(const Communicator& comm, const JobFile& job);
+// Collective.  The files that [reference] and [consent] name have headers with the columns that are wanted, and the
+// previous run is one that this may be held against: found now, and not hours later.  Throws UsageError with the key.
+void check_references(const Communicator& comm, const JobFile& job);
+
+// Collective.  The output folders, made by rank 0, which locks them while it has what is returned.  Nobody else may
+// write in either, whatever the umask is and was.
+std::vector<RunLock> take_folders(const Communicator& comm, const JobFile& job);
 
 // Collective.  Throws UsageError if the key that the run would have is an agreement's, as the audit log knows: releases
 // under that agreement would be refused from then on.

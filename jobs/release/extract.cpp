@@ -309,6 +309,7 @@ WrittenFile write_hdf5_extract(const Communicator& comm, const Release& release,
     }
   }
   writer.finish(comm, attributes, {});
+  writer.name(comm);
   return {std::string(kDatasetFile), file_digest(comm, folder / kDatasetFile, digests)};
 }
 

@@ -23,7 +23,7 @@ bool is_date(const ColumnSpec& column) {
 
 ReleaseSource::ReleaseSource(const std::filesystem::path& run_publish)
     : publish(run_publish), manifest(read_manifest(publish)), dataset(publish / kDatasetFile) {
-  secure = secure_folder(manifest, publish);
+  secure = own_secure_folder(manifest, publish);
   if (!manifests_agree(secure, publish)) {
     throw Error((publish / kManifestFile).string() + " is not the manifest that the run wrote: the copy in " +
                 secure.string() + " differs.  Bring the run's own back, or rebuild");
