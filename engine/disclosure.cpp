@@ -323,12 +323,6 @@ std::size_t Table::at(std::span<const std::uint32_t> coordinates) const noexcept
   return entry;
 }
 
-Face Table::face_of(std::span<const std::uint32_t> coordinates) const noexcept {
-  Face face = 0;
-  for (std::size_t d = 0; d < sizes.size(); ++d) face |= Face{coordinates[d] != sizes[d]} << d;
-  return face;
-}
-
 Table disclose(const Cube& cube, std::span<const Face> published, DisclosureRules rules) {
   check_cube(cube);
   const Layout layout(cube.sizes);

@@ -43,7 +43,6 @@ struct Table {
 
   // The place of an entry; a coordinate of sizes[d] is the total over dimension d.
   [[nodiscard]] std::size_t at(std::span<const std::uint32_t> coordinates) const noexcept;
-  [[nodiscard]] Face face_of(std::span<const std::uint32_t> coordinates) const noexcept;
 };
 
 // The entries of a cube with all its margins that a rule set shows, as it shows them.  published: faces, each of which

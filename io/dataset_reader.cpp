@@ -300,11 +300,6 @@ Dictionary DatasetReader::dictionary(std::string_view path) const {
   throw Error("no dictionary " + std::string(path) + " in " + state_->path.string());
 }
 
-bool DatasetReader::has_numbers(std::string_view path) const noexcept {
-  return std::any_of(state_->numbers.begin(), state_->numbers.end(),
-                     [&](const Table& table) { return table.path == path; });
-}
-
 std::vector<std::uint64_t> DatasetReader::numbers(std::string_view path) const {
   for (const Table& table : state_->numbers) {
     if (table.path != path) continue;

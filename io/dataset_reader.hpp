@@ -63,7 +63,6 @@ class DatasetReader {
 
   // Tables of whole numbers under /provenance; throws Error if there is none of that path.
   [[nodiscard]] std::vector<std::uint64_t> numbers(std::string_view path) const;
-  [[nodiscard]] bool has_numbers(std::string_view path) const noexcept;
 
   // What the format does not have: other objects, soft and external links.  Paths, in byte order.
   [[nodiscard]] const std::vector<std::string>& unexpected() const noexcept;

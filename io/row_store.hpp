@@ -94,7 +94,6 @@ class RowStore {
   void drop(std::span<const std::uint32_t> rows);
   // The identifiers of rows that an objection bars; no other trace of them is kept.
   [[nodiscard]] std::vector<BarredRow>& barred() noexcept { return barred_; }
-  [[nodiscard]] bool has_barred() const noexcept { return !barred_.empty(); }
   // Calls visit(block, days) for every block, in input order; days: of the extract of each row.  Only if the rows were
   // read with RowRules::bind_persons.
   void for_each_extracted(const std::function<void(const StoredBlock&, std::span<const DayNumber>)>& visit);
