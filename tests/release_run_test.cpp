@@ -133,7 +133,7 @@ TEST_F(ReleaseOfRun, an_entry_of_an_earlier_build_is_the_making_of_its_run) {
 
 TEST_F(ReleaseOfRun, what_a_crash_left_is_named_by_verify_and_removed_by_the_next_release_of_the_agreement) {
   const std::string check = "no release was left unfinished";
-  const fs::path identities = run_.secure / "releases/A-1-1.partial",
+  const fs::path identities = run_.secure / "releases/A-2-1.partial",
                  extract = folder_.path() / "releases/A-1-7.partial",
                  other = folder_.path() / "releases/A-1-1-1.partial";  // of an agreement A-1-1
   EXPECT_EQ(violations(check), 0U);
@@ -149,6 +149,8 @@ TEST_F(ReleaseOfRun, what_a_crash_left_is_named_by_verify_and_removed_by_the_nex
   EXPECT_TRUE(fs::exists(other));
   EXPECT_EQ(violations(check), 2U);
   make(Text(kIdentifiable)
+           .set("id", "\"A-2\"")
+           .set("key", "\"b.key\"")
            .set("recipient", "\"University of Leeds\"")
            .set("recipient_type", "\"researcher\"")
            .set("purpose", "\"asthma\"")

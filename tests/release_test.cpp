@@ -14,8 +14,10 @@
 
 #include "engine/consent.hpp"
 #include "engine/linkage_key.hpp"
+#include "io/audit_log.hpp"
 #include "io/dataset_reader.hpp"
 #include "io/files.hpp"
+#include "jobs/run_account.hpp"
 #include "tests/release_fixture.hpp"
 
 namespace ligature {
@@ -230,6 +232,7 @@ TEST_F(ReleaseJob, an_objection_reaches_its_person_though_the_number_was_replace
     run_.manifest.consent.ledger_version =
         hex(ObjectionLedger({{std::stoull(nhs), *day_number({2014, 1, 1}), ObjectionKind::type2, false}}).version());
     write_manifest(run_.manifest);
+    append_audit(run_.secure, making_of(run_.manifest));
   });
   EXPECT_TRUE(left_out("", nhs + "," + other + "\n"));
 }
