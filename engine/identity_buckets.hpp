@@ -145,8 +145,8 @@ class BucketTable {
   }
 
  private:
-  // Not inlined: with it the loop over rows has too few registers.
-  [[gnu::noinline]] CountedIdentity* const* add_piece(IdentityPool& pool) {
+  // Returns the bucket's pieces, which may have moved.
+  CountedIdentity* const* add_piece(IdentityPool& pool) {
     if (pieces_left_ == 0) {
       next_piece_ = pool.take_pieces();
       pieces_left_ = IdentityPool::kPiecesAtOnce;
