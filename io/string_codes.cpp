@@ -32,22 +32,20 @@ std::uint64_t StringCodes::key_of(std::string_view value) noexcept {
 }
 
 std::uint32_t StringCodes::code(std::string_view value, std::uint64_t key) {
-  const bool is_short = value.size() <= kShortValue;
-  if (key == last_key_ && !values_.empty() && (is_short || values_[last_] == value)) return last_;
   if (values_.size() * 4 >= slots_.size() * 3) grow();
-  last_key_ = key;
   std::size_t slot = first_slot(key);
   for (; slots_[slot].code_and_one != 0; slot = (slot + 1) & (slots_.size() - 1)) {
     const std::uint32_t candidate = slots_[slot].code_and_one - 1;
-    if (slots_[slot].key == key && (is_short || values_[candidate] == value)) return last_ = candidate;
+    if (slots_[slot].key == key && (key < kLongKey || values_[candidate] == value)) return candidate;
   }
-  last_ = static_cast<std::uint32_t>(values_.size());
-  slots_[slot] = {key, last_ + 1};
+  const auto added = static_cast<std::uint32_t>(values_.size());
+  slots_[slot] = {key, added + 1};
   values_.emplace_back(value);
-  return last_;
+  return added;
 }
 
-// The slots of all values are fetched before the first is looked at: their cache misses overlap.
+// The slots of all values are fetched before the first is looked at: their cache misses overlap.  Nearly all values are
+// short, and known in their first slot.
 void StringCodes::store_codes(std::span<const std::string_view> values, std::byte* at, std::size_t stride) {
   if (slots_.empty()) grow();
   keys_.resize(values.size());
@@ -56,7 +54,16 @@ void StringCodes::store_codes(std::span<const std::string_view> values, std::byt
     __builtin_prefetch(&slots_[first_slot(keys_[i])]);
   }
   for (std::size_t i = 0; i < values.size(); ++i, at += stride) {
-    const std::uint32_t found = values[i].empty() ? kMissingCategory : code(values[i], keys_[i]);
+    const std::uint64_t key = keys_[i];
+    const Slot& first = slots_[first_slot(key)];
+    std::uint32_t found = kMissingCategory;
+    if (key < kLongKey && first.key == key) {
+      // No value has the key of a free slot, but what is missing does.
+      static_assert(Slot().code_and_one - 1 == kMissingCategory);
+      found = first.code_and_one - 1;
+    } else if (key != 0) {
+      found = code(values[i], key);
+    }
     std::memcpy(at, &found, sizeof found);
   }
 }

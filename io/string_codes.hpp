@@ -32,8 +32,6 @@ class StringCodes {
   std::vector<Slot> slots_;  // a power of two of them, at most three quarters used
   std::vector<std::string> values_;
   std::vector<std::uint64_t> keys_;  // of the column that is stored
-  std::uint64_t last_key_ = 0;       // neighbouring rows often agree
-  std::uint32_t last_ = 0;
 };
 
 }  // namespace ligature
