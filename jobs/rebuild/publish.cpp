@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -96,6 +97,31 @@ std::string event_date_meaning(EventDatePolicy policy) {
   return "";
 }
 
+// Packed outward codes of this rank's persons, the missing one left out.
+std::vector<std::uint32_t> used_outward_codes(const Persons& persons) {
+  using Word = std::uint64_t;
+  constexpr std::uint32_t kBits = std::numeric_limits<Word>::digits;
+  PerThread<std::vector<Word>> used;  // a bit a code
+  for_blocks(persons.owned.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
+    std::vector<Word>& here = used.local();
+    here.resize(kOutwardCodes / kBits);
+    for (std::size_t p = begin; p < end; ++p) {
+      const std::uint32_t code = persons.owned[p].outward;
+      here[code / kBits] |= Word{1} << code % kBits;
+    }
+  });
+  std::vector<std::uint32_t> codes;
+  used.for_each([&](const std::vector<Word>& here) {
+    for (std::uint32_t w = 0; w < here.size(); ++w) {
+      for (Word left = here[w]; left != 0; left &= left - 1) {
+        const std::uint32_t code = w * kBits + static_cast<std::uint32_t>(std::countr_zero(left));
+        if (code != 0) codes.push_back(code);
+      }
+    }
+  });
+  return codes;
+}
+
 void lay_out_persons(const Communicator& comm, const JobFile& job, const Inputs& inputs, const Persons& persons,
                      Layout& layout) {
   const std::uint64_t rows = persons.total();
@@ -106,21 +132,7 @@ void lay_out_persons(const Communicator& comm, const JobFile& job, const Inputs&
                            "NHS code: 0 not known, 1 male, 2 female, 9 not specified", "gender", "0", ""});
   layout.has_area = job.area == AreaPolicy::outward;
   if (layout.has_area) {
-    PerThread<std::vector<bool>> used;
-    for_blocks(persons.owned.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
-      std::vector<bool>& here = used.local();
-      here.resize(kOutwardCodes);
-      for (std::size_t p = begin; p < end; ++p) here[persons.owned[p].outward] = true;
-    });
-    std::vector<bool> is_used(kOutwardCodes);
-    used.for_each([&](const std::vector<bool>& here) {
-      std::transform(here.begin(), here.end(), is_used.begin(), is_used.begin(), std::logical_or<>());
-    });
-    std::vector<std::uint32_t> outward;
-    for (std::uint32_t packed = 1; packed < kOutwardCodes; ++packed) {
-      if (is_used[packed]) outward.push_back(packed);
-    }
-    layout.outward = merge_outward_codes(comm, std::move(outward));
+    layout.outward = merge_outward_codes(comm, used_outward_codes(persons));
     const StoredType type = code_type(layout.outward.size());
     layout.area = layout.add({"/persons/area", type, rows, "code", "outward part of the postcode of most rows",
                               std::to_string(missing_code(type)), "/dictionaries/area"});
@@ -249,12 +261,13 @@ void put(std::byte* at, T value) noexcept {
 }
 
 void write_persons(const Layout& layout, const Persons& persons, DatasetWriter& writer, ContentDigest& digest) {
-  std::vector<std::uint32_t> area_of(layout.has_area ? kOutwardCodes : 0);  // by packed outward code
+  RawVector<std::uint32_t> area_of(layout.has_area ? kOutwardCodes
+                                                   : 0);  // by packed outward code: the used ones' alone
   std::size_t area_width = 0;
   if (layout.has_area) {
     const StoredType type = layout.columns[layout.area].type;
     area_width = stored_bytes(type);
-    std::fill(area_of.begin(), area_of.end(), static_cast<std::uint32_t>(missing_code(type)));
+    area_of[0] = static_cast<std::uint32_t>(missing_code(type));
     for (std::uint32_t code = 0; code < layout.outward.size(); ++code) area_of[layout.outward[code]] = code;
   }
   PersonColumns some(persons, writer, digest);
