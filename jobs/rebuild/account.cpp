@@ -10,6 +10,7 @@
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/pair_kernel.hpp"
+#include "engine/parallel.hpp"
 #include "engine/pseudonym.hpp"
 #include "io/audit_log.hpp"
 #include "io/files.hpp"
@@ -23,6 +24,7 @@ namespace {
 
 // Of overrides, in an entry of the audit log, which must stay shorter than kMostAuditLine however it is escaped.
 constexpr std::size_t kMostOverrides = kMostAuditLine / 16;
+constexpr std::size_t kIdentitiesPerTask = std::size_t{1} << 16;
 
 }  // namespace
 
@@ -72,12 +74,20 @@ void log_key_use(const Communicator& comm, const JobFile& job, const Manifest& m
 }
 
 void count_identities(const Communicator& comm, const Identities& identities, Manifest& manifest) {
+  PerThread<std::array<std::uint64_t, 2>> counts;
+  for_blocks(identities.owned.size(), kIdentitiesPerTask, [&](std::size_t begin, std::size_t end) {
+    std::array<std::uint64_t, 2>& here = counts.local();
+    for (std::size_t i = begin; i < end; ++i) {
+      if (is_suppressed(identities.owned[i])) continue;
+      ++here[0];
+      here[1] += identities.owned[i].identity.nhs_status() != NhsStatus::one_time;
+    }
+  });
   std::array<std::uint64_t, 2> kept{};
-  for (const CountedIdentity& counted : identities.owned) {
-    if (is_suppressed(counted)) continue;
-    ++kept[0];
-    kept[1] += counted.identity.nhs_status() != NhsStatus::one_time;
-  }
+  counts.for_each([&](const std::array<std::uint64_t, 2>& here) {
+    kept[0] += here[0];
+    kept[1] += here[1];
+  });
   comm.sum(kept);
   manifest.identities = kept[0];
   manifest.linkable_identities = kept[1];

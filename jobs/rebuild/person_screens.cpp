@@ -49,11 +49,16 @@ std::vector<LargePerson> largest_persons(const Communicator& comm, const Persons
   std::vector<std::pair<std::uint64_t, std::size_t>> by_place;
   for (std::size_t i = 0; i < largest.size(); ++i) by_place.emplace_back(largest[i].place, i);
   std::sort(by_place.begin(), by_place.end());
+  // By the last six bits of a place, so that few others are searched for.
+  const auto bit_of = [](std::uint64_t place) { return std::uint64_t{1} << place % 64; };
+  std::uint64_t maybe = 0;
+  for (const auto& [place, i] : by_place) maybe |= bit_of(place);
   PerThread<std::array<std::uint64_t, kLargest>> counts;
   for_blocks(persons.of_owned.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
     std::array<std::uint64_t, kLargest>& here = counts.local();
     for (std::size_t i = begin; i < end; ++i) {
       const std::uint64_t person = persons.of_owned[i];
+      if ((maybe & bit_of(person)) == 0) continue;
       const auto place = std::lower_bound(by_place.begin(), by_place.end(), std::pair(person, std::size_t{0}));
       if (place != by_place.end() && place->first == person) ++here[place->second];
     }

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/clustering.hpp"
+#include "engine/gather_blocks.hpp"
 #include "engine/linkage_key.hpp"
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
@@ -260,42 +261,52 @@ void answer_rarities(const Communicator& comm, const Identities& identities,
                      const std::vector<PostcodeCount>& postcodes, std::uint64_t persons, double average,
                      std::vector<Evidence>& evidence) {
   constexpr std::uint64_t kAtOnce = std::uint64_t{1} << 22;
+  constexpr std::size_t kItemsPerTask = std::size_t{1} << 14;
   const std::uint64_t at_once = std::min(kAtOnce, identities.per_round);
   const ShardMap shard_map(comm.size());
   const std::uint64_t owned = identities.owned.size(), blocks = comm.max((owned + at_once - 1) / at_once);
   for (std::uint64_t block = 0; block < blocks; ++block) {
-    std::vector<Asker> askers;
     const std::uint64_t begin = std::min(owned, block * at_once), end = std::min(owned, begin + at_once);
-    askers.reserve(end - begin);
-    for (std::uint64_t i = begin; i < end; ++i) {
-      const Identity& identity = identities.owned[i].identity;
-      if (identity.nhs_status() == NhsStatus::one_time || identity.postcode() == 0) continue;
-      askers.push_back({linkage_key(identity.postcode()), i});
-    }
+    auto askers =
+        gather_blocks<Asker>(end - begin, kItemsPerTask, [&](std::size_t first, std::size_t last, auto& found) {
+          for (std::uint64_t i = begin + first; i < begin + last; ++i) {
+            const Identity& identity = identities.owned[i].identity;
+            if (identity.nhs_status() == NhsStatus::one_time || identity.postcode() == 0) continue;
+            found.push_back({linkage_key(identity.postcode()), i});
+          }
+        });
     sort_by_key(askers, [](const Asker& asker) { return asker.key; });
-    std::vector<std::uint64_t> asked;
-    for (const Asker& asker : askers) {
-      if (asked.empty() || asked.back() != asker.key) asked.push_back(asker.key);
-    }
+    const RawVector<Range> groups = groups_of(std::span<const Asker>(askers), 1);
+    std::vector<std::uint64_t> asked(groups.size());
+    for_blocks(groups.size(), kItemsPerTask, [&](std::size_t first, std::size_t last) {
+      for (std::size_t g = first; g < last; ++g) asked[g] = askers[groups[g].begin].key;
+    });
     ReturnRoute route;
     const Received<std::uint64_t> questions = shuffle(
         comm, std::move(asked), [&](std::uint64_t key) { return shard_map.owner(shard_of(key)); }, route);
     // The questions of one rank come in the order of postcodes.
     std::vector<Rarity> answers(questions.items.size());
     for (std::size_t source = 0; source + 1 < questions.first.size(); ++source) {
-      auto found = postcodes.begin();
-      for (std::uint64_t q = questions.first[source]; q < questions.first[source + 1]; ++q) {
-        while (found != postcodes.end() && found->key < questions.items[q]) ++found;
-        const bool lived_at = found != postcodes.end() && found->key == questions.items[q];
-        answers[q] = rarity_among(lived_at ? found->residents : 0, persons, average);
-      }
+      const std::uint64_t of_source = questions.first[source];
+      for_blocks(questions.first[source + 1] - of_source, kItemsPerTask, [&](std::size_t first, std::size_t last) {
+        const std::span<const std::uint64_t> keys = std::span(questions.items).subspan(of_source + first, last - first);
+        auto found = std::lower_bound(postcodes.begin(), postcodes.end(), keys.front(),
+                                      [](const PostcodeCount& count, std::uint64_t key) { return count.key < key; });
+        for (std::size_t q = 0; q < keys.size(); ++q) {
+          while (found != postcodes.end() && found->key < keys[q]) ++found;
+          const bool lived_at = found != postcodes.end() && found->key == keys[q];
+          answers[of_source + first + q] = rarity_among(lived_at ? found->residents : 0, persons, average);
+        }
+      });
     }
     const std::vector<Rarity> rarities = route.reply<Rarity>(comm, answers);
-    auto rarity = rarities.begin();
-    for (std::size_t a = 0; a < askers.size(); ++a) {
-      if (a > 0 && askers[a].key != askers[a - 1].key) ++rarity;
-      evidence[askers[a].index].postcode = *rarity;
-    }
+    for_blocks(groups.size(), kItemsPerTask, [&](std::size_t first, std::size_t last) {
+      for (std::size_t g = first; g < last; ++g) {
+        for (std::uint64_t a = groups[g].begin; a < groups[g].end; ++a) {
+          evidence[askers[a].index].postcode = rarities[g];
+        }
+      }
+    });
   }
 }
 

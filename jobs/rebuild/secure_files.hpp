@@ -38,7 +38,7 @@ std::unique_ptr<IdentityRecordWriter> write_identity_records(const Communicator&
 inline constexpr std::array<std::string_view, 5> kLists{"quarantine.csv", "objections.csv", "objections-unused.csv",
                                                         "objections-by-practice.csv", "screens.csv"};
 
-// Calls visit(line) for each line of this rank, the same lines each time.
+// Calls visit(text) with whole lines, one or many, until it had all of this rank, the same lines each time.
 using ForEachLine = std::function<void(const std::function<void(const std::string&)>& visit)>;
 
 // The lists of a run stand under secure/ beside their names until name_lists: an earlier run's have them until then,
