@@ -261,8 +261,8 @@ void put(std::byte* at, T value) noexcept {
 }
 
 void write_persons(const Layout& layout, const Persons& persons, DatasetWriter& writer, ContentDigest& digest) {
-  RawVector<std::uint32_t> area_of(layout.has_area ? kOutwardCodes
-                                                   : 0);  // by packed outward code: the used ones' alone
+  // By packed outward code; those that no person has are not filled.
+  RawVector<std::uint32_t> area_of(layout.has_area ? kOutwardCodes : 0);
   std::size_t area_width = 0;
   if (layout.has_area) {
     const StoredType type = layout.columns[layout.area].type;
