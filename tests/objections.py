@@ -261,7 +261,10 @@ def test_counts_are_held_against_the_last_run():
     # What the last run counted must be there, and be what it wrote.
     counts = folder / "march" / "secure" / "objections-by-practice.csv"
     text = counts.read_text()
+    run("verify", str(folder / "march" / "publish"), ranks=2)
     counts.write_text(text.replace("A81002,0,0,20", "A81002,0,0,0"))
+    message = run("verify", str(folder / "march" / "publish"), ranks=2, expect=1)
+    assert "FAILED objections by practice are what the run counted" in message, message
     message = run("rebuild", job_named("april", april, "march", "all"), ranks=2, expect=2)
     assert "objections-by-practice.csv is not what that run wrote" in message, message
     counts.unlink()

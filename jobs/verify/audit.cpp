@@ -14,6 +14,7 @@
 #include "io/files.hpp"
 #include "io/job_file.hpp"
 #include "io/share_reader.hpp"
+#include "jobs/rebuild/reconciliation.hpp"
 #include "jobs/run_account.hpp"
 #include "jobs/verify/checks.hpp"
 
@@ -97,6 +98,19 @@ void check_ledger(const Communicator& comm, const RunFiles& run, CheckTable& tab
   }
   table.add("ledger of objections is what the run was made with", entries, !problem.empty() && comm.is_root() ? 1 : 0,
             problem);
+}
+
+// What the next run is held against.  Runs of earlier versions have no digest of it.
+void check_counts_of_objections(const Communicator& comm, const RunFiles& run, CheckTable& table) {
+  const std::string& written = run.manifest.consent.counts_digest;
+  const bool examined = comm.is_root() && !written.empty();
+  std::string problem;
+  try {
+    if (examined && digest_of_counts(run.secure) != written) problem = "it was changed, or is of another run";
+  } catch (const Error& error) {
+    problem = error.what();
+  }
+  table.add("objections by practice are what the run counted", examined ? 1 : 0, problem.empty() ? 0 : 1, problem);
 }
 
 // Every rank digests a share of all blocks; a file whose blocks lie on several ranks is put together on all of them.
@@ -183,6 +197,7 @@ void check_inputs(const Communicator& comm, const RunFiles& run, CheckTable& tab
 void check_account(const Communicator& comm, const RunFiles& run, CheckTable& table) {
   check_chain(comm, run, table);
   check_ledger(comm, run, table);
+  check_counts_of_objections(comm, run, table);
   check_inputs(comm, run, table);
 }
 
