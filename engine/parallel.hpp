@@ -7,7 +7,9 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -57,6 +59,14 @@ void for_blocks(std::size_t count, std::size_t grain, const Body& body) {
     body(begin, begin + std::min(grain, count - begin));  // no sum can pass count, and so overflow
   };
   run_tasks(count == 0 ? 0 : (count - 1) / grain + 1, IndexFunction<void>(run_block));
+}
+
+// The sum of what count(begin, end) gives for each block, as for_blocks has them.
+template <typename Count>
+std::uint64_t sum_blocks(std::size_t items, std::size_t grain, const Count& count) {
+  std::atomic<std::uint64_t> sum = 0;
+  for_blocks(items, grain, [&](std::size_t begin, std::size_t end) { sum += count(begin, end); });
+  return sum;
 }
 
 // Runs body(item) for every item of [0, count), one task an item: for items of very different cost.

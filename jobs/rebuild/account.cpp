@@ -24,7 +24,7 @@ namespace {
 
 // Of overrides, in an entry of the audit log, which must stay shorter than kMostAuditLine however it is escaped.
 constexpr std::size_t kMostOverrides = kMostAuditLine / 16;
-constexpr std::size_t kIdentitiesPerTask = std::size_t{1} << 16;
+constexpr std::size_t kIdentitiesPerTask = std::size_t{1} << 14;
 
 }  // namespace
 

@@ -19,6 +19,7 @@ namespace ligature {
 
 namespace {
 
+constexpr std::size_t kDraftsPerTask = std::size_t{1} << 14;
 constexpr std::size_t kRowsAhead = 32;  // whose identity is fetched before it is asked for
 constexpr std::uint64_t kOwnPerson = std::numeric_limits<std::uint64_t>::max();  // no draft but the identity's
 
@@ -102,14 +103,16 @@ std::vector<AmbiguousRows::Row> AmbiguousRows::rows_of(const Inputs& inputs, Row
 AmbiguousRows::AmbiguousRows(const Communicator& comm, const Inputs& inputs, RowStore& rows,
                              const LinesBefore& lines_before, const Identities& identities,
                              std::span<const Evidence> evidence, PersonDrafts& drafts) {
-  std::vector<std::size_t> divided;  // drafts
-  std::vector<IdentityId> ids;       // of each, its one identity
-  for (std::size_t d = 0; d < drafts.drafts.size(); ++d) {
-    const std::uint64_t first = drafts.first_member[d];
-    if (!drafts.drafts[d].ambiguous || drafts.drafts[d].rows < 2 || drafts.first_member[d + 1] - first != 1) continue;
-    divided.push_back(d);
-    ids.push_back(drafts.members[first]);
-  }
+  const RawVector<std::size_t> divided = gather_wanted<std::size_t>(
+      drafts.drafts.size(), kDraftsPerTask,
+      [&](std::size_t d) {
+        return drafts.drafts[d].ambiguous && drafts.drafts[d].rows > 1 &&
+               drafts.first_member[d + 1] - drafts.first_member[d] == 1;
+      },
+      [](std::size_t d) { return d; });
+  std::vector<IdentityId> ids;  // of each, its one identity
+  ids.reserve(divided.size());
+  for (const std::size_t d : divided) ids.push_back(drafts.members[drafts.first_member[d]]);
   any_ = comm.any(!divided.empty());
   if (!any_) {
     rows.release_local_keys();

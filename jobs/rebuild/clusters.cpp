@@ -134,11 +134,14 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
     patient_sets = bring_patient_sets(comm, *patients, identities, nodes);
   }
 
-  // Tasks of whole components, of about equal numbers of nodes.
-  constexpr std::size_t kNodesPerTask = 1U << 14;
+  // Tasks of whole components, of about equal numbers of nodes: what they make is in large blocks, which are recycled.
+  // The last are smaller, so that threads end at about the same time.
+  constexpr std::size_t kMostNodesOfTask = std::size_t{1} << 14, kLastTasks = 8;
   std::vector<std::size_t> task_first{0};
   while (task_first.back() < nodes.size()) {
-    std::size_t next = std::min(task_first.back() + kNodesPerTask, nodes.size());
+    const std::size_t left = nodes.size() - task_first.back();
+    std::size_t next =
+        task_first.back() + std::min(left, std::clamp(left / kLastTasks, kMostNodesOfTask / 8, kMostNodesOfTask));
     while (next < nodes.size() && nodes[next].component == nodes[next - 1].component) ++next;
     task_first.push_back(next);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <span>
 
+#include "engine/gallop.hpp"
 #include "engine/linkage_key.hpp"
 
 namespace ligature {
@@ -23,10 +24,15 @@ std::vector<std::uint64_t> bucket_starts(Range shards, std::uint64_t wanted) {
 
 EventBuckets::EventBuckets(const Communicator& comm, const Persons& persons, std::uint64_t event_bytes)
     : own_shards_(ShardMap(comm.size()).shards_of(comm.rank())), first_person_of_shard_(own_shards_.size() + 1, 0) {
-  for (const Person& person : persons.owned) {
-    ++first_person_of_shard_[shard_of(person.pseudonym.high) - own_shards_.begin + 1];
+  // Persons are sorted by pseudonym, hence by shard.
+  const std::span<const Person> owned = persons.owned;
+  auto first = owned.begin();
+  for (std::size_t s = 0; s < own_shards_.size(); ++s) {
+    first = lower_bound_near(
+        first, owned.end(), own_shards_.begin + s + 1,
+        [](const Person& person, std::uint64_t shard) { return shard_of(person.pseudonym.high) < shard; });
+    first_person_of_shard_[s + 1] = static_cast<std::uint64_t>(first - owned.begin());
   }
-  for (std::size_t s = 0; s < own_shards_.size(); ++s) first_person_of_shard_[s + 1] += first_person_of_shard_[s];
 
   const std::uint64_t of_rank = event_bytes / static_cast<std::uint64_t>(comm.size());
   const std::uint64_t wanted = std::min(1 + of_rank / kBucketBytes, kMostBucketsOfRank);

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::uint64_t kLeastBatchRows = std::uint64_t{1} << 16, kMostBatchRows = std::uint64_t{1} << 19;
 constexpr std::uint64_t kTimesHeld = 3;  // an event of the batch: as it was read, as it is sent, as it came
-constexpr std::size_t kRowsPerTask = 1U << 15;
+constexpr std::size_t kRowsPerTask = 1U << 14;
 constexpr std::size_t kSpoolsPerTask = 4;
 constexpr std::size_t kAhead = 16;  // rows whose place is fetched before it is asked for
 

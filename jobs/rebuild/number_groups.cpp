@@ -10,6 +10,7 @@ namespace ligature {
 
 namespace {
 
+constexpr std::size_t kIdentitiesPerTask = std::size_t{1} << 14;
 constexpr std::size_t kItemsPerStretch = std::size_t{1} << 13;
 // An invalid number calls at so many groups, its own among them.
 constexpr std::uint64_t kCallsOfOne = 13;
@@ -105,10 +106,15 @@ bool NumberGroupReader::next(NumberGroup& group) {
 
 NumberGroups::NumberGroups(const Communicator& comm, const Identities& identities)
     : comm_(comm), identities_(identities) {
-  const auto invalid =
-      std::count_if(identities.owned.begin(), identities.owned.end(),
-                    [](const CountedIdentity& counted) { return counted.identity.nhs_status() == NhsStatus::invalid; });
-  rounds_ = rounds_for<NumberCaller>(comm, identities, kCallsOfOne * comm.sum(static_cast<std::uint64_t>(invalid)));
+  const auto is_invalid = [](const CountedIdentity& counted) {
+    return counted.identity.nhs_status() == NhsStatus::invalid;
+  };
+  const std::uint64_t invalid =
+      sum_blocks(identities.owned.size(), kIdentitiesPerTask, [&](std::size_t begin, std::size_t end) {
+        const auto here = std::span(identities.owned).subspan(begin, end - begin);
+        return static_cast<std::uint64_t>(std::count_if(here.begin(), here.end(), is_invalid));
+      });
+  rounds_ = rounds_for<NumberCaller>(comm, identities, kCallsOfOne * comm.sum(invalid));
 }
 
 RawVector<NumberCaller> NumberGroups::bring_callers(std::uint64_t round) {

@@ -20,7 +20,7 @@ namespace ligature {
 
 namespace {
 
-constexpr std::size_t kRowsPerTask = 1U << 14, kComponentsPerTask = 256;
+constexpr std::size_t kRowsPerTask = 1U << 14, kIdentitiesPerTask = 1U << 14, kComponentsPerTask = 256;
 
 // Identities of one value that are compared again in full; of more, links stay as they were found.
 constexpr std::size_t kComparedAgain = 1'024;
@@ -230,8 +230,13 @@ void ObjectorSearch::settle(const Communicator& comm, Identities& identities, co
   }
   components_.clear();
   rows_.release_extracted();
-  std::array<std::uint64_t, 2> sums{report_.ambiguous, 0};
-  for (const CountedIdentity& counted : identities.owned) sums[1] += is_suppressed(counted);
+  const std::uint64_t suppressed =
+      sum_blocks(identities.owned.size(), kIdentitiesPerTask, [&](std::size_t begin, std::size_t end) {
+        const auto here = std::span(identities.owned).subspan(begin, end - begin);
+        const auto left_out = [](const CountedIdentity& counted) { return is_suppressed(counted); };
+        return static_cast<std::uint64_t>(std::count_if(here.begin(), here.end(), left_out));
+      });
+  std::array<std::uint64_t, 2> sums{report_.ambiguous, suppressed};
   comm.sum(sums);
   report_.ambiguous = sums[0];
   report_.suppressed = sums[1] - report_.identities;

@@ -13,7 +13,7 @@ namespace ligature {
 namespace {
 
 constexpr std::size_t kLargest = 10;
-constexpr std::size_t kPersonsPerTask = std::size_t{1} << 16;
+constexpr std::size_t kPersonsPerTask = std::size_t{1} << 14;
 constexpr std::array<std::uint64_t, kRowClasses> kMostRows = {1, 5, 20, 100, std::numeric_limits<std::uint64_t>::max()};
 
 }  // namespace

@@ -160,6 +160,9 @@ void lead_identities(const Communicator& comm, Identities& identities, std::span
                      const std::optional<std::filesystem::path>& scratch, Persons& result) {
   result.of_owned.resize(identities.owned.size());
   result.provenance.resize(identities.owned.size());
+  for_blocks(result.provenance.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
+    std::fill_n(result.provenance.begin() + static_cast<std::ptrdiff_t>(begin), end - begin, Provenance());
+  });
   for_blocks(drafts.alone.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
     for (std::size_t a = begin; a < end; ++a) {
       const std::uint32_t i = drafts.alone[a];

@@ -43,7 +43,7 @@ struct Persons {
   RawVector<std::uint64_t> of_local;                 // by different identity of this rank (Identities::local_of_row)
   RawVector<IdentityId> id_of_local;                 // likewise: the identity's number
   std::vector<std::uint64_t> of_owned;               // by owned identity
-  std::vector<Provenance> provenance;                // by owned identity
+  RawVector<Provenance> provenance;                  // by owned identity
   std::vector<LargePerson> largest;                  // those with the most rows, over all ranks
   std::array<std::uint64_t, kIdTypes> by_id_type{};  // over all ranks
   std::uint64_t rows_linked = 0;                     // rows of persons with two rows or more, over all ranks

@@ -261,7 +261,13 @@ void answer_rarities(const Communicator& comm, const Identities& identities,
                      const std::vector<PostcodeCount>& postcodes, std::uint64_t persons, double average,
                      std::vector<Evidence>& evidence) {
   constexpr std::uint64_t kAtOnce = std::uint64_t{1} << 22;
-  constexpr std::size_t kItemsPerTask = std::size_t{1} << 14;
+  constexpr std::size_t kItemsPerTask = std::size_t{1} << 14, kPostcodesPerTask = std::size_t{1} << 11;
+  // Most postcodes have few residents, for whom it is looked up.
+  std::array<Rarity, 256> of_few;
+  for (std::uint64_t n = 0; n < of_few.size(); ++n) of_few[n] = rarity_among(n, persons, average);
+  const auto rarity_of_residents = [&](std::uint64_t residents) {
+    return residents < of_few.size() ? of_few[residents] : rarity_among(residents, persons, average);
+  };
   const std::uint64_t at_once = std::min(kAtOnce, identities.per_round);
   const ShardMap shard_map(comm.size());
   const std::uint64_t owned = identities.owned.size(), blocks = comm.max((owned + at_once - 1) / at_once);
@@ -278,7 +284,7 @@ void answer_rarities(const Communicator& comm, const Identities& identities,
     sort_by_key(askers, [](const Asker& asker) { return asker.key; });
     const RawVector<Range> groups = groups_of(std::span<const Asker>(askers), 1);
     std::vector<std::uint64_t> asked(groups.size());
-    for_blocks(groups.size(), kItemsPerTask, [&](std::size_t first, std::size_t last) {
+    for_blocks(groups.size(), kPostcodesPerTask, [&](std::size_t first, std::size_t last) {
       for (std::size_t g = first; g < last; ++g) asked[g] = askers[groups[g].begin].key;
     });
     ReturnRoute route;
@@ -288,19 +294,19 @@ void answer_rarities(const Communicator& comm, const Identities& identities,
     std::vector<Rarity> answers(questions.items.size());
     for (std::size_t source = 0; source + 1 < questions.first.size(); ++source) {
       const std::uint64_t of_source = questions.first[source];
-      for_blocks(questions.first[source + 1] - of_source, kItemsPerTask, [&](std::size_t first, std::size_t last) {
+      for_blocks(questions.first[source + 1] - of_source, kPostcodesPerTask, [&](std::size_t first, std::size_t last) {
         const std::span<const std::uint64_t> keys = std::span(questions.items).subspan(of_source + first, last - first);
         auto found = std::lower_bound(postcodes.begin(), postcodes.end(), keys.front(),
                                       [](const PostcodeCount& count, std::uint64_t key) { return count.key < key; });
         for (std::size_t q = 0; q < keys.size(); ++q) {
           while (found != postcodes.end() && found->key < keys[q]) ++found;
           const bool lived_at = found != postcodes.end() && found->key == keys[q];
-          answers[of_source + first + q] = rarity_among(lived_at ? found->residents : 0, persons, average);
+          answers[of_source + first + q] = rarity_of_residents(lived_at ? found->residents : 0);
         }
       });
     }
     const std::vector<Rarity> rarities = route.reply<Rarity>(comm, answers);
-    for_blocks(groups.size(), kItemsPerTask, [&](std::size_t first, std::size_t last) {
+    for_blocks(groups.size(), kPostcodesPerTask, [&](std::size_t first, std::size_t last) {
       for (std::size_t g = first; g < last; ++g) {
         for (std::uint64_t a = groups[g].begin; a < groups[g].end; ++a) {
           evidence[askers[a].index].postcode = rarities[g];

@@ -42,7 +42,7 @@ std::unique_ptr<SecureIndexWriter> write_row_index(const Communicator& comm, con
     std::uint64_t person = 0;
     IdentityId identity = 0;
   };
-  constexpr std::size_t kTargetsPerTask = std::size_t{1} << 16;
+  constexpr std::size_t kTargetsPerTask = std::size_t{1} << 14;
   RawVector<Target> targets(persons.of_local.size());
   for_blocks(targets.size(), kTargetsPerTask, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) targets[i] = {persons.of_local[i], persons.id_of_local[i]};

@@ -219,9 +219,11 @@ std::uint64_t Survey::records_of(const CountedIdentity& counted) const noexcept 
   return ligature::records_of(counted, one_dataset);
 }
 
-void Survey::trust_thin_numbers() noexcept {
+void Survey::trust_thin_numbers() {
   constexpr auto kOthers = static_cast<std::uint8_t>(~unsigned{Evidence::number_thin});
-  for (Evidence& identity : evidence) identity.flags &= kOthers;
+  for_blocks(evidence.size(), kIdentitiesPerTask, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) evidence[i].flags &= kOthers;
+  });
 }
 
 Survey survey_file(const Communicator& comm, const Identities& identities, NumberGroups& groups,

@@ -40,7 +40,7 @@ struct Survey {
   // two are enough to show agreement.
   [[nodiscard]] std::uint64_t records_of(const CountedIdentity& counted) const noexcept;
   // Two different valid numbers are two persons, however seldom they are seen.
-  void trust_thin_numbers() noexcept;
+  void trust_thin_numbers();
   [[nodiscard]] Evidence of_birth(DayNumber birth) const noexcept { return births[birth]; }
 };
 
