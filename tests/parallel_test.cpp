@@ -130,6 +130,19 @@ TEST_P(Parallel, what_blocks_find_comes_in_their_order) {
   }
 }
 
+TEST_P(Parallel, counts_of_blocks_are_summed) {
+  for (const std::size_t items : {0U, 1U, 999U, 100'000U}) {
+    for (const std::size_t grain : {1U, 64U, 200'000U}) {
+      const std::uint64_t odd = sum_blocks(items, grain, [](std::size_t begin, std::size_t end) {
+        std::uint64_t count = 0;
+        for (std::size_t i = begin; i < end; ++i) count += i % 2;
+        return count;
+      });
+      EXPECT_EQ(odd, items / 2);
+    }
+  }
+}
+
 TEST_P(Parallel, what_is_wanted_comes_in_order) {
   for (const std::size_t count : {0U, 1U, 64U, 65U, 10'000U}) {
     const RawVector<std::size_t> found = gather_wanted<std::size_t>(
