@@ -57,6 +57,7 @@ std::vector<Edge> reduced(std::span<const ClusterNode> nodes, std::span<const Ed
 
 // Drops the rivals that would have been dropped had all edges met in one reducer.  links: reduced; rivals: sorted.
 void reduce_rivals(std::span<const ClusterNode> nodes, std::span<const Edge> links, std::vector<Edge>& rivals) {
+  if (rivals.empty()) return;
   std::vector<NumbersOfNode> nearest(nodes.size());
   for (const Edge& link : links) {
     const std::uint32_t a = index_of(nodes, link.a), b = index_of(nodes, link.b);
@@ -142,6 +143,7 @@ void settle_rivals(std::span<const ClusterNode> nodes, std::span<const ClusterNo
 
 // Hangs every cluster's tree of links on one root: its first node with a valid number, else its first.
 void root_links(std::span<const ClusterNode> nodes, std::span<const Link> taken, std::vector<ClusterResult>& results) {
+  if (taken.empty()) return;
   // Links by node, as one array of both directions.
   std::vector<std::uint32_t> first(nodes.size() + 1, 0);
   for (const Link& link : taken) {
@@ -272,9 +274,11 @@ std::vector<ClusterResult> resolve_component(std::span<const ClusterNode> nodes,
     });
   }
   const auto split_off = [&edges](EdgeKind kind) {
-    const auto first =
-        std::stable_partition(edges.begin(), edges.end(), [kind](const Edge& edge) { return edge.kind != kind; });
-    std::vector<Edge> split(first, edges.end());
+    const auto is_other = [kind](const Edge& edge) { return edge.kind != kind; };
+    std::vector<Edge> split;  // mostly empty: then nothing is allocated
+    if (std::all_of(edges.begin(), edges.end(), is_other)) return split;
+    const auto first = std::stable_partition(edges.begin(), edges.end(), is_other);
+    split.assign(first, edges.end());
     edges.erase(first, edges.end());
     std::sort(split.begin(), split.end(), heavier);
     return split;

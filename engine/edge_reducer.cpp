@@ -112,7 +112,7 @@ void EdgeReducer::reduce() {
   };
   const auto added = items_.begin() + static_cast<std::ptrdiff_t>(in_order_);
   std::sort(added, items_.end(), before);
-  std::inplace_merge(items_.begin(), added, items_.end(), before);
+  if (in_order_ > 0) std::inplace_merge(items_.begin(), added, items_.end(), before);
   EdgeNodes nodes(2 * items_.size());
   std::vector<UnionFind::Pair> ends;
   ends.reserve(items_.size());

@@ -33,6 +33,15 @@ constexpr Weight kIsSure = 6 * kWeightPerBit + kWeightPerBit / 2;
 void join_parts(std::span<const NumberMember> members, std::span<const std::uint32_t> chosen, const LinkageModel& model,
                 Weight least, PatternCounts& counts, UnionFind& parts, std::vector<NumberLink>& links) {
   const std::size_t count = chosen.size();
+  if (count == 2) {  // as most often: no more than one link, and nothing to allocate
+    const Pattern pattern = compare(members[chosen[0]].identity, members[chosen[1]].identity);
+    ++counts[pattern];
+    const Weight weight = model.weight(pattern);
+    if (weight < std::max(least, kConflict)) return;
+    parts.unite(chosen[0], chosen[1]);
+    links.push_back({chosen[0], chosen[1], weight});
+    return;
+  }
   std::vector<Weight> weights(count * count, 0);
   std::vector<NumberLink> pairs;
   for (std::uint32_t i = 0; i < count; ++i) {
