@@ -173,6 +173,7 @@ void RowParser::bad(QuarantineReason reason, std::uint64_t lines) {
 template <typename Source>
 void RowParser::add_rows(const Source& source) {
   leave_out_objectors(source);
+  if (rows_.empty()) return;  // a block may have no payload yet, and then none to point into
   if (file_.rules->bind_persons) block_.extracted.insert(block_.extracted.end(), extracted_.begin(), extracted_.end());
   add_identities(source);
   add_payload(source);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds every fuzz target with clang's libFuzzer and runs each for a time, as many at once as there are processors,
 # starting from its corpus in tests/corpus.  A finding ends it with the report, and the input that found it stays in
-# build/fuzz.
+# build/asan.
 #
 #   bash tests/fuzz.sh [SECONDS]     default 30 seconds a target
 set -euo pipefail
@@ -15,17 +15,17 @@ for source in tests/fuzz_*.cpp; do
   name=$(basename "$source" .cpp)
   [[ $name == fuzz_replay ]] || targets+=("$name")
 done
-compile fuzz --target "${targets[@]}"
+compile asan --target "${targets[@]}"
 
 # fuzz NAME: one target.
 fuzz() {
-  local name=$1 found=build/fuzz/found/$1 log=build/fuzz/$1.log leaks=1
+  local name=$1 found=build/asan/found/$1 log=build/asan/$1.log leaks=1
   mkdir -p "$found"
   # The HDF5 library forgets memory of its own over a file that it refuses.
   [[ $name != fuzz_dataset ]] || leaks=0
   # New inputs go to the first folder; the second, which git keeps, is only read.
-  if ! ASAN_OPTIONS=detect_leaks=$leaks "build/fuzz/tests/$name" -max_total_time="$seconds" -timeout=10 \
-    -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix=build/fuzz/ "$found" "tests/corpus/${name#fuzz_}" \
+  if ! ASAN_OPTIONS=detect_leaks=$leaks "build/asan/tests/$name" -max_total_time="$seconds" -timeout=10 \
+    -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix=build/asan/ "$found" "tests/corpus/${name#fuzz_}" \
     >"$log" 2>&1; then
     { echo "== $name found something"; tail -n 60 "$log"; } >&2
     return 1

@@ -21,7 +21,7 @@ namespace ligature {
 namespace {
 
 struct Outcome {
-  std::map<std::string, Pseudonym> person;
+  std::map<std::string, std::uint64_t> person;  // row of its person in /persons
   std::map<std::string, LinkKind> kind;
   std::map<std::string, std::uint8_t> notes;  // Provenance::Note
   Manifest manifest;
