@@ -87,6 +87,10 @@ std::optional<LedgerEntries> read_ledger_of_run(const std::filesystem::path& sec
                                                 std::uint64_t max_record_bytes) {
   if (run.consent.ledger_version.empty()) return std::nullopt;
   const std::filesystem::path path = secure / "objections.csv";
+  if (!std::filesystem::exists(path)) {
+    throw Error(path.string() +
+                ", the ledger of objections that the run was made with, is missing: bring it back, or rebuild");
+  }
   // Numbers are as they were when it was written: whether one has been replaced since is no matter of its version.
   LedgerEntries entries = read_ledger_here({{path.string()}, kMissingDay, max_record_bytes}, {path.string()}, {}, {});
   if (hex(ObjectionLedger(entries.preferences).version()) == run.consent.ledger_version) return entries;

@@ -53,6 +53,9 @@ TEST_F(ReleaseJob, without_the_log_or_the_ledger_of_the_run_it_is_refused) {
   EXPECT_NE(said.find("is not the ledger of objections"), std::string::npos) << said;
   EXPECT_EQ(said.find(who), std::string::npos);
   EXPECT_EQ(violations(check), 1U);
+  on_root([&] { std::filesystem::remove(run_.secure / "objections.csv"); });
+  expect_refused(kExtract, "is missing", kExitFailed);
+  EXPECT_EQ(violations(check), 1U);
 }
 
 TEST_F(ReleaseJob, every_release_is_in_the_log_before_it_has_a_name_and_in_the_public_register) {

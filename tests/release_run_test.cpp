@@ -77,6 +77,20 @@ TEST_F(ReleaseOfRun, while_another_job_is_at_work_it_is_refused_and_the_register
   on_root([&] { EXPECT_TRUE(RunLock(run_.secure).is_held()); });  // given back
 }
 
+TEST_F(ReleaseOfRun, while_another_run_releases_to_the_folder_it_is_refused_and_what_is_being_made_stays) {
+  const std::filesystem::path theirs = *job_.release_folder / "A-1-7.partial";
+  std::optional<RunLock> lock;
+  on_root([&] {
+    std::filesystem::create_directories(theirs);
+    lock = RunLock::of_folder(*job_.release_folder);
+  });
+  expect_refused(kExtract, "another run publishes to " + job_.release_folder->string(), kExitFailed);
+  EXPECT_TRUE(std::filesystem::exists(theirs));
+  on_root([&] { lock.reset(); });
+  make(kExtract);
+  on_root([&] { EXPECT_TRUE(RunLock::of_folder(*job_.release_folder).is_held()); });  // given back
+}
+
 TEST_F(ReleaseOfRun, another_runs_dataset_is_refused) {
   TinyRun other(folder_.path() / "other", 299);
   other.manifest.key_id = run_.manifest.key_id;

@@ -21,6 +21,7 @@
 #include "io/part_files.hpp"
 #include "io/placement.hpp"
 #include "io/progress.hpp"
+#include "io/run_lock.hpp"
 #include "jobs/jobs.hpp"
 #include "jobs/release/account.hpp"
 #include "jobs/release/cubes.hpp"
@@ -53,7 +54,8 @@ class PrivateFiles {
 // The folder of a release: it has its name when all that belongs to it is in it, and is gone if that fails.
 class ReleaseFolder {
  public:
-  // Collective.  What releases of the agreement that were cut short left in base is removed: the run is locked.
+  // Collective.  Locks base, since jobs of other runs may release to it under an agreement of the same id.  What
+  // releases of the agreement that were cut short left there is removed.
   ReleaseFolder(const Communicator& comm, const fs::path& base, const std::string& agreement, std::uint64_t number)
       : final_(base / fmt::format("{}-{}", agreement, number)),
         partial_(final_.string() + std::string(kUnfinished)),
@@ -61,16 +63,18 @@ class ReleaseFolder {
     std::vector<fs::path> removed;
     agreed_step(comm, [&] {
       if (!comm.is_root()) return;
+      fs::create_directories(base);
+      lock_ = RunLock::of_folder(base);
       if (fs::exists(final_))
         throw Error(
             "there is a release of that name already, though the audit log does not have it: move it away, or "
             "bring back the log that has it: " +
             final_.string());
-      fs::create_directories(base);
       removed = unfinished_releases(base, agreement);
       for (const fs::path& path : removed) fs::remove_all(path);
       make_private_directory(partial_);
     });
+    if (lock_) warn_if_not_held(comm, *lock_, base);
     for (const fs::path& path : removed) {
       log_warning(comm, "removed what a release that was cut short had left: " + path.string());
     }
@@ -96,6 +100,7 @@ class ReleaseFolder {
  private:
   fs::path final_, partial_;
   bool owns_;
+  std::optional<RunLock> lock_;  // rank 0's
 };
 
 // Collective.  Memory that this rank may use for what it holds of a release at a time.
