@@ -1,12 +1,14 @@
 #include "jobs/rebuild/dictionaries.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <limits>
 #include <string_view>
 
 #include "engine/error.hpp"
 #include "engine/linkage_key.hpp"
+#include "engine/parallel.hpp"
 #include "engine/postcode.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/shuffle.hpp"
@@ -14,6 +16,8 @@
 namespace ligature {
 
 namespace {
+
+constexpr std::size_t kPersonsPerTask = std::size_t{1} << 14;
 
 // Strings travel as a 32-bit length and their bytes.
 void put(std::vector<std::byte>& bytes, std::string_view text) {
@@ -99,6 +103,30 @@ std::uint64_t missing_code(StoredType type) noexcept {
 
 std::string outward_text(std::uint32_t packed) {
   return outward_code(PackedPostcode{packed} << 14);
+}
+
+std::vector<std::uint32_t> used_outward_codes(const Persons& persons) {
+  using Word = std::uint64_t;
+  constexpr std::uint32_t kBits = std::numeric_limits<Word>::digits;
+  PerThread<std::vector<Word>> used;  // a bit a code
+  for_blocks(persons.owned.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
+    std::vector<Word>& here = used.local();
+    here.resize(kOutwardCodes / kBits);
+    for (std::size_t p = begin; p < end; ++p) {
+      const std::uint32_t code = persons.owned[p].outward;
+      here[code / kBits] |= Word{1} << code % kBits;
+    }
+  });
+  std::vector<std::uint32_t> codes;
+  used.for_each([&](const std::vector<Word>& here) {
+    for (std::uint32_t w = 0; w < here.size(); ++w) {
+      for (Word left = here[w]; left != 0; left &= left - 1) {
+        const std::uint32_t code = w * kBits + static_cast<std::uint32_t>(std::countr_zero(left));
+        if (code != 0) codes.push_back(code);
+      }
+    }
+  });
+  return codes;
 }
 
 std::vector<std::uint32_t> merge_outward_codes(const Communicator& comm, std::vector<std::uint32_t> local) {

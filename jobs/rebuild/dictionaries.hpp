@@ -8,6 +8,7 @@
 
 #include "io/dataset.hpp"
 #include "io/row_store.hpp"
+#include "jobs/rebuild/persons.hpp"
 #include "partition/communicator.hpp"
 
 namespace ligature {
@@ -27,6 +28,8 @@ std::uint64_t missing_code(StoredType type) noexcept;
 
 // Packed outward codes (PersonDraft::outward) are below.
 inline constexpr std::uint32_t kOutwardCodes = std::uint32_t{1} << 20;
+// Those of this rank's persons, once or more each, the missing one left out.
+std::vector<std::uint32_t> used_outward_codes(const Persons& persons);
 // Collective.  The different outward codes among packed ones, sorted by text.
 std::vector<std::uint32_t> merge_outward_codes(const Communicator& comm, std::vector<std::uint32_t> local);
 std::string outward_text(std::uint32_t packed);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -95,31 +94,6 @@ std::string event_date_meaning(EventDatePolicy policy) {
       return "year of the event, as its first day";
   }
   return "";
-}
-
-// Packed outward codes of this rank's persons, the missing one left out.
-std::vector<std::uint32_t> used_outward_codes(const Persons& persons) {
-  using Word = std::uint64_t;
-  constexpr std::uint32_t kBits = std::numeric_limits<Word>::digits;
-  PerThread<std::vector<Word>> used;  // a bit a code
-  for_blocks(persons.owned.size(), kPersonsPerTask, [&](std::size_t begin, std::size_t end) {
-    std::vector<Word>& here = used.local();
-    here.resize(kOutwardCodes / kBits);
-    for (std::size_t p = begin; p < end; ++p) {
-      const std::uint32_t code = persons.owned[p].outward;
-      here[code / kBits] |= Word{1} << code % kBits;
-    }
-  });
-  std::vector<std::uint32_t> codes;
-  used.for_each([&](const std::vector<Word>& here) {
-    for (std::uint32_t w = 0; w < here.size(); ++w) {
-      for (Word left = here[w]; left != 0; left &= left - 1) {
-        const std::uint32_t code = w * kBits + static_cast<std::uint32_t>(std::countr_zero(left));
-        if (code != 0) codes.push_back(code);
-      }
-    }
-  });
-  return codes;
 }
 
 void lay_out_persons(const Communicator& comm, const JobFile& job, const Inputs& inputs, const Persons& persons,
