@@ -25,7 +25,6 @@ namespace ligature {
 namespace {
 
 constexpr char kDateUnit[] = "days since 1894-12-31";
-constexpr std::size_t kPersonsPerTask = std::size_t{1} << 14;
 
 // The file's columns as they are laid out: first those of /persons, then each dataset's.
 struct Layout {
