@@ -31,6 +31,7 @@ struct DateChunk {
 HWY_BEFORE_NAMESPACE();
 namespace ligature {
 namespace HWY_NAMESPACE {
+namespace {
 
 #if HWY_TARGET == HWY_SCALAR
 
@@ -86,6 +87,7 @@ std::uint64_t read_days(DateChunk& chunk, std::size_t rows) {
 
 #endif
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace ligature
 HWY_AFTER_NAMESPACE();

@@ -28,6 +28,7 @@ constexpr std::uint32_t kOuterBits = 8 * (64 + 32);
 HWY_BEFORE_NAMESPACE();
 namespace ligature {
 namespace HWY_NAMESPACE {
+namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -133,6 +134,7 @@ std::size_t lanes_of_a_vector() {
   return hn::Lanes(Lanes32());
 }
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace ligature
 HWY_AFTER_NAMESPACE();

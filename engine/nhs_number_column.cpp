@@ -33,6 +33,7 @@ struct NhsNumberChunk {
 HWY_BEFORE_NAMESPACE();
 namespace ligature {
 namespace HWY_NAMESPACE {
+namespace {
 
 #if HWY_TARGET == HWY_SCALAR
 
@@ -84,6 +85,7 @@ std::uint64_t read_numbers(NhsNumberChunk& chunk, std::size_t rows) {
 
 #endif
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace ligature
 HWY_AFTER_NAMESPACE();

@@ -34,6 +34,7 @@ struct PostcodeChunk {
 HWY_BEFORE_NAMESPACE();
 namespace ligature {
 namespace HWY_NAMESPACE {
+namespace {
 
 #if HWY_TARGET == HWY_SCALAR
 
@@ -144,6 +145,7 @@ std::uint64_t read_postcodes(PostcodeChunk& chunk, std::size_t rows) {
 
 #endif
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace ligature
 HWY_AFTER_NAMESPACE();

@@ -13,6 +13,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace ligature {
 namespace HWY_NAMESPACE {
+namespace {
 
 #if HWY_TARGET == HWY_SCALAR
 
@@ -96,6 +97,7 @@ std::uint64_t pack_vectors(const IdentifierColumns& columns, std::size_t rows, I
 
 #endif
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace ligature
 HWY_AFTER_NAMESPACE();

@@ -62,7 +62,7 @@ struct IdentityRecordWriter::State {
   }
   void write_piece(std::span<const IdentityRecord> of_piece, std::span<const std::uint64_t> rows) {
     records.add_piece(std::as_bytes(of_piece));
-    for_each_claim(of_piece, [&](std::size_t i, std::uint64_t nhs, Claim claim) {
+    for_each_claim(of_piece, [&](std::size_t i, std::uint64_t nhs, ClaimKind claim) {
       claims_of_piece.emplace_back(nhs, claim, rows[i]);
     });
     if (claims_of_piece.size() >= kPieceRecords) flush_claims();

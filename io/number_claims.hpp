@@ -16,18 +16,18 @@ namespace ligature {
 
 // How a person has a number: as its owner, on a record that was parted from its owner, or as one that a system writes
 // for many people.  The lower binds the more.
-enum class Claim : std::uint8_t { owned, carried, default_number };
+enum class ClaimKind : std::uint8_t { owned, carried, default_number };
 
 // The person is known by their row of /persons: their name would have to be looked for.
 class NumberClaim {
  public:
   NumberClaim() = default;
-  NumberClaim(std::uint64_t nhs, Claim claim, std::uint64_t row) noexcept
+  NumberClaim(std::uint64_t nhs, ClaimKind claim, std::uint64_t row) noexcept
       : words_{static_cast<std::uint32_t>(nhs),
                static_cast<std::uint32_t>(row << kRowShift | static_cast<std::uint64_t>(claim) << 2 | nhs >> 32),
                static_cast<std::uint32_t>(row >> (32 - kRowShift))} {}
   [[nodiscard]] std::uint64_t nhs() const noexcept { return (words_[1] & std::uint64_t{3}) << 32 | words_[0]; }
-  [[nodiscard]] Claim claim() const noexcept { return static_cast<Claim>(words_[1] >> 2 & 3); }
+  [[nodiscard]] ClaimKind claim() const noexcept { return static_cast<ClaimKind>(words_[1] >> 2 & 3); }
   [[nodiscard]] std::uint64_t row() const noexcept {
     return std::uint64_t{words_[2]} << (32 - kRowShift) | words_[1] >> kRowShift;
   }
@@ -48,12 +48,12 @@ void for_each_claim(std::span<const IdentityRecord> piece, const Visit& visit) {
     const std::uint64_t nhs = record.identity.valid_nhs();
     if (nhs == 0 || record.rows == 0) continue;
     const auto claim_of = [](const IdentityRecord& of) {
-      if (of.evidence.has(Evidence::number_default)) return Claim::default_number;
+      if (of.evidence.has(Evidence::number_default)) return ClaimKind::default_number;
       // What was parted from the owner of its number and has gone back to it is the owner's.
       const bool parted = of.evidence.has(Evidence::number_disowned) && of.provenance.kind != LinkKind::returned;
-      return parted ? Claim::carried : Claim::owned;
+      return parted ? ClaimKind::carried : ClaimKind::owned;
     };
-    const Claim claim = claim_of(record);
+    const ClaimKind claim = claim_of(record);
     const bool repeats = before != nullptr && before->identity.valid_nhs() == nhs && before->person == record.person &&
                          claim_of(*before) == claim;
     before = &record;

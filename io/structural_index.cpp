@@ -14,6 +14,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace ligature {
 namespace HWY_NAMESPACE {
+namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -178,6 +179,7 @@ void index_blocks(const char* text, std::size_t size, char delimiter, Structural
   index.plain = strange == 0;
 }
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace ligature
 HWY_AFTER_NAMESPACE();

@@ -73,9 +73,9 @@ std::vector<Bound> bound_persons(std::vector<NumberClaim>&& carriers, Objectors&
   for (std::size_t begin = 0, end = 0; begin < carriers.size(); begin = end) {
     const NumberClaim& best = carriers[begin];
     ++found.numbers;
-    found.default_numbers += best.claim() == Claim::default_number;
+    found.default_numbers += best.claim() == ClaimKind::default_number;
     for (end = begin; end < carriers.size() && carriers[end].nhs() == best.nhs(); ++end) {
-      if (carriers[end].claim() == Claim::default_number) continue;
+      if (carriers[end].claim() == ClaimKind::default_number) continue;
       bound.push_back({carriers[end].row(), carriers[end].claim() == best.claim() ? 0U : 1U});
     }
   }

@@ -29,6 +29,13 @@ report "Calls to MPI outside partition" \
 report "Flags that tie a build to one processor" \
   "$(git grep -n 'march=native' -- CMakePresets.json '*CMakeLists.txt' || true)"
 
+report "Types that two files define" "$(python3 tests/one_definition.py || true)"
+# The same for functions that two kernels have, each for lanes of its own.
+report "Kernels outside an unnamed namespace" \
+  "$(git grep -l '^#define HWY_TARGET_INCLUDE' -- '*.cpp' | while read -r file; do
+    grep -A1 '^namespace HWY_NAMESPACE {$' "$file" | grep -qx 'namespace {' || echo "$file"
+  done)"
+
 mapfile -t sources < <(git ls-files '*.cpp' '*.hpp')
 report "clang-format would change" \
   "$(clang-format --dry-run "${sources[@]}" 2>&1 | grep -oE '^[^:]+:[0-9]+' | sort -u | head -n 40)"

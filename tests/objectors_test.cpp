@@ -176,7 +176,7 @@ TEST_F(ObjectorsOfARun, cannot_be_told_without_claims_or_with_those_of_another_r
 }
 
 TEST(NumberClaims, have_room_for_every_number_and_row) {
-  for (const Claim claim : {Claim::owned, Claim::carried, Claim::default_number}) {
+  for (const ClaimKind claim : {ClaimKind::owned, ClaimKind::carried, ClaimKind::default_number}) {
     for (const std::uint64_t nhs : {std::uint64_t{1}, std::uint64_t{4'294'967'296}, std::uint64_t{9'999'999'999}}) {
       for (const std::uint64_t row : {std::uint64_t{0}, std::uint64_t{1} << 28, (std::uint64_t{1} << 60) - 1}) {
         const NumberClaim of(nhs, claim, row);

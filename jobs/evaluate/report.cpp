@@ -83,7 +83,7 @@ std::vector<EstimateLine> estimate_lines(const Figures& figures) {
   return lines;
 }
 
-Links links(const PersonCounts& persons) noexcept {
+PersonLinks links(const PersonCounts& persons) noexcept {
   return {persons.rows - persons.true_persons, persons.rows - persons.found_persons,
           persons.parts - persons.true_persons, persons.parts - persons.found_persons};
 }

@@ -55,10 +55,10 @@ Measures exact_persons(const PersonCounts& persons) noexcept;
 Quality multiple_birth_pairs(const Scores& scores) noexcept;
 
 // A person of n rows is held together by n - 1 links: what is missing and what is wrong of them.
-struct Links {
+struct PersonLinks {
   std::uint64_t truth = 0, found = 0, missed = 0, false_links = 0;
 };
-Links links(const PersonCounts& persons) noexcept;
+PersonLinks links(const PersonCounts& persons) noexcept;
 
 // What an analysis of persons would see: the true value, the found one, and the relative bias.
 struct Bias {

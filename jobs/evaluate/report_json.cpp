@@ -81,7 +81,7 @@ Json clusters_json(const PersonCounts& persons) {
   return json;
 }
 
-Json links_json(const Links& of_links) {
+Json links_json(const PersonLinks& of_links) {
   return {{"true_links", of_links.truth},
           {"found_links", of_links.found},
           {"missed_links", of_links.missed},

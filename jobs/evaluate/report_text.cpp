@@ -90,7 +90,7 @@ std::string pairs_section(const std::string& title, const std::vector<PairLine>&
 
 std::string rates_section(const Scores& scores) {
   const RowErrors& rows = scores.rows;
-  const Links of_links = links(scores.persons);
+  const PersonLinks of_links = links(scores.persons);
   return text_table(
              {{"measured error", "", "rate"},
               {"rows, missed match", with_commas(rows.missed), fixed(rows.missed_rate())},

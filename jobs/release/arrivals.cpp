@@ -11,7 +11,7 @@
 #include "engine/parallel.hpp"
 #include "engine/radix_sort.hpp"
 #include "io/part_files.hpp"
-#include "jobs/release/packer.hpp"
+#include "jobs/release/record_packer.hpp"
 #include "partition/shuffle.hpp"
 
 namespace ligature {
@@ -193,7 +193,7 @@ std::unique_ptr<const Arrivals> bring(const Communicator& comm, const Release& r
   WantedPersons wanted_persons = wanted_for(release.columns.persons);
   wanted_persons.pseudonym = true;
   const SliceReader reader(release.source, release.columns.wanted, wanted_persons);
-  Packer packer(release, ranks * buckets, round, rounds);
+  RecordPacker packer(release, ranks * buckets, round, rounds);
   const std::size_t numbers = release.columns.numbers();
   const auto load_and_name = [&](Slice& slice, LeavingSlice& leaving) {
     reader.load_persons(slice);

@@ -66,7 +66,7 @@ void append_identifier(std::string& text, const Identity& identity, IdentifierCo
 
 // Collective.  The lines of one round that fall to this rank, sorted, each once.
 std::vector<Line> bring_lines(const Communicator& comm, const ReleaseSource& source, const Agreement& agreement,
-                              const Selection& selection, const PersonRows& rows, std::span<const std::byte> key,
+                              const Selection& selection, const PersonDirectory& rows, std::span<const std::byte> key,
                               std::uint64_t round, std::uint64_t rounds) {
   const auto ranks = static_cast<std::uint64_t>(comm.size());
   std::vector<Line> lines;
@@ -115,7 +115,7 @@ std::uint64_t write_identities(const Communicator& comm, const ReleaseSource& so
                                const Selection& selection, std::span<const std::byte> key, std::uint64_t persons,
                                std::uint64_t bytes_of_rank, const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / kIdentitiesFile;
-  const PersonRows rows(comm, source, selection.persons);
+  const PersonDirectory rows(comm, source, selection.persons);
   std::string header = "pseudonym";
   for (const IdentifierColumn column : agreement.identifiers) {
     header += ',';

@@ -82,7 +82,7 @@ ReleasedAreas released_areas(const ReleaseSource& source, const Agreement& agree
   return areas;
 }
 
-PersonRows::PersonRows(const Communicator& comm, const ReleaseSource& source, Range own) : own_(own) {
+PersonDirectory::PersonDirectory(const Communicator& comm, const ReleaseSource& source, Range own) : own_(own) {
   agreed_step(comm, [&] {
     const std::size_t column = source.dataset.column("/persons/pseudonym");
     pseudonyms_.reserve(own.size());
@@ -107,13 +107,13 @@ PersonRows::PersonRows(const Communicator& comm, const ReleaseSource& source, Ra
   }
 }
 
-int PersonRows::owner(const Pseudonym& person) const noexcept {
+int PersonDirectory::owner(const Pseudonym& person) const noexcept {
   const auto after = std::upper_bound(first_.begin(), first_.end(), person);
   if (after == first_.begin()) return 0;
   return ranks_[static_cast<std::size_t>(after - first_.begin()) - 1];
 }
 
-std::optional<std::uint64_t> PersonRows::row(const Pseudonym& person) const noexcept {
+std::optional<std::uint64_t> PersonDirectory::row(const Pseudonym& person) const noexcept {
   const auto found = std::lower_bound(pseudonyms_.begin(), pseudonyms_.end(), person);
   if (found == pseudonyms_.end() || *found != person) return std::nullopt;
   return own_.begin + static_cast<std::uint64_t>(found - pseudonyms_.begin());

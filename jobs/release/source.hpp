@@ -40,10 +40,10 @@ struct ReleasedAreas {
 ReleasedAreas released_areas(const ReleaseSource& source, const Agreement& agreement);
 
 // The row of /persons of a pseudonym.  Every rank knows its own range of rows, 16 bytes a person.
-class PersonRows {
+class PersonDirectory {
  public:
   // Collective.
-  PersonRows(const Communicator& comm, const ReleaseSource& source, Range own);
+  PersonDirectory(const Communicator& comm, const ReleaseSource& source, Range own);
   // The rank that knows a person, if there is such a person.
   [[nodiscard]] int owner(const Pseudonym& person) const noexcept;
   // The row, if this rank knows it.

@@ -29,7 +29,7 @@ constexpr std::size_t kPlacesShown = 5;
 // How many claims to numbers there are, and which, in whatever order.
 struct Claims {
   std::uint64_t count = 0, digest = 0;
-  void add(std::uint64_t nhs, Claim claim, const Pseudonym& person) noexcept {
+  void add(std::uint64_t nhs, ClaimKind claim, const Pseudonym& person) noexcept {
     const std::array<std::uint64_t, 4> words{nhs, static_cast<std::uint64_t>(claim), person.high, person.low};
     ++count;
     digest += XXH3_64bits(words.data(), sizeof words);
@@ -108,8 +108,8 @@ bool check_records(const Communicator& comm, const RunFiles& run, CheckTable& ta
     IdentityRecordReader reader(run.secure, run.manifest.identity_records_digest, comm.rank(), comm.size());
     for (auto piece = reader.next_piece(); !piece.empty(); piece = reader.next_piece()) {
       identities += piece.size();
-      for_each_claim(piece,
-                     [&](std::size_t i, std::uint64_t nhs, Claim claim) { claims.add(nhs, claim, piece[i].person); });
+      for_each_claim(
+          piece, [&](std::size_t i, std::uint64_t nhs, ClaimKind claim) { claims.add(nhs, claim, piece[i].person); });
       for (const IdentityRecord& record : piece) {
         rows += record.rows;
         if (record.provenance.linked_to >= run.manifest.identity_records) ++astray;

@@ -32,10 +32,10 @@ struct LeavingSlice {
 
 // Packs the persons of slices that belong to a round.  Its functions may be called from several threads for different
 // slices.
-class Packer {
+class RecordPacker {
  public:
   // slots: ranks times buckets.  release must outlive this.
-  Packer(const Release& release, std::uint64_t slots, std::uint64_t round, std::uint64_t rounds);
+  RecordPacker(const Release& release, std::uint64_t slots, std::uint64_t round, std::uint64_t rounds);
 
   // Who of a slice is in the round, under which name.
   void name_persons(const Slice& slice, LeavingSlice& leaving);

@@ -1,4 +1,4 @@
-#include "jobs/release/packer.hpp"
+#include "jobs/release/record_packer.hpp"
 
 #include <algorithm>
 #include <array>
@@ -61,7 +61,7 @@ void copy_shuffled(std::byte* to, const std::byte* from, std::uint64_t count, st
 
 }  // namespace
 
-Packer::Packer(const Release& release, std::uint64_t slots, std::uint64_t round, std::uint64_t rounds)
+RecordPacker::RecordPacker(const Release& release, std::uint64_t slots, std::uint64_t round, std::uint64_t rounds)
     : release_(release),
       values_(release.areas, release.agreement.age_band, year_of(release.source)),
       slots_(slots),
@@ -75,7 +75,7 @@ Packer::Packer(const Release& release, std::uint64_t slots, std::uint64_t round,
   }
 }
 
-void Packer::name_persons(const Slice& slice, LeavingSlice& leaving) {
+void RecordPacker::name_persons(const Slice& slice, LeavingSlice& leaving) {
   Naming& naming = naming_.local();
   const std::size_t most = slice.persons.size();
   naming.before.resize(std::max(naming.before.size(), most));
@@ -116,7 +116,7 @@ void Packer::name_persons(const Slice& slice, LeavingSlice& leaving) {
   leaving.slots.resize(left);
 }
 
-std::uint64_t Packer::count(std::span<const LeavingSlice> slices, std::vector<std::uint64_t>& counted) const {
+std::uint64_t RecordPacker::count(std::span<const LeavingSlice> slices, std::vector<std::uint64_t>& counted) const {
   const std::size_t numbers = release_.columns.numbers();
   counted.assign(slots_ * numbers, 0);
   for (const LeavingSlice& leaving : slices) {
@@ -127,7 +127,7 @@ std::uint64_t Packer::count(std::span<const LeavingSlice> slices, std::vector<st
   return bytes;
 }
 
-void Packer::lay_out(std::span<LeavingSlice> slices, std::byte* records) const {
+void RecordPacker::lay_out(std::span<LeavingSlice> slices, std::byte* records) const {
   const std::size_t numbers = release_.columns.numbers();
   for (LeavingSlice& leaving : slices) leaving.next.resize(leaving.counted.size());
   for (std::size_t i = 0; i < slots_ * numbers; ++i) {
@@ -138,7 +138,7 @@ void Packer::lay_out(std::span<LeavingSlice> slices, std::byte* records) const {
   }
 }
 
-void Packer::pack(const Slice& slice, LeavingSlice& leaving) {
+void RecordPacker::pack(const Slice& slice, LeavingSlice& leaving) {
   if (leaving.persons.empty()) return;
   const ReleasedColumns& columns = release_.columns;
   Rows& rows = rows_.local();
@@ -152,7 +152,7 @@ void Packer::pack(const Slice& slice, LeavingSlice& leaving) {
   }
 }
 
-void Packer::copy_heads(LeavingSlice& leaving, const Rows& rows) const {
+void RecordPacker::copy_heads(LeavingSlice& leaving, const Rows& rows) const {
   const std::size_t tail_bytes = release_.columns.head_bytes - sizeof(Pseudonym), numbers = release_.columns.numbers();
   with_copy(tail_bytes, [&](const auto& copy) {
     const std::byte* tail = rows.tails.data();
@@ -170,7 +170,7 @@ void Packer::copy_heads(LeavingSlice& leaving, const Rows& rows) const {
 
 // Where each person's events go is settled first, in the order of heads; then those with equally many are copied one
 // after the other, so that the processor knows how often it will go round.
-void Packer::copy_events(const Slice& slice, LeavingSlice& leaving, std::size_t dataset, Rows& rows) const {
+void RecordPacker::copy_events(const Slice& slice, LeavingSlice& leaving, std::size_t dataset, Rows& rows) const {
   const ReleasedEvents& released = release_.columns.events[dataset];
   const Slice::Events& events = slice.events[dataset];
   const std::size_t numbers = release_.columns.numbers(), event_bytes = released.event_bytes;
@@ -203,7 +203,7 @@ void Packer::copy_events(const Slice& slice, LeavingSlice& leaving, std::size_t 
   });
 }
 
-void Packer::put_tails(const Slice& slice, const LeavingSlice& leaving, Rows& rows) const {
+void RecordPacker::put_tails(const Slice& slice, const LeavingSlice& leaving, Rows& rows) const {
   const ReleasedColumns& columns = release_.columns;
   const std::size_t stride = columns.head_bytes - sizeof(Pseudonym);
   rows.tails.resize(leaving.persons.size() * stride);
@@ -226,7 +226,7 @@ void Packer::put_tails(const Slice& slice, const LeavingSlice& leaving, Rows& ro
   }
 }
 
-void Packer::put_events(const Slice& slice, std::size_t dataset, Rows& rows) const {
+void RecordPacker::put_events(const Slice& slice, std::size_t dataset, Rows& rows) const {
   const ReleasedEvents& released = release_.columns.events[dataset];
   const Slice::Events& events = slice.events[dataset];
   const std::size_t stride = released.event_bytes;
@@ -251,7 +251,8 @@ void Packer::put_events(const Slice& slice, std::size_t dataset, Rows& rows) con
 }
 
 // Many names are asked for at once, which is several times as fast as one by one.
-void Packer::put_row_names(const Slice& slice, const LeavingSlice& leaving, std::size_t dataset, Rows& rows) const {
+void RecordPacker::put_row_names(const Slice& slice, const LeavingSlice& leaving, std::size_t dataset,
+                                 Rows& rows) const {
   const ReleasedEvents& released = release_.columns.events[dataset];
   const Slice::Events& events = slice.events[dataset];
   const std::span<const std::uint32_t> persons = leaving.persons;
