@@ -60,6 +60,11 @@ class HmacMessages {
       }
     }
   }
+  // These words of one lane, from the first of them on.
+  template <std::size_t Count>
+  void set_words(std::size_t lane, std::size_t first, const std::array<std::uint32_t, Count>& words) noexcept {
+    for (std::size_t w = 0; w < Count; ++w) words_[first + w][lane] = words[w];
+  }
   // A pair in each of the first lanes from a byte on, where it ends the message.
   template <std::size_t From>
   void set_pairs(std::span<const WordPair> pairs) noexcept {

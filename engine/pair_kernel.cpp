@@ -299,6 +299,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 #include "engine/postcode.hpp"
 #include "engine/simd_targets.hpp"
+#include "engine/two_digits.hpp"
 
 namespace ligature {
 
@@ -310,14 +311,6 @@ namespace {
 
 // A full vector may be read from any index below the size.
 constexpr std::size_t kPadding = 32;
-
-// The numbers below 100 as two characters.
-constexpr std::array<std::uint16_t, 100> two_digits() {
-  std::array<std::uint16_t, 100> table{};
-  for (std::size_t n = 0; n < 100; ++n) table[n] = static_cast<std::uint16_t>(0x3030 + (n / 10 << 8) + n % 10);
-  return table;
-}
-constexpr std::array<std::uint16_t, 100> kTwoDigits = two_digits();
 
 }  // namespace
 

@@ -16,6 +16,7 @@
 
 #include "engine/error.hpp"
 #include "engine/hmac_lanes.hpp"
+#include "engine/two_digits.hpp"
 
 namespace ligature {
 
@@ -66,13 +67,26 @@ void put_big_endian(std::uint64_t value, char* bytes) noexcept {
   for (int i = 7; i >= 0; --i, value >>= 8) bytes[i] = static_cast<char>(value & 0xFF);
 }
 
-// What is hashed for a person: a label, then who it is.  Where that is two numbers, they need not be written as bytes
-// (words).
+// A number below 10,000 as four characters, the first in the highest byte.
+std::uint32_t four_digits(std::uint32_t number) noexcept {
+  return std::uint32_t{kTwoDigits[number / 100]} << 16 | kTwoDigits[number % 100];
+}
+
+// What is hashed for a person: a label, then who it is.  Where that is two numbers (words) or digits (last_words), it
+// need not be written as bytes.
 struct NhsMessage {
   static constexpr std::string_view kLabel = kNhsLabel;
   static constexpr std::size_t kBytes = kLabel.size() + 10;
   static void write(std::uint64_t number, char* at) noexcept {
     for (std::size_t digit = 10; digit-- > 0; number /= 10) at[digit] = static_cast<char>('0' + number % 10);
+  }
+  // The label's last two bytes and the number: whole words, and the bit that ends the message is in the next.
+  static std::array<std::uint32_t, 3> last_words(std::uint64_t number) noexcept {
+    static_assert(kLabel.size() % 4 == 2);
+    constexpr auto kBefore = static_cast<std::uint32_t>(kLabel[kLabel.size() - 2] << 24 | kLabel.back() << 16);
+    const auto first = static_cast<std::uint32_t>(number / 100'000'000);
+    const auto rest = static_cast<std::uint32_t>(number - std::uint64_t{first} * 100'000'000);
+    return {kBefore | kTwoDigits[first % 100], four_digits(rest / 10'000), four_digits(rest % 10'000)};
   }
 };
 struct IdentityMessage {
@@ -175,6 +189,10 @@ struct Pseudonymiser::State {
         std::array<WordPair, kHmacLanes> pairs;
         for (std::size_t lane = 0; lane < count; ++lane) pairs[lane] = Message::words(who[begin + lane]);
         messages.set_pairs<Message::kLabel.size()>(std::span(pairs).first(count));
+      } else if constexpr (requires { Message::last_words(who[0]); }) {
+        for (std::size_t lane = 0; lane < count; ++lane) {
+          messages.set_words(lane, Message::kLabel.size() / 4, Message::last_words(who[begin + lane]));
+        }
       } else {
         for (std::size_t lane = 0; lane < count; ++lane) bytes.write(lane, who[begin + lane]);
         messages.set_all_from(Message::kLabel.size(), bytes.rows());

@@ -19,39 +19,74 @@ constexpr UnionFind::Pair in_order(UnionFind::Pair pair) noexcept {
   return {least, pair.a ^ pair.b ^ least};
 }
 
-// The pairs in order of the slice of nodes that the larger of each is in, with that one second.
-RawVector<UnionFind::Pair> dealt_by_larger(std::span<const UnionFind::Pair> pairs, std::size_t nodes,
-                                           unsigned slice_bits) {
-  std::vector<std::size_t> next((nodes >> slice_bits) + 2, 0);  // of each slice
-  for (const UnionFind::Pair pair : pairs) ++next[(in_order(pair).b >> slice_bits) + 1];
-  for (std::size_t slice = 1; slice < next.size(); ++slice) next[slice] += next[slice - 1];
-  RawVector<UnionFind::Pair> dealt(pairs.size());
-  for (const UnionFind::Pair pair : pairs) {
-    const UnionFind::Pair ordered = in_order(pair);
-    dealt[next[ordered.b >> slice_bits]++] = ordered;
+// Pairs dealt to slices of nodes, by the larger of each, which comes second: in chunks, so that those of a slice need
+// not be counted first.
+class DealtPairs {
+ public:
+  DealtPairs(std::span<const UnionFind::Pair> pairs, std::size_t nodes, unsigned slice_bits)
+      : slices_((nodes >> slice_bits) + 1), room_(pairs.size() + slices_.size() * kChunk) {
+    UnionFind::Pair* unused = room_.data();
+    for (const UnionFind::Pair pair : pairs) {
+      const UnionFind::Pair ordered = in_order(pair);
+      Slice& slice = slices_[ordered.b >> slice_bits];
+      if (slice.next == slice.end) {
+        slice.chunks.push_back(unused);
+        slice.next = unused;
+        slice.end = unused += kChunk;
+      }
+      *slice.next++ = ordered;
+    }
   }
-  return dealt;
-}
+
+  // Calls take(pairs) for each chunk, slice by slice.
+  template <typename Take>
+  void for_each(const Take& take) const {
+    for (const Slice& slice : slices_) {
+      for (const UnionFind::Pair* const chunk : slice.chunks) {
+        const bool is_last = chunk == slice.chunks.back();
+        take(std::span(chunk, is_last ? static_cast<std::size_t>(slice.next - chunk) : kChunk));
+      }
+    }
+  }
+
+ private:
+  static constexpr std::size_t kChunk = 4096;  // the last pairs of each are not fetched ahead
+  struct Slice {
+    UnionFind::Pair *next = nullptr, *end = nullptr;  // of the last chunk
+    std::vector<UnionFind::Pair*> chunks;
+  };
+  std::vector<Slice> slices_;
+  RawVector<UnionFind::Pair> room_;
+};
 
 }  // namespace
 
 void UnionFind::unite_all(std::span<const Pair> pairs) {
   constexpr unsigned kSliceBits = 19;                       // their parents lie in a core's second-level cache, nearly
   constexpr std::size_t kManyNodes = std::size_t{1} << 22;  // fewer are near enough as they are
-  if (parent_.size() < kManyNodes) return unite_near(pairs);
-  unite_near(dealt_by_larger(pairs, parent_.size(), kSliceBits));
+  if (parent_.size() < kManyNodes) {
+    hang(pairs);
+    unite_open(pairs);
+    return;
+  }
+  const DealtPairs dealt(pairs, parent_.size(), kSliceBits);
+  dealt.for_each([&](std::span<const Pair> chunk) { hang(chunk); });
+  dealt.for_each([&](std::span<const Pair> chunk) { unite_open(chunk); });
 }
 
-void UnionFind::unite_near(std::span<const Pair> pairs) noexcept {
+void UnionFind::hang(std::span<const Pair> pairs) noexcept {
   constexpr std::size_t kAhead = 16;
-  const auto ahead_of = [&](std::size_t i) { return pairs[std::min(i + kAhead, pairs.size() - 1)]; };
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     const auto [least, other] = in_order(pairs[i]);
-    __builtin_prefetch(&parent_[in_order(ahead_of(i)).b], 1);
+    __builtin_prefetch(&parent_[in_order(pairs[std::min(i + kAhead, pairs.size() - 1)]).b], 1);
     parent_[other] = smaller(parent_[other], least);
   }
+}
+
+void UnionFind::unite_open(std::span<const Pair> pairs) noexcept {
+  constexpr std::size_t kAhead = 32;
   for (std::size_t i = 0; i < pairs.size(); ++i) {
-    const Pair coming = ahead_of(i);
+    const Pair coming = pairs[std::min(i + kAhead, pairs.size() - 1)];
     __builtin_prefetch(&parent_[coming.a]);
     __builtin_prefetch(&parent_[coming.b]);
     const auto [a, b] = pairs[i];

@@ -64,7 +64,8 @@ class UnionFind {
   [[nodiscard]] std::size_t size() const noexcept { return parent_.size(); }
 
  private:
-  void unite_near(std::span<const Pair> pairs) noexcept;
+  void hang(std::span<const Pair> pairs) noexcept;        // the larger of each pair to the smaller
+  void unite_open(std::span<const Pair> pairs) noexcept;  // those that are not seen to be of one set
 
   std::vector<std::uint32_t> parent_;
 };
