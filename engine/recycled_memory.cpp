@@ -97,7 +97,7 @@ class Range {
   static constexpr std::size_t kGranule = kLargeAlignment;
   static constexpr std::size_t kHugePage = std::size_t{2} << 20;
   // Pages are given back when this share of the most that was in use, and kLeastSlack more, is held beyond it.
-  static constexpr std::size_t kSlack = 16, kLeastSlack = std::size_t{32} << 20;
+  static constexpr std::size_t kSlack = 16, kLeastSlack = std::size_t{128} << 20;
 
   // Addresses cost nothing: four times the machine's memory leaves room for gaps.
   Range() {

@@ -28,6 +28,10 @@ struct Kept {
   std::uint32_t rows = 0;
   std::uint32_t datasets = 0;
 };
+struct KeptOf {
+  IdentityId id = 0;
+  Kept kept;
+};
 
 // The identity as the person of one of its rows has it.
 CountedIdentity counted_alone(const Identity& identity, const Evidence& evidence, std::uint64_t digest,
@@ -142,7 +146,10 @@ AmbiguousRows::AmbiguousRows(const Communicator& comm, const Inputs& inputs, Row
     return person_of(a) != person_of(b) ? person_of(a) < person_of(b) : a < b;
   });
   draft_of_received_.assign(order.size(), kOwnPerson);
-  std::vector<Kept> kept(identities.owned.size());
+  std::vector<KeptOf> kept;  // in order of identities
+  // Few are added to many: they must not double what these take.
+  drafts.drafts.reserve(drafts.drafts.size() + order.size());
+  drafts.first_member.reserve(drafts.first_member.size() + order.size());
   for (std::size_t begin = 0, end = 0; begin < order.size(); begin = end) {
     const Row& first = received.items[order[begin]];
     Kept person;
@@ -150,11 +157,11 @@ AmbiguousRows::AmbiguousRows(const Communicator& comm, const Inputs& inputs, Row
       ++person.rows;
       person.datasets |= 1U << received.items[order[end]].dataset;
     }
-    const std::uint64_t index = first.id - identities.first_id;
-    if (kept[index].rows == 0) {
-      kept[index] = person;
+    if (kept.empty() || kept.back().id != first.id) {
+      kept.push_back({first.id, person});
       continue;
     }
+    const std::uint64_t index = first.id - identities.first_id;
     for (std::size_t i = begin; i < end; ++i) draft_of_received_[order[i]] = drafts.drafts.size();
     const CountedIdentity alone =
         counted_alone(identities.owned[index].identity, evidence[index], first.digest, person);
@@ -167,7 +174,11 @@ AmbiguousRows::AmbiguousRows(const Communicator& comm, const Inputs& inputs, Row
 
   std::vector<Kept> replies;
   replies.reserve(ambiguous.items.size());
-  for (const IdentityId id : ambiguous.items) replies.push_back(kept[id - identities.first_id]);
+  for (const IdentityId id : ambiguous.items) {
+    const auto found = std::lower_bound(kept.begin(), kept.end(), id,
+                                        [](const KeptOf& of, IdentityId wanted) { return of.id < wanted; });
+    replies.push_back(found != kept.end() && found->id == id ? found->kept : Kept());
+  }
   const std::vector<Kept> left = draft_route.reply<Kept>(comm, replies);
   for (std::size_t i = 0; i < divided.size(); ++i) {
     drafts.drafts[divided[i]].rows = left[i].rows;

@@ -189,16 +189,20 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
     drafts.first_member.push_back(0);
     search->settle(comm, identities, model, patient_sets, task_counts.emplace_back(), drafts);
   }
-  PersonDrafts result;
-  append_drafts(result, task_drafts);
   const auto is_apart = [&](std::size_t i) { return evidence[i].has(Evidence::several_patients); };
   const auto is_one_person = [&](std::size_t i) { return is_alone[i] && !is_suppressed(identities.owned[i]); };
   const auto index = [](std::size_t i) { return static_cast<std::uint32_t>(i); };
-  result.alone = gather_wanted<std::uint32_t>(
-      is_alone.size(), kItemsPerTask, [&](std::size_t i) { return is_one_person(i) && !is_apart(i); }, index);
   const RawVector<std::uint32_t> apart = gather_wanted<std::uint32_t>(
       is_alone.size(), kItemsPerTask, [&](std::size_t i) { return is_apart(i) && is_one_person(i); }, index);
-  for (const std::uint32_t i : apart) add_apart(identities.first_id + i, identities.owned[i], evidence[i], result);
+  PersonDrafts& drafts_apart = task_drafts.emplace_back();
+  drafts_apart.first_member.push_back(0);
+  for (const std::uint32_t i : apart)
+    add_apart(identities.first_id + i, identities.owned[i], evidence[i], drafts_apart);
+
+  PersonDrafts result;
+  append_drafts(result, task_drafts);
+  result.alone = gather_wanted<std::uint32_t>(
+      is_alone.size(), kItemsPerTask, [&](std::size_t i) { return is_one_person(i) && !is_apart(i); }, index);
 
   std::array<std::uint64_t, 6> sums{0, 0, 0, apart.size(), 0, 0};
   std::uint64_t largest = 0;
