@@ -21,9 +21,6 @@ constexpr double kSameNumber = 0.97;
 constexpr double kFewestMatched = 100;
 constexpr double kNoneMatched = 1;
 
-// No probability is taken to be less, so that nothing observed is impossible.
-constexpr double kSmallestProbability = 1e-12;
-
 template <std::size_t Count>
 using Shares = std::array<double, Count>;
 

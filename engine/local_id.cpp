@@ -13,9 +13,6 @@ namespace ligature {
 
 namespace {
 
-// A pair lighter than this is more likely two persons than one.
-constexpr Weight kConflict = 0;
-
 // The weight of what is no pair: it is neither a conflict nor anybody's rival.
 constexpr Weight kNoPair = std::numeric_limits<Weight>::min();
 

@@ -11,9 +11,6 @@ namespace ligature {
 
 namespace {
 
-// Probabilities below this are taken as this, so that no count of zero makes a weight infinite.
-constexpr double kSmallestProbability = 1e-12;
-
 // The rate of records that carry the NHS number of somebody else, and the share of them who live together.
 constexpr double kWrongNumberRate = 0.002;
 constexpr double kWrongInHousehold = 0.5;
@@ -217,13 +214,6 @@ double bounded(double probability, double largest) noexcept {
   return probability > kSmallestProbability ? std::min(probability, largest) : kSmallestProbability;
 }
 
-// Bits to the integer unit, far inside its range.  Not a number becomes the largest: nothing reaches such a threshold.
-Weight to_weight(double bits) noexcept {
-  constexpr double kMostBits = 1e6;
-  if (std::isnan(bits)) bits = kMostBits;
-  return static_cast<Weight>(std::llround(std::clamp(bits, -kMostBits, kMostBits) * kWeightPerBit));
-}
-
 template <std::size_t Count>
 std::array<Weight, Count> level_weights(const std::array<LevelProbabilities, Count>& levels) noexcept {
   std::array<Weight, Count> weights{};
@@ -234,6 +224,11 @@ std::array<Weight, Count> level_weights(const std::array<LevelProbabilities, Cou
 }
 
 }  // namespace
+
+Weight to_weight(double bits, double most_bits) noexcept {
+  if (std::isnan(bits)) bits = most_bits;
+  return static_cast<Weight>(std::llround(std::clamp(bits, -most_bits, most_bits) * kWeightPerBit));
+}
 
 std::array<double, kPostcodeLevels> household_postcodes() {
   // Where not the same, as good as anywhere.

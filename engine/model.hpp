@@ -23,6 +23,14 @@ namespace ligature {
 // 1/1024 of a bit of evidence.
 using Weight = std::int32_t;
 inline constexpr Weight kWeightPerBit = 1024;
+// A pair lighter than this is more likely two persons than one: they are in conflict.
+inline constexpr Weight kConflict = 0;
+// Bits to the integer unit, within so many either way.  Not a number becomes the most: nothing reaches such a
+// threshold.
+Weight to_weight(double bits, double most_bits = 1e6) noexcept;
+
+// No probability is taken to be less, so that nothing observed is impossible.
+inline constexpr double kSmallestProbability = 1e-12;
 
 struct LevelProbabilities {
   double m = 0;  // P(level | same person, neither side missing)

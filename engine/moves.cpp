@@ -21,10 +21,6 @@ constexpr std::uint64_t kKnownAsARule = 8;
 // No evidence of this kind counts for more.
 constexpr double kMostBits = 40;
 
-Weight to_weight(double bits) noexcept {
-  return static_cast<Weight>(std::llround(std::clamp(bits, -kMostBits, kMostBits) * kWeightPerBit));
-}
-
 // True if it is seen that providers know the company of those who moved.
 bool providers_tell(const MoveCounts& counts) noexcept {
   std::uint64_t unknown = 0, in_company = 0;
@@ -78,14 +74,14 @@ MoveModel::MoveModel(const MoveCounts& all_counts, const ModelParameters& parame
   const double margin = std::max(parameters.threshold_bits, parameters.margin_bits);
   const std::array<double, 2> least{margin + kOnTrustBits, margin};
   for (std::size_t p = 0; p < least.size(); ++p) {
-    threshold_[p] = to_weight(least[p] + std::log2(elsewhere_));
+    threshold_[p] = to_weight(least[p] + std::log2(elsewhere_), kMostBits);
   }
 }
 
 Weight MoveModel::weight(bool with_provider, std::uint64_t postcodes, std::size_t company,
                          double share) const noexcept {
   const double bits = bits_[with_provider ? 1 : 0][address_class(postcodes)][company] - std::log2(share);
-  return to_weight(bits);
+  return to_weight(bits, kMostBits);
 }
 
 }  // namespace ligature

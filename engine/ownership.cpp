@@ -18,9 +18,6 @@ constexpr std::uint32_t kPartsOfDefault = 4;
 // Members of a number looked at for ties.
 constexpr std::size_t kMembersTied = 16;
 
-// A pair lighter than this is more likely two persons than one: clusters that hold such a pair are not joined.
-constexpr Weight kConflict = 0;
-
 // Two members are joined at once only by this much more than a link needs; the others are parted, and return if they
 // fit nobody else: what may be another's record is first given the chance to be found there.
 constexpr Weight kJoinsAtOnce = 2 * kWeightPerBit;

@@ -20,4 +20,10 @@ inline void append_csv_field(std::string& line, std::string_view text) {
   line += '"';
 }
 
+inline std::string csv_field(std::string_view text) {
+  std::string field;
+  append_csv_field(field, text);
+  return field;
+}
+
 }  // namespace ligature

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "engine/error.hpp"
+#include "engine/field_text.hpp"
 #include "io/csv.hpp"
 #include "io/reference_file.hpp"
 
@@ -22,12 +23,6 @@ constexpr std::size_t kMostEntries = 1'000'000;
   throw UsageError(fmt::format("{}:{}: {}", path.string(), line, how));
 }
 
-std::string trimmed(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \t");
-  return begin == std::string_view::npos ? std::string()
-                                         : std::string(text.substr(begin, text.find_last_not_of(" \t") - begin + 1));
-}
-
 // Visits the values of each row, all of them given and without control characters, with its line.
 template <typename Take>
 void read_entries(const std::filesystem::path& path, std::vector<std::string> columns, const Take& take) {
@@ -37,7 +32,7 @@ void read_entries(const std::filesystem::path& path, std::vector<std::string> co
     if (++entries > kMostEntries) refuse(path, line, "more entries than any such table has");
     std::vector<std::string> values;
     for (const std::string_view field : fields) {
-      values.push_back(trimmed(field));
+      values.emplace_back(trimmed(field));
       if (values.back().empty()) refuse(path, line, "an entry lacks a value");
       const auto is_control = [](char c) { return (c >= 0 && c < 0x20) || c == 0x7F; };
       if (!is_utf8(values.back()) || std::any_of(values.back().begin(), values.back().end(), is_control)) {

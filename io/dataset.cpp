@@ -264,6 +264,16 @@ std::size_t stored_bytes(StoredType type) noexcept {
   return kTypes[static_cast<std::size_t>(type)].bytes;
 }
 
+StoredType code_type(std::size_t values) noexcept {
+  if (values < std::numeric_limits<std::uint8_t>::max()) return StoredType::u8;
+  if (values < std::numeric_limits<std::uint16_t>::max()) return StoredType::u16;
+  return StoredType::u32;
+}
+
+std::uint64_t missing_code(StoredType type) noexcept {
+  return (std::uint64_t{1} << (8 * stored_bytes(type))) - 1;
+}
+
 std::string_view stored_type_name(StoredType type) noexcept {
   return kTypes[static_cast<std::size_t>(type)].name;
 }

@@ -43,6 +43,9 @@ enum class StoredType : std::uint8_t {
   text32
 };  // text32: 32 ASCII bytes
 std::size_t stored_bytes(StoredType type) noexcept;
+// The narrowest type for codes of so many values; its largest number means "missing".
+StoredType code_type(std::size_t values) noexcept;
+std::uint64_t missing_code(StoredType type) noexcept;
 std::string_view stored_type_name(StoredType type) noexcept;
 
 // One column: a one-dimensional HDF5 dataset.

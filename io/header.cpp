@@ -8,6 +8,7 @@
 
 #include "engine/date.hpp"
 #include "engine/error.hpp"
+#include "engine/field_text.hpp"
 #include "engine/postcode.hpp"
 #include "io/block_source.hpp"
 #include "io/csv.hpp"
@@ -19,12 +20,6 @@ namespace {
 
 constexpr std::size_t kFirstHeaderRead = std::size_t{64} << 10;
 constexpr std::size_t kMaxNearest = 3;
-
-std::string_view trimmed(std::string_view text) noexcept {
-  const auto begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
-}
 
 // A number, a date or a postcode: a file without a header begins with values, and these are nobody's business.
 bool looks_like_a_value(std::string_view name) noexcept {

@@ -10,6 +10,16 @@
 
 namespace ligature {
 
+namespace {
+
+// Pages of rows stay until they are published, between blocks that come and go: the larger they are, the more of the
+// memory between them is of use to what is larger still.
+constexpr std::size_t page_bytes(std::uint64_t memory) noexcept {
+  return memory >= std::uint64_t{1} << 30 ? 4 * Spool::kPageBytes : Spool::kPageBytes;
+}
+
+}  // namespace
+
 std::uint32_t LocalDictionary::code(const std::string& value) {
   const auto [entry, is_new] = codes_.try_emplace(value, static_cast<std::uint32_t>(values_.size()));
   if (is_new) {
@@ -24,12 +34,14 @@ RowStore::RowStore(const Inputs& inputs, std::filesystem::path scratch, std::uin
     : inputs_(inputs),
       max_categories_(max_categories),
       budget_(memory),
-      local_keys_(scratch, budget_),
-      row_ids_(scratch, budget_),
+      local_keys_(scratch, budget_, page_bytes(memory)),
+      row_ids_(scratch, budget_, page_bytes(memory)),
       quarantined_(scratch, budget_),
       extracted_(scratch, budget_),
       coded_(scratch, budget_) {
-  for (std::size_t dataset = 0; dataset < inputs.datasets.size(); ++dataset) payload_.emplace_back(scratch, budget_);
+  for (std::size_t dataset = 0; dataset < inputs.datasets.size(); ++dataset) {
+    payload_.emplace_back(scratch, budget_, page_bytes(memory));
+  }
   restart();
 }
 

@@ -20,20 +20,21 @@ std::atomic<std::uint64_t> scratch_files{0};
 
 }  // namespace
 
-Spool::Spool(std::filesystem::path scratch, SpoolBudget& budget) : scratch_(std::move(scratch)), budget_(&budget) {}
+Spool::Spool(std::filesystem::path scratch, SpoolBudget& budget, std::size_t page_bytes)
+    : scratch_(std::move(scratch)), budget_(&budget), page_bytes_(page_bytes) {}
 
 Spool::~Spool() {
-  budget_->give_back(pages_.size() * kPageBytes);
+  budget_->give_back(pages_.size() * page_bytes_);
 }
 
 void Spool::append(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     if (!file_) {
-      const std::size_t filled = size_ % kPageBytes;
+      const std::size_t filled = size_ % page_bytes_;
       if (filled == 0) {
-        if (budget_->take(kPageBytes)) {
+        if (budget_->take(page_bytes_)) {
           pages_.emplace_back();
-          pages_.back().reserve(kPageBytes);
+          pages_.back().reserve(page_bytes_);
         } else {
           file_ = File::create(
               scratch_ / ("spool-" + std::to_string(::getpid()) + "-" + std::to_string(scratch_files++)), 0600);
@@ -48,7 +49,7 @@ void Spool::append(std::span<const std::byte> bytes) {
       return;
     }
     std::vector<std::byte>& page = pages_.back();
-    const std::size_t part = std::min(bytes.size(), kPageBytes - page.size());
+    const std::size_t part = std::min(bytes.size(), page_bytes_ - page.size());
     page.insert(page.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(part));
     size_ += part;
     bytes = bytes.subspan(part);
@@ -77,25 +78,25 @@ void Spool::read_at(std::uint64_t position, std::span<std::byte> bytes) const {
     throw Error("scratch data ends early: " + scratch_.string());
   }
   while (!bytes.empty()) {
-    const std::uint64_t in_memory = pages_.size() * kPageBytes;
+    const std::uint64_t in_memory = pages_.size() * page_bytes_;
     if (position >= in_memory) return file_->read_exactly_at(position - in_memory, bytes);
-    const std::size_t offset = position % kPageBytes;
-    const std::size_t part = std::min(bytes.size(), kPageBytes - offset);
-    std::memcpy(bytes.data(), pages_[position / kPageBytes].data() + offset, part);
+    const std::size_t offset = position % page_bytes_;
+    const std::size_t part = std::min(bytes.size(), page_bytes_ - offset);
+    std::memcpy(bytes.data(), pages_[position / page_bytes_].data() + offset, part);
     position += part;
     bytes = bytes.subspan(part);
   }
 }
 
 void Spool::fetch(std::uint64_t position, std::uint64_t bytes) const noexcept {
-  const std::uint64_t in_memory = pages_.size() * kPageBytes;
+  const std::uint64_t in_memory = pages_.size() * page_bytes_;
   if (!file_ || position < in_memory) return;
   ::posix_fadvise(file_->descriptor(), static_cast<off_t>(position - in_memory), static_cast<off_t>(bytes),
                   POSIX_FADV_WILLNEED);
 }
 
 void Spool::clear() {
-  budget_->give_back(pages_.size() * kPageBytes);
+  budget_->give_back(pages_.size() * page_bytes_);
   release(pages_);
   release(tail_);
   file_.reset();

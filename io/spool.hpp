@@ -44,8 +44,9 @@ class SpoolBudget {
 
 class Spool {
  public:
-  // scratch: a private folder for the file that is made when the budget is used up.
-  Spool(std::filesystem::path scratch, SpoolBudget& budget);
+  static constexpr std::size_t kPageBytes = std::size_t{1} << 20;
+  // scratch: a private folder for the file that is made when the budget is used up.  page_bytes: taken at a time.
+  Spool(std::filesystem::path scratch, SpoolBudget& budget, std::size_t page_bytes = kPageBytes);
   Spool(Spool&&) noexcept = default;
   Spool& operator=(Spool&&) = delete;
   ~Spool();
@@ -70,12 +71,12 @@ class Spool {
   void clear();
 
  private:
-  static constexpr std::size_t kPageBytes = std::size_t{1} << 20;
   void flush();  // tail_ to the file
 
   std::filesystem::path scratch_;
   SpoolBudget* budget_;
-  std::vector<std::vector<std::byte>> pages_;  // the first pages_.size() * kPageBytes bytes
+  std::size_t page_bytes_;
+  std::vector<std::vector<std::byte>> pages_;  // the first pages_.size() * page_bytes_ bytes
   std::vector<std::byte> tail_;                // bytes that wait to be written to the file
   std::optional<File> file_;
   std::uint64_t file_bytes_ = 0;

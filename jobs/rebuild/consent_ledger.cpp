@@ -10,6 +10,7 @@
 #include "engine/error.hpp"
 #include "engine/parallel.hpp"
 #include "engine/release.hpp"
+#include "io/csv_field.hpp"
 #include "io/files.hpp"
 #include "io/progress.hpp"
 #include "jobs/rebuild/objector_search.hpp"
@@ -68,7 +69,8 @@ void ConsentLedger::add_coded(RowStore& rows, const IntakeReport& intake, Consen
   });
 }
 
-void ConsentLedger::write_unused(const Communicator& comm, const JobFile& job, const Inputs& inputs) {
+void ConsentLedger::write_unused(const Communicator& comm, const JobFile& job, const Inputs& inputs,
+                                 LaterSyncs& syncs) {
   std::sort(problems_.begin(), problems_.end(), [](const Problem& a, const Problem& b) {
     return std::tie(a.place.file, a.place.line) < std::tie(b.place.file, b.place.line);
   });
@@ -80,10 +82,10 @@ void ConsentLedger::write_unused(const Communicator& comm, const JobFile& job, c
             std::string(entry_problem_name(problem.problem)) + "\n");
     }
   };
-  write_lines(comm, job.secure / "objections-unused.csv", "file,line,reason\n", {lines});
+  write_lines(comm, job.secure / "objections-unused.csv", "file,line,reason\n", {lines}, syncs);
 }
 
-void ConsentLedger::write_ledger(const Communicator& comm, const JobFile& job) const {
+void ConsentLedger::write_ledger(const Communicator& comm, const JobFile& job, LaterSyncs& syncs) const {
   // All ranks have all of it: each writes its share.
   const std::span<const Preference> all = ledger_.preferences();
   const Range share = share_of(all.size(), comm.rank(), comm.size());
@@ -100,11 +102,11 @@ void ConsentLedger::write_ledger(const Communicator& comm, const JobFile& job) c
       for (const std::string& of_task : text) visit(of_task);
     }
   };
-  write_lines(comm, job.secure / "objections.csv", "nhs_number,kind,date\n", {lines});
+  write_lines(comm, job.secure / "objections.csv", "nhs_number,kind,date\n", {lines}, syncs);
 }
 
 void ConsentLedger::complete(const Communicator& comm, const JobFile& job, const Inputs& inputs, RowStore& rows,
-                             IntakeReport& intake, ConsentReport& report) {
+                             IntakeReport& intake, ConsentReport& report, LaterSyncs& syncs) {
   if (coded_) {
     add_coded(rows, intake, report);
     report.coded_rows = comm.sum(report.coded_rows);
@@ -117,8 +119,8 @@ void ConsentLedger::complete(const Communicator& comm, const JobFile& job, const
   report.standing = {ledger_.standing(ObjectionKind::type1), ledger_.standing(ObjectionKind::type2),
                      ledger_.standing(ObjectionKind::national)};
   if (counts_.rows > 0) log_info(comm, "objections: " + with_commas(counts_.rows) + " entries");
-  write_unused(comm, job, inputs);
-  write_ledger(comm, job);
+  write_unused(comm, job, inputs, syncs);
+  write_ledger(comm, job, syncs);
   if (counts_.unusable() > 0) {
     const std::filesystem::path list = job.secure / "objections-unused.csv";
     const std::string found = with_commas(counts_.unusable()) + " objections cannot be used and have no effect; see ";
@@ -128,7 +130,7 @@ void ConsentLedger::complete(const Communicator& comm, const JobFile& job, const
     }
     log_warning(comm, found + list.string() + " once the run is done");
   }
-  reconcile_objections(comm, job, entries_, ledger_, report);
+  reconcile_objections(comm, job, entries_, ledger_, report, syncs);
   entries_ = {};
   release(problems_);
 }

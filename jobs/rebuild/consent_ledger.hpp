@@ -11,6 +11,7 @@
 
 #include "engine/supersession.hpp"
 #include "io/job_file.hpp"
+#include "io/later_syncs.hpp"
 #include "io/ledger.hpp"
 #include "io/manifest.hpp"
 #include "io/row_store.hpp"
@@ -29,9 +30,9 @@ class ConsentLedger {
   // Collective.  Adds the coded preferences of the rows that were read, drops those that the whole ledger bars, and
   // writes under secure/: objections.csv, the ledger as it now stands, as a ledger file; objections-unused.csv, file
   // and line of each entry without effect; objections-by-practice.csv (reconciliation.hpp).  Throws LimitError where
-  // the job file's limits are broken.
+  // the job file's limits are broken.  The three are on the disk once syncs are.
   void complete(const Communicator& comm, const JobFile& job, const Inputs& inputs, RowStore& rows,
-                IntakeReport& intake, ConsentReport& report);
+                IntakeReport& intake, ConsentReport& report, LaterSyncs& syncs);
 
   [[nodiscard]] const ObjectionLedger& ledger() const noexcept { return ledger_; }
 
@@ -42,8 +43,8 @@ class ConsentLedger {
   };
 
   void add_coded(RowStore& rows, const IntakeReport& intake, ConsentReport& report);
-  void write_unused(const Communicator& comm, const JobFile& job, const Inputs& inputs);
-  void write_ledger(const Communicator& comm, const JobFile& job) const;
+  void write_unused(const Communicator& comm, const JobFile& job, const Inputs& inputs, LaterSyncs& syncs);
+  void write_ledger(const Communicator& comm, const JobFile& job, LaterSyncs& syncs) const;
 
   bool coded_ = false;  // an extract says where its codes are
   std::vector<std::string> files_;

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "engine/error.hpp"
+#include "io/csv_field.hpp"
 #include "io/files.hpp"
 #include "io/finished_run.hpp"
 #include "io/reference_file.hpp"

@@ -91,16 +91,6 @@ MergedDictionary merge_dictionary(const Communicator& comm, const LocalDictionar
   return merged;
 }
 
-StoredType code_type(std::size_t values) noexcept {
-  if (values < std::numeric_limits<std::uint8_t>::max()) return StoredType::u8;
-  if (values < std::numeric_limits<std::uint16_t>::max()) return StoredType::u16;
-  return StoredType::u32;
-}
-
-std::uint64_t missing_code(StoredType type) noexcept {
-  return (std::uint64_t{1} << (8 * stored_bytes(type))) - 1;
-}
-
 std::string outward_text(std::uint32_t packed) {
   return outward_code(PackedPostcode{packed} << 14);
 }

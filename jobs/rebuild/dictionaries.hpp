@@ -22,10 +22,6 @@ struct MergedDictionary {
 MergedDictionary merge_dictionary(const Communicator& comm, const LocalDictionary& local, const std::string& column,
                                   std::uint64_t max_categories);
 
-// The narrowest type for codes of so many values; its largest number means "missing".
-StoredType code_type(std::size_t values) noexcept;
-std::uint64_t missing_code(StoredType type) noexcept;
-
 // Packed outward codes (PersonDraft::outward) are below.
 inline constexpr std::uint32_t kOutwardCodes = std::uint32_t{1} << 20;
 // Those of this rank's persons, once or more each, the missing one left out.

@@ -151,8 +151,9 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
     }
   }
   rows.settle();
-  write_quarantine(comm, job, inputs, intake, rows);
-  consent.complete(comm, job, inputs, rows, intake, manifest.consent);
+  LaterSyncs lists;
+  write_quarantine(comm, job, inputs, intake, rows, lists);
+  consent.complete(comm, job, inputs, rows, intake, manifest.consent, lists);
   manifest.rows = total_rows(job, inputs, intake);
   clock.end(manifest.rows.read, "rows", rows.rows(), {.parsed_bytes = static_cast<double>(input_bytes)});
 
@@ -331,6 +332,8 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
   finish_dataset(comm, *content.writer, manifest);
   row_index->settle(comm);
   identity_records->settle(comm);
+
+  agreed_step(comm, [&] { lists.wait(); });
 
   // All is on the disk, and lacks but its names.  An earlier run in these folders is whole until the first of them is
   // given, so that it loses its manifests before: what a crash leaves then is no finished run.

@@ -16,6 +16,7 @@
 #include "engine/parallel.hpp"
 #include "engine/postcode.hpp"
 #include "engine/sort_items.hpp"
+#include "io/csv_field.hpp"
 #include "io/files.hpp"
 #include "io/finished_run.hpp"
 #include "io/progress.hpp"
@@ -126,7 +127,7 @@ std::optional<StandingCounts> counted_before(const CountsByCode& before, const C
 // Writes the table and lists the changes that nobody has acknowledged.
 std::vector<std::string> write_table(const JobFile& job, const CountsByCode& now,
                                      const std::optional<CountsByCode>& before, const std::set<std::string>& registered,
-                                     ConsentReport& report) {
+                                     ConsentReport& report, LaterSyncs& syncs) {
   CountsByCode all = now;
   if (before) all.insert(before->begin(), before->end());
   std::string text = "scope,code,type1,type2,ndoo,previous_type1,previous_type2,previous_ndoo,change\n";
@@ -162,8 +163,7 @@ std::vector<std::string> write_table(const JobFile& job, const CountsByCode& now
   }
   File list = File::create(unnamed_list(job.secure / kFile), 0600);
   list.write_at(0, std::as_bytes(std::span(text)));
-  list.sync();
-  list.close();
+  syncs.add(std::move(list));
   report.counts_digest = hex(digest(std::as_bytes(std::span(text))));
   report.acknowledgements_unused = job.consent.acknowledged.size() - used.size();
   return changes;
@@ -265,7 +265,7 @@ CountsByCode count_standing(const Communicator& comm, const LedgerEntries& entri
 }
 
 void reconcile_objections(const Communicator& comm, const JobFile& job, const LedgerEntries& entries,
-                          const ObjectionLedger& ledger, ConsentReport& report) {
+                          const ObjectionLedger& ledger, ConsentReport& report, LaterSyncs& syncs) {
   std::map<std::string, std::string> suppliers;
   std::set<std::string> registered;  // practices and suppliers
   if (job.practices) {
@@ -283,7 +283,7 @@ void reconcile_objections(const Communicator& comm, const JobFile& job, const Le
     try {
       std::optional<CountsByCode> before;
       if (job.consent.previous) before = previous_counts(job);
-      changes = write_table(job, now, before, registered, report);
+      changes = write_table(job, now, before, registered, report, syncs);
     } catch (const Error& error) {
       problem = error.what();
       exit_code = error.exit_code();

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "io/job_file.hpp"
+#include "io/later_syncs.hpp"
 #include "io/ledger.hpp"
 #include "io/manifest.hpp"
 #include "partition/communicator.hpp"
@@ -43,8 +44,9 @@ CountsByCode count_standing(const Communicator& comm, const LedgerEntries& entri
 
 // Collective.  Writes the list objections-by-practice.csv and compares with that of the previous run, if the job names
 // one.  Throws LimitError for changes that nobody has acknowledged.  Numbers of persons stay out of messages.
+// The list is on the disk once syncs are.
 void reconcile_objections(const Communicator& comm, const JobFile& job, const LedgerEntries& entries,
-                          const ObjectionLedger& ledger, ConsentReport& report);
+                          const ObjectionLedger& ledger, ConsentReport& report, LaterSyncs& syncs);
 
 // Of secure/objections-by-practice.csv as it lies there; empty if it does not.  Not collective.
 std::string digest_of_counts(const std::filesystem::path& secure);

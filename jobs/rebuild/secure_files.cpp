@@ -12,22 +12,13 @@
 #include "engine/gather_blocks.hpp"
 #include "engine/parallel.hpp"
 #include "engine/raw_vector.hpp"
+#include "io/csv_field.hpp"
 #include "io/files.hpp"
 #include "io/ordered_work.hpp"
 #include "io/part_files.hpp"
 #include "io/row_id_reader.hpp"
 
 namespace ligature {
-
-std::string csv_field(std::string_view text) {
-  if (text.find_first_of("\",\r\n") == std::string_view::npos) return std::string(text);
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + '"';
-}
 
 std::unique_ptr<SecureIndexWriter> write_row_index(const Communicator& comm, const JobFile& job,
                                                    const IntakeReport& intake, RowStore& rows,
@@ -116,7 +107,7 @@ std::unique_ptr<IdentityRecordWriter> write_identity_records(const Communicator&
 }
 
 void write_quarantine(const Communicator& comm, const JobFile& job, const Inputs& inputs, const IntakeReport& intake,
-                      RowStore& rows) {
+                      RowStore& rows, LaterSyncs& syncs) {
   std::vector<ForEachLine> parts;
   for (std::uint32_t d = 0; d < inputs.datasets.size(); ++d) {
     parts.emplace_back([&, d](const auto& visit) {
@@ -128,11 +119,11 @@ void write_quarantine(const Communicator& comm, const JobFile& job, const Inputs
                                 });
     });
   }
-  write_lines(comm, job.secure / "quarantine.csv", "file,line,reason\n", parts);
+  write_lines(comm, job.secure / "quarantine.csv", "file,line,reason\n", parts, syncs);
 }
 
 void write_lines(const Communicator& comm, const std::filesystem::path& path, std::string_view header,
-                 const std::vector<ForEachLine>& parts) {
+                 const std::vector<ForEachLine>& parts, LaterSyncs& syncs) {
   // Every rank needs to know where its lines begin before it writes them.
   std::vector<std::uint64_t> begins;
   std::uint64_t end = header.size();
@@ -146,24 +137,22 @@ void write_lines(const Communicator& comm, const std::filesystem::path& path, st
   const std::filesystem::path partial = unnamed_list(path);
   if (comm.is_root()) File::create(partial, 0600).write_at(0, std::as_bytes(std::span(header)));
   comm.barrier();
-  {
-    constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
-    const File file = File::open_update(partial);
-    for (std::size_t p = 0; p < parts.size(); ++p) {
-      std::string piece;
-      const auto write_piece = [&] {
-        file.write_at(begins[p], std::as_bytes(std::span(piece)));
-        begins[p] += piece.size();
-        piece.clear();
-      };
-      parts[p]([&](const std::string& line) {
-        piece += line;
-        if (piece.size() >= kPieceBytes) write_piece();
-      });
-      write_piece();
-    }
-    file.sync();
+  constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
+  File file = File::open_update(partial);
+  for (std::size_t p = 0; p < parts.size(); ++p) {
+    std::string piece;
+    const auto write_piece = [&] {
+      file.write_at(begins[p], std::as_bytes(std::span(piece)));
+      begins[p] += piece.size();
+      piece.clear();
+    };
+    parts[p]([&](const std::string& line) {
+      piece += line;
+      if (piece.size() >= kPieceBytes) write_piece();
+    });
+    write_piece();
   }
+  syncs.add(std::move(file));
   comm.barrier();
 }
 

@@ -12,6 +12,7 @@
 
 #include "engine/evidence.hpp"
 #include "io/identity_records.hpp"
+#include "io/later_syncs.hpp"
 #include "io/row_store.hpp"
 #include "io/secure_index.hpp"
 #include "jobs/rebuild/identities.hpp"
@@ -48,15 +49,12 @@ std::filesystem::path unnamed_list(const std::filesystem::path& path);
 void name_lists(const Communicator& comm, const std::filesystem::path& secure);
 
 // Collective.  Writes a list (unnamed_list(path)) with mode 0600: part by part all ranks' lines, in rank order.  parts:
-// as many on every rank.  Each is called twice, so that no line is held.
+// as many on every rank.  Each is called twice, so that no line is held.  The list is on the disk once syncs are.
 void write_lines(const Communicator& comm, const std::filesystem::path& path, std::string_view header,
-                 const std::vector<ForEachLine>& parts);
-
-// A field as RFC 4180 has it: quoted where the text has a quote, a comma or a line end.
-std::string csv_field(std::string_view text);
+                 const std::vector<ForEachLine>& parts, LaterSyncs& syncs);
 
 // Collective.  The list quarantine.csv: file,line,reason of every quarantined row, by dataset, then file and line.
 void write_quarantine(const Communicator& comm, const JobFile& job, const Inputs& inputs, const IntakeReport& intake,
-                      RowStore& rows);
+                      RowStore& rows, LaterSyncs& syncs);
 
 }  // namespace ligature

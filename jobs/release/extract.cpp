@@ -18,15 +18,6 @@ namespace ligature {
 
 namespace {
 
-StoredType code_type(std::size_t values) {
-  if (values < std::numeric_limits<std::uint8_t>::max()) return StoredType::u8;
-  return values < std::numeric_limits<std::uint16_t>::max() ? StoredType::u16 : StoredType::u32;
-}
-
-std::uint64_t missing_code(StoredType type) {
-  return type == StoredType::u8 ? 0xFFU : type == StoredType::u16 ? 0xFFFFU : 0xFFFFFFFFU;
-}
-
 ColumnSpec person_column(PersonColumn column, const Release& release) {
   const std::string path = "/persons/" + std::string(person_column_name(column));
   switch (column) {
