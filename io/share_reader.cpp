@@ -368,8 +368,8 @@ void ShareReader::close_seam(ParsedBlock& parsed) {
   if (block.whole_file) {
     closing_ = block.segment;
     position_ = parsed.whole->input.bytes;
-    emit(block.segment, std::move(parsed.rows));
-    while (!parsed.whole->last) emit(block.segment, read_on(*parsed.whole, piece_bytes_));
+    emit_block(block.segment, std::move(parsed.rows));
+    while (!parsed.whole->last) emit_block(block.segment, read_on(*parsed.whole, piece_bytes_));
     digests = std::move(parsed.whole->digests);
     return;
   }
@@ -390,7 +390,7 @@ void ShareReader::close_seam(ParsedBlock& parsed) {
   std::size_t at = 0;
   if (state_.at_rest()) {
     if (position_ > piece.offset + piece.size) {  // a header longer than a block, or a record longer than a share
-      emit(block.segment, std::move(parsed.rows));
+      emit_block(block.segment, std::move(parsed.rows));
       return;
     }
     at = static_cast<std::size_t>(position_ - piece.offset);
@@ -409,7 +409,7 @@ void ShareReader::close_seam(ParsedBlock& parsed) {
   }
   state_ = std::move(parsed.state);
   position_ = piece.offset + parsed.end;
-  emit(block.segment, std::move(parsed.rows));
+  emit_block(block.segment, std::move(parsed.rows));
 }
 
 // Called after each block was closed: where it was a plain file's last in the share, what is left of its last record.
@@ -444,6 +444,10 @@ void ShareReader::emit(std::size_t segment, RowBlock&& rows) {
   reports_[segment].counts += rows.counts;
   reports_[segment].lines += rows.lines;
   consume_(std::move(rows));
+}
+
+void ShareReader::emit_block(std::size_t segment, RowBlock&& rows) {
+  emit(segment, std::move(rows));
   blocks_.give_back(std::move(rows));
 }
 

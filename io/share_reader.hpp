@@ -97,6 +97,7 @@ class ShareReader {
   void end_segment(const Block& block);
   void read_past_end(std::size_t segment);
   void emit(std::size_t segment, RowBlock&& rows);
+  void emit_block(std::size_t segment, RowBlock&& rows);  // of a whole piece, whose memory is used again
   std::shared_ptr<const FileContext> context_of(std::uint32_t file, Header&& header) const;
   Header header_of(const InputFile& input) const;
 

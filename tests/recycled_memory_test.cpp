@@ -90,7 +90,7 @@ TEST(RecycledMemory, gives_back_pages_that_no_block_fits_in) {
     }
   }
   const RecycledMemory memory = recycled_memory();
-  EXPECT_LE(memory.held, memory.most_in_use + memory.most_in_use / 16 + (std::size_t{34} << 20));
+  EXPECT_LE(memory.held, memory.most_in_use + memory.most_in_use / 16 + (std::size_t{130} << 20));
   for (const std::vector<std::byte>& block : stay) {
     EXPECT_TRUE(std::all_of(block.begin(), block.end(), [](std::byte b) { return b == std::byte{2}; }));
   }

@@ -40,7 +40,7 @@ TEST_F(SpoolTest, WhatWasAppendedComesBackFromMemoryAndScratch) {
   for (const std::uint64_t budget : {0ULL, 1ULL << 20, 2ULL << 20, 8ULL << 20}) {
     for (const bool settles : {false, true}) {
       SpoolBudget shared(budget);
-      Spool spool(scratch_, shared);
+      Spool spool(scratch_, shared, settles ? Spool::kPageBytes : 2 * Spool::kPageBytes);
       for (std::size_t begin = 0; begin < written.size(); begin += 99'991) {
         spool.append(std::span(written).subspan(begin, std::min<std::size_t>(99'991, written.size() - begin)));
         // In the middle too: what is appended after it follows what was there.

@@ -196,8 +196,9 @@ PersonDrafts resolve_clusters(const Communicator& comm, Identities& identities, 
       is_alone.size(), kItemsPerTask, [&](std::size_t i) { return is_apart(i) && is_one_person(i); }, index);
   PersonDrafts& drafts_apart = task_drafts.emplace_back();
   drafts_apart.first_member.push_back(0);
-  for (const std::uint32_t i : apart)
+  for (const std::uint32_t i : apart) {
     add_apart(identities.first_id + i, identities.owned[i], evidence[i], drafts_apart);
+  }
 
   PersonDrafts result;
   append_drafts(result, task_drafts);
