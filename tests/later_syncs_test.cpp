@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -56,9 +57,15 @@ TEST_F(LaterSyncsTest, tells_what_one_of_them_met) {
   EXPECT_NO_THROW(syncs.wait()) << "it is told once";
 }
 
-TEST_F(LaterSyncsTest, a_job_that_fails_before_does_not_hang_on_them) {
-  LaterSyncs syncs;
-  syncs.add(hopeless());
+TEST_F(LaterSyncsTest, at_the_end_of_its_life_no_file_is_under_way) {
+  File good = written("a"), bad = hopeless();
+  const std::array<int, 2> descriptors{good.descriptor(), bad.descriptor()};
+  {
+    LaterSyncs syncs;
+    syncs.add(std::move(good));
+    syncs.add(std::move(bad));
+  }
+  for (const int descriptor : descriptors) EXPECT_EQ(::fcntl(descriptor, F_GETFD), -1) << "it is still open";
 }
 
 }  // namespace
