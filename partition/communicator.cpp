@@ -159,17 +159,6 @@ void Communicator::sum(std::span<std::uint64_t> values) const {
   }
 }
 
-void Communicator::unite(std::span<std::uint64_t> bits) const {
-  if (size_ == 1) return;
-  const Collective waiting("MPI_Allreduce", *this, bits.size_bytes(), bits.size_bytes());
-  constexpr std::size_t kPiece = kCollectiveBytes / sizeof(std::uint64_t);
-  for (std::size_t begin = 0; begin < bits.size(); begin += kPiece) {
-    const std::size_t count = std::min(kPiece, bits.size() - begin);
-    check_mpi(MPI_Allreduce(MPI_IN_PLACE, bits.data() + begin, mpi_count(count), MPI_UINT64_T, MPI_BOR, handle_),
-              "MPI_Allreduce");
-  }
-}
-
 std::uint64_t Communicator::sum(std::uint64_t value) const {
   return all_reduce(value, MPI_UINT64_T, MPI_SUM, *this);
 }

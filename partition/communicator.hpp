@@ -52,8 +52,6 @@ class Communicator {
   // Collective.  Element-wise over all ranks; every rank gets the result.  Integers only: exact in any order.
   void sum(std::span<std::uint64_t> values) const;
   [[nodiscard]] std::uint64_t sum(std::uint64_t value) const;
-  // Collective.  Bit by bit, what is set on any rank; every rank gets the result.
-  void unite(std::span<std::uint64_t> bits) const;
   [[nodiscard]] std::uint64_t max(std::uint64_t value) const;
   [[nodiscard]] std::uint64_t min(std::uint64_t value) const;
   [[nodiscard]] double max(double value) const;

@@ -188,7 +188,7 @@ void expect_as_plainly(std::initializer_list<Pass> passes, const Numbered& all,
   std::vector<Evidence> evidence;
   const Identities identities = share_of_rank(comm, all, evidence);
   for (const Pass pass : passes) {
-    const PassResult result = run_pass(comm, pass, {}, identities, evidence, model, [](std::uint64_t) {});
+    const PassResult result = run_pass(comm, pass, {}, identities, evidence, model, nullptr, [](std::uint64_t) {});
     EXPECT_LT(comm.sum(std::uint64_t{result.edges.size() + result.suppressed.size()}), most_edges) << pass_name(pass);
     Plain plain;
     if (comm.is_root()) {

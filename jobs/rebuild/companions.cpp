@@ -41,13 +41,23 @@ struct Stay {
 
 // One number's move between two postcodes, as it is told to the first.
 struct Move {
-  std::uint64_t from = 0, to = 0;
+  std::uint64_t told =
+      0;  // from (34 bits), the rarity of to (8), other postcodes of the number (7), one record at from
+  std::uint64_t to = 0;
   std::uint64_t number_key = 0;
   ProviderSet providers = 0;  // of the number at from
-  std::uint8_t others = 0;    // postcodes of the number but from
-  std::uint8_t alone = 0;     // the number has one record at from
-  std::uint8_t rarity = 0;    // of to
+  Move() = default;
+  Move(const Stay& from, const Stay& towards, std::uint64_t key, std::uint64_t others) noexcept
+      : told(from.postcode << 16 | std::uint64_t{towards.rarity} << 8 | others << 1 | (from.records == 1 ? 1U : 0U)),
+        to(towards.postcode),
+        number_key(key),
+        providers(from.providers) {}
+  [[nodiscard]] std::uint64_t from() const noexcept { return told >> 16; }
+  [[nodiscard]] Rarity rarity() const noexcept { return told >> 8 & 0xFF; }
+  [[nodiscard]] std::uint64_t others() const noexcept { return told >> 1 & 0x7F; }
+  [[nodiscard]] bool alone() const noexcept { return (told & 1) != 0; }
 };
+static_assert(kMostAddresses <= 0x7F);
 
 struct Addresses {
   std::vector<Move> moves;
@@ -81,8 +91,7 @@ void tell_moves(std::uint64_t key, std::span<const Address> addresses, std::vect
   for (const Stay& from : stays) {
     for (const Stay& to : stays) {
       if (from.postcode == to.postcode) continue;
-      result.moves.push_back({from.postcode, to.postcode, key, from.providers, static_cast<std::uint8_t>(postcodes - 1),
-                              static_cast<std::uint8_t>(from.records == 1), to.rarity});
+      result.moves.emplace_back(from, to, key, postcodes - 1);
     }
   }
 }
@@ -140,9 +149,14 @@ Addresses find_moves(const Communicator& comm, const Identities& identities, std
   return result;
 }
 
-// The companions of one postcode, from the moves from it, in order; counts the records held out.
-void find_companions_of(std::span<Move> here, RawVector<Companion>& companions,
+// The companions of one postcode, from the moves from it by where they go; counts the records held out.  several:
+// working memory.
+void find_companions_of(std::span<Move> here, RawVector<Companion>& companions, std::vector<Move>& several,
                         std::array<HeldOutCounts, 2>& held_out) {
+  const auto hold_out = [&](const Move& move) {
+    if (move.alone()) ++held_out[move.providers == 0 ? 0 : 1].alone[address_class(move.others())][move.to];
+  };
+  several.clear();
   for (std::size_t of_pair = 0, next = 0; of_pair < here.size(); of_pair = next) {
     for (next = of_pair; next < here.size() && here[next].to == here[of_pair].to;) ++next;
     const auto numbers = static_cast<std::uint32_t>(next - of_pair);
@@ -151,19 +165,21 @@ void find_companions_of(std::span<Move> here, RawVector<Companion>& companions,
       by_two |= by_one & move.providers;
       by_one |= move.providers;
     }
-    companions.push_back({here[of_pair].from, here[of_pair].to, by_one, numbers, here[of_pair].rarity});
+    companions.push_back({here[of_pair].from(), here[of_pair].to, by_one, numbers, here[of_pair].rarity()});
     for (Move& move : here.subspan(of_pair, numbers)) {
       move.to = company_class(numbers - 1, (move.providers & by_two) != 0);
+      if (move.others() == 1) {
+        hold_out(move);
+      } else {
+        several.push_back(move);
+      }
     }
   }
   // Each number's best company, itself left out.
-  std::sort(here.begin(), here.end(),
+  std::sort(several.begin(), several.end(),
             [](const Move& a, const Move& b) { return std::tie(a.number_key, b.to) < std::tie(b.number_key, a.to); });
-  for (std::size_t m = 0; m < here.size(); ++m) {
-    const bool is_first = m == 0 || here[m - 1].number_key != here[m].number_key;
-    if (!is_first || here[m].alone == 0) continue;
-    HeldOutCounts& of = held_out[here[m].providers == 0 ? 0 : 1];
-    ++of.alone[address_class(here[m].others)][here[m].to];
+  for (std::size_t m = 0; m < several.size(); ++m) {
+    if (m == 0 || several[m - 1].number_key != several[m].number_key) hold_out(several[m]);
   }
 }
 
@@ -171,27 +187,31 @@ void find_companions_of(std::span<Move> here, RawVector<Companion>& companions,
 RawVector<Companion> find_companions(const Communicator& comm, std::vector<Move>&& told, MoveCounts& counts) {
   const ShardMap shard_map(comm.size());
   std::vector<Move> moves = shuffle(comm, std::move(told), [&](const Move& move) {
-                              return shard_map.owner(shard_of(linkage_key(move.from)));
+                              return shard_map.owner(shard_of(linkage_key(move.from())));
                             }).items;
   sort_by_key(
-      moves, [](const Move& move) { return move.from; },
-      [](const Move& a, const Move& b) { return std::tie(a.to, a.number_key) < std::tie(b.to, b.number_key); });
+      moves, [](const Move& move) { return move.from(); }, [](const Move& a, const Move& b) { return a.to < b.to; });
   const RawVector<std::size_t> first = gather_wanted<std::size_t>(
-      moves.size(), kMovesPerTask, [&](std::size_t m) { return m == 0 || moves[m].from != moves[m - 1].from; },
+      moves.size(), kMovesPerTask, [&](std::size_t m) { return m == 0 || moves[m].from() != moves[m - 1].from(); },
       [](std::size_t m) { return m; });
-  PerThread<std::array<HeldOutCounts, 2>> held_out;
+  struct Found {
+    std::array<HeldOutCounts, 2> held_out;
+    std::vector<Move> several;
+  };
+  PerThread<Found> by_thread;
   RawVector<Companion> companions =
       gather_blocks<Companion>(first.size(), kPostcodesPerTask, [&](std::size_t begin, std::size_t end, auto& found) {
+        Found& mine = by_thread.local();
         for (std::size_t p = begin; p < end; ++p) {
           const std::size_t last = p + 1 < first.size() ? first[p + 1] : moves.size();
-          find_companions_of(std::span(moves).subspan(first[p], last - first[p]), found, held_out.local());
+          find_companions_of(std::span(moves).subspan(first[p], last - first[p]), found, mine.several, mine.held_out);
         }
       });
-  held_out.for_each([&](const std::array<HeldOutCounts, 2>& here) {
-    for (std::size_t h = 0; h < here.size(); ++h) {
+  by_thread.for_each([&](const Found& mine) {
+    for (std::size_t h = 0; h < mine.held_out.size(); ++h) {
       for (std::size_t addresses = 0; addresses < kAddressClasses; ++addresses) {
         for (std::size_t company = 0; company < kCompanyClasses; ++company) {
-          counts.held_out[h].alone[addresses][company] += here[h].alone[addresses][company];
+          counts.held_out[h].alone[addresses][company] += mine.held_out[h].alone[addresses][company];
         }
       }
     }

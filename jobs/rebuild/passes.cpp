@@ -276,6 +276,46 @@ class RecordCounter {
   bool numbered_ = false;
 };
 
+// Brings together the identities that share a pass's value, round by round.
+class PassRounds {
+ public:
+  // Collective.
+  PassRounds(const Communicator& comm, Pass pass, const Identities& identities, std::span<const Evidence> evidence,
+             Homes* homes)
+      : comm_(comm),
+        pass_(pass),
+        identities_(identities),
+        evidence_(evidence),
+        homes_(homes),
+        count_(rounds_within(comm, identities, identities.total, identities.per_round, kBytesOfItem<PassItem>,
+                             homes == nullptr ? 0 : identities.owned.size() * kBytesAtHome)) {}
+
+  [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
+
+  // Collective.  Those of one round, by key.
+  RawVector<PassItem> bring(std::uint64_t round) {
+    RawVector<PassItem> items =
+        bring_together<PassItem>(comm_, identities_, round, count_, sieve_, [&](std::uint64_t i, const auto& add) {
+          const Identity& identity = identities_.owned[i].identity;
+          const std::uint64_t value = pass_value(pass_, identity, evidence_[i]);
+          if (value == 0) return;
+          const std::uint64_t key = linkage_key(value);
+          add(key, [&] { return PassItem{weighed(identity, evidence_[i]), identities_.first_id + i, key}; });
+        });
+    if (homes_ != nullptr) homes_->add(items);
+    return items;
+  }
+
+ private:
+  const Communicator& comm_;
+  Pass pass_;
+  const Identities& identities_;
+  std::span<const Evidence> evidence_;
+  Homes* homes_;
+  std::uint64_t count_;
+  RoundSieve sieve_;
+};
+
 }  // namespace
 
 std::string_view pass_name(Pass pass) noexcept {
@@ -291,24 +331,16 @@ std::string_view pass_name(Pass pass) noexcept {
 }
 
 PassResult run_pass(const Communicator& comm, Pass pass, const ChosenPasses& chosen, const Identities& identities,
-                    std::span<const Evidence> evidence, const LinkageModel& model,
+                    std::span<const Evidence> evidence, const LinkageModel& model, Homes* homes,
                     const std::function<void(std::uint64_t)>& progress) {
   // Tiles of tiny groups are handed to threads by the hundred.
   constexpr std::size_t kTilesPerTask = 256;
   PassResult result;
   result.report.name = pass_name(pass);
   std::uint64_t items_seen = 0, compared = 0, vetoed = 0, links = 0;
-  const std::uint64_t rounds = rounds_for<PassItem>(comm, identities);
-  RoundSieve sieve;
-  for (std::uint64_t round = 0; round < rounds; ++round) {
-    RawVector<PassItem> items =
-        bring_together<PassItem>(comm, identities, round, rounds, sieve, [&](std::uint64_t i, const auto& add) {
-          const Identity& identity = identities.owned[i].identity;
-          const std::uint64_t value = pass_value(pass, identity, evidence[i]);
-          if (value == 0) return;
-          const std::uint64_t key = linkage_key(value);
-          add(key, [&] { return PassItem{weighed(identity, evidence[i]), identities.first_id + i, key}; });
-        });
+  PassRounds rounds(comm, pass, identities, evidence, homes);
+  for (std::uint64_t round = 0; round < rounds.count(); ++round) {
+    RawVector<PassItem> items = rounds.bring(round);
     items_seen += items.size();
     const RawVector<Range> groups = groups_of(std::span<const PassItem>(items), 2);
     const Work work = balance_tiles(comm, std::move(items), groups);
@@ -344,6 +376,12 @@ PassResult run_pass(const Communicator& comm, Pass pass, const ChosenPasses& cho
   result.report.pairs_vetoed = comm.sum(vetoed);
   result.report.edges = comm.sum(links);
   return result;
+}
+
+void note_homes(const Communicator& comm, const Identities& identities, std::span<const Evidence> evidence,
+                Homes& homes) {
+  PassRounds rounds(comm, Pass::postcode, identities, evidence, &homes);
+  for (std::uint64_t round = 0; round < rounds.count(); ++round) rounds.bring(round);
 }
 
 PatternCounts count_pass(const Communicator& comm, Pass pass, const Identities& identities, const Survey& survey) {

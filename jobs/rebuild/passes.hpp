@@ -16,6 +16,7 @@
 #include "engine/evidence.hpp"
 #include "engine/model.hpp"
 #include "io/manifest.hpp"
+#include "jobs/rebuild/homes.hpp"
 #include "jobs/rebuild/identities.hpp"
 #include "jobs/rebuild/survey.hpp"
 #include "partition/communicator.hpp"
@@ -34,10 +35,14 @@ struct PassResult {
 
 // Collective.  Compares the pairs of one pass, date_of_birth or postcode.  chosen: those that the job runs, which
 // decides what belongs to an earlier one.  evidence: by owned identity. progress(pairs) is told of pairs as they are
-// done, from any thread.
+// done, from any thread.  homes: of the pass by postcode, notes who lives where, unless it is nullptr.
 PassResult run_pass(const Communicator& comm, Pass pass, const ChosenPasses& chosen, const Identities& identities,
-                    std::span<const Evidence> evidence, const LinkageModel& model,
+                    std::span<const Evidence> evidence, const LinkageModel& model, Homes* homes,
                     const std::function<void(std::uint64_t)>& progress);
+
+// Collective.  Brings together what the pass by postcode does, for the homes alone.
+void note_homes(const Communicator& comm, const Identities& identities, std::span<const Evidence> evidence,
+                Homes& homes);
 
 // Collective.  The pairs of records that a pass brings together, by pattern, over all ranks, without scoring them: an
 // identity seen in several sources is as many records.  Pairs that an earlier pass counts, and those with two valid NHS

@@ -229,18 +229,23 @@ int rebuild(const Communicator& comm, const JobFile& job, const RebuildOptions& 
         progress.add(done);
         pairs_here.fetch_add(done, std::memory_order_relaxed);
       };
+      std::optional<Homes> homes;
+      if (job.model.moves) homes.emplace(model);
       for (const Pass pass : {Pass::date_of_birth, Pass::postcode}) {
         if (!(pass == Pass::postcode ? job.model.passes.postcode : job.model.passes.date_of_birth)) continue;
         clock.step(pass == Pass::postcode ? "pairs by postcode" : "pairs by date of birth");
         const std::string part = "pairs-" + std::string(pass_name(pass));
         const LinkCount before = links.count();
         if (restore_pairs(checkpoints, part, identities, links, manifest)) continue;
-        take(run_pass(comm, pass, job.model.passes, identities, evidence, model, count));
+        Homes* const homes_of = homes && pass == Pass::postcode ? &*homes : nullptr;
+        take(run_pass(comm, pass, job.model.passes, identities, evidence, model, homes_of, count));
         if (job.checkpoint == CheckpointLevel::shards) save_pairs(checkpoints, part, links, before, manifest);
       }
-      if (job.model.moves) {
+      if (homes) {
         clock.step("pairs by moves");
-        take(link_moves(comm, identities, evidence, model, job.model.providers, manifest.moves, manifest.model));
+        take(
+            link_moves(comm, identities, evidence, model, job.model.providers, *homes, manifest.moves, manifest.model));
+        homes.reset();
       }
       if (uses_local_ids(job)) {
         clock.step("pairs by local id");

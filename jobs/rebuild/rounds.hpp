@@ -39,11 +39,14 @@ inline std::uint64_t rounds_within(const Communicator& comm, const Identities& i
   const std::uint64_t a_rank = std::max({std::uint64_t{1}, least, (room - room / 10) / bytes});
   return std::min<std::uint64_t>(kShards, 1 + items / (a_rank * static_cast<std::uint64_t>(comm.size())));
 }
-// Collective.  Of items that bring_together brings: one is held where it is sent from and where it arrives, and what
-// is made of it takes somewhat more.
+// Of an item that bring_together brings: it is held where it is sent from and where it arrives, and what is made of it
+// takes somewhat more.
+template <typename Item>
+inline constexpr std::uint64_t kBytesOfItem = sizeof(Item) * 9 / 4;
+// Collective.
 template <typename Item>
 std::uint64_t rounds_for(const Communicator& comm, const Identities& identities, std::uint64_t items) {
-  return rounds_within(comm, identities, items, identities.per_round, sizeof(Item) * 9 / 4);
+  return rounds_within(comm, identities, items, identities.per_round, kBytesOfItem<Item>);
 }
 template <typename Item>
 std::uint64_t rounds_for(const Communicator& comm, const Identities& identities) {
