@@ -1,5 +1,5 @@
-// Which identities a round looks at: all that have items in it, each once, in order, and few others.  And items that
-// are sorted on every rank, brought to the owners of their keys.
+// Which identities a round looks at: all that have items in it, each once, in order, and few others.  And items brought
+// to the owners of their keys.
 #include "jobs/rebuild/rounds.hpp"
 
 #include <algorithm>
@@ -69,37 +69,55 @@ TEST(RoundSieve, visits_everybody_where_there_is_one_round) {
   EXPECT_EQ(visits, kIdentities);
 }
 
-struct Sorted {
+struct Keyed {
   std::uint64_t key = 0, value = 0;
-  friend bool operator==(const Sorted&, const Sorted&) = default;
+  friend bool operator==(const Keyed&, const Keyed&) = default;
 };
 
 // Of a rank: some keys are on several ranks and some several times on one; the first of several ranks has none at all.
-RawVector<Sorted> items_of(int rank, int ranks, std::size_t most) {
-  RawVector<Sorted> items;
-  const std::size_t count = ranks == 1 ? most : most * static_cast<std::size_t>(rank) / static_cast<std::size_t>(ranks);
-  for (std::size_t i = 0; i < count; ++i) {
-    items.push_back({linkage_key(i % (count / 2 + 1)), 1'000'000 * static_cast<std::uint64_t>(rank) + count - i});
+// Source i has i % 3 items.
+template <typename Visit>
+void for_each_keyed(int rank, std::size_t begin, std::size_t end, const Visit& visit) {
+  for (std::size_t i = begin; i < end; ++i) {
+    for (std::size_t item = 0; item < i % 3; ++item) {
+      const Keyed keyed{linkage_key(i / 2 + item),
+                        1'000'000 * static_cast<std::uint64_t>(rank) + (i * 7919 + item) % 1'000'000};
+      visit(keyed.key, [&] { return keyed; });
+    }
   }
-  std::sort(items.begin(), items.end(), [](const Sorted& a, const Sorted& b) { return a.key < b.key; });
-  return items;
+}
+std::size_t sources_of(int rank, int ranks, std::size_t most) {
+  return ranks == 1 ? most : most * static_cast<std::size_t>(rank) / static_cast<std::size_t>(ranks);
 }
 
-TEST(BringSorted, gives_every_owner_its_items_in_order) {
+TEST(BringByKey, gives_every_owner_its_items_in_order) {
   const Communicator comm = Communicator::world();
   const ShardMap shard_map(comm.size());
-  const auto by_value = [](const Sorted& a, const Sorted& b) { return a.value < b.value; };
   for (const std::size_t most : {0U, 1U, 50U, 5'000U, 200'000U}) {
-    std::vector<Sorted> wanted;
+    std::vector<Keyed> wanted;
     for (int rank = 0; rank < comm.size(); ++rank) {
-      for (const Sorted& item : items_of(rank, comm.size(), most)) {
-        if (shard_map.owner(shard_of(item.key)) == comm.rank()) wanted.push_back(item);
-      }
+      for_each_keyed(rank, 0, sources_of(rank, comm.size(), most), [&](std::uint64_t key, const auto& build) {
+        if (shard_map.owner(shard_of(key)) == comm.rank()) wanted.push_back(build());
+      });
     }
+    // Without an order of their own those of one key are in that of ranks and sources.
+    std::stable_sort(wanted.begin(), wanted.end(), [](const Keyed& a, const Keyed& b) { return a.key < b.key; });
+    const std::size_t count = sources_of(comm.rank(), comm.size(), most);
+    int times_made = 0;
+    const auto brought = [&](const auto& less) {
+      const RawVector<Keyed> items = bring_by_key<Keyed>(
+          comm, count, comm.sum(std::uint64_t{count}),
+          [&](std::size_t begin, std::size_t end, const auto& visit) {
+            for_each_keyed(comm.rank(), begin, end, visit);
+          },
+          [&] { ++times_made; }, less);
+      return std::vector<Keyed>(items.begin(), items.end());
+    };
+    ASSERT_EQ(brought(nullptr), wanted) << most;
     std::sort(wanted.begin(), wanted.end(),
-              [](const Sorted& a, const Sorted& b) { return std::pair(a.key, a.value) < std::pair(b.key, b.value); });
-    const RawVector<Sorted> brought = bring_sorted(comm, items_of(comm.rank(), comm.size(), most), by_value);
-    ASSERT_EQ(std::vector<Sorted>(brought.begin(), brought.end()), wanted) << most;
+              [](const Keyed& a, const Keyed& b) { return std::pair(a.key, a.value) < std::pair(b.key, b.value); });
+    ASSERT_EQ(brought([](const Keyed& a, const Keyed& b) { return a.value < b.value; }), wanted) << most;
+    EXPECT_EQ(times_made, 2);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <iterator>
 #include <utility>
 #include <vector>
@@ -22,10 +23,8 @@ namespace ligature {
 namespace {
 
 constexpr std::size_t kGroupsPerTask = 1U << 10;
-constexpr std::size_t kQuestionsAhead = 16;  // whose identity is fetched before it is asked for
-// Pairs of local key and identity that are remembered, in a core's cache, so that the next row with one is passed over:
-// a provider's rows of one patient mostly lie close together.
-constexpr std::size_t kRecentPairs = 1U << 14;
+constexpr std::size_t kQuestionsAhead = 16;     // whose identity is fetched before it is asked for
+constexpr std::size_t kRowsAhead = 32;          // whose identity's last key is fetched before it is asked for
 constexpr std::uint64_t kRowsOfAnIdentity = 2;  // are as large as an item of other passes
 constexpr std::uint64_t kBytesOfRow = 32;       // with a local id, while it is brought together
 
@@ -59,12 +58,15 @@ Identity weighed_fields(const Identity& identity, const Evidence& evidence) noex
 constexpr std::size_t kMostKeptOfKey = kMostOfLocalId + 1;
 constexpr std::size_t kMostBarredOfKey = 2 * kMostOfLocalId + 1;
 
-// The different pairs of local key and identity of this rank's rows in one round, in order of key.
-RawVector<KeyedRow> keyed_rows(RowStore& rows, const Identities& identities, std::uint64_t round,
+// Of each different identity of a rank, the local key of its last row that was looked at: so that the next row with it
+// is passed over.  Where threads look at rows of one identity at a time, some are not.
+using LastKeys = std::vector<std::uint64_t>;
+
+// The pairs of local key and identity of this rank's rows in one round, some of them more than once.
+RawVector<KeyedRow> keyed_rows(RowStore& rows, const Identities& identities, LastKeys& last, std::uint64_t round,
                                std::uint64_t rounds) {
   struct Worker {
     std::vector<KeyedRow> keyed;
-    std::vector<KeyedRow> recent = std::vector<KeyedRow>(kRecentPairs);
   };
   RawVector<KeyedRow> keyed;
   keyed.reserve(rows.local_keys() / rounds + rows.local_keys() / rounds / 64);
@@ -73,11 +75,12 @@ RawVector<KeyedRow> keyed_rows(RowStore& rows, const Identities& identities, std
       [&](Worker& worker, const StoredBlock& block, std::span<const std::uint64_t> keys) {
         const auto local = std::span(identities.local_of_row).subspan(block.first_row, keys.size());
         for (std::size_t row = 0; row < keys.size(); ++row) {
+          __builtin_prefetch(&last[local[std::min(row + kRowsAhead, keys.size() - 1)]], 1);
           if (keys[row] == 0 || !is_of_round(keys[row], round, rounds)) continue;
-          const KeyedRow pair{keys[row], local[row], 0};
-          KeyedRow& before = worker.recent[pair.key % kRecentPairs];
-          if (before == pair) continue;
-          worker.keyed.push_back(before = pair);
+          const std::atomic_ref<std::uint64_t> before(last[local[row]]);
+          if (before.load(std::memory_order_relaxed) == keys[row]) continue;
+          before.store(keys[row], std::memory_order_relaxed);
+          worker.keyed.push_back({keys[row], local[row], 0});
         }
       },
       [&](Worker& worker) {
@@ -87,6 +90,11 @@ RawVector<KeyedRow> keyed_rows(RowStore& rows, const Identities& identities, std
   for (const SuppressedKey& barred : identities.suppressed_keys) {
     if (is_of_round(barred.key, round, rounds)) keyed.push_back({barred.key, barred.local, 1});
   }
+  return keyed;
+}
+
+// The different ones, and of a key no more than need travel.
+void keep_what_need_travel(std::vector<KeyedRow>& keyed) {
   sort_by_key(
       keyed, [](const KeyedRow& row) { return row.key; },
       [](const KeyedRow& a, const KeyedRow& b) {
@@ -101,22 +109,51 @@ RawVector<KeyedRow> keyed_rows(RowStore& rows, const Identities& identities, std
     if (of_key <= (row.is_barred != 0 ? kMostBarredOfKey : kMostKeptOfKey)) keyed[kept++] = row;
   }
   keyed.resize(kept);
-  return keyed;
+}
+
+// Takes out what need not travel of the local ids that a rank has very many rows of, and so of any that could be the
+// work of one rank.  Keys are counted by so many of their bits; whoever shares them with a flood is looked at as well.
+void dam_floods(RawVector<KeyedRow>& keyed) {
+  constexpr std::size_t kSlots = std::size_t{1} << 16;
+  constexpr std::size_t kRowsPerTask = std::size_t{1} << 18;
+  constexpr std::uint64_t kFlood = std::uint64_t{1} << 14;  // rows more than twice the average
+  if (keyed.size() <= kFlood) return;
+  const auto slot_of = [](const KeyedRow& row) { return row.key >> 32 & (kSlots - 1); };
+  PerThread<std::vector<std::uint32_t>> counts;
+  for_blocks(keyed.size(), kRowsPerTask, [&](std::size_t begin, std::size_t end) {
+    std::vector<std::uint32_t>& here = counts.local();
+    here.resize(kSlots);
+    for (std::size_t i = begin; i < end; ++i) ++here[slot_of(keyed[i])];
+  });
+  std::vector<std::uint64_t> rows_of(kSlots);
+  counts.for_each([&](const std::vector<std::uint32_t>& here) {
+    for (std::size_t slot = 0; slot < here.size(); ++slot) rows_of[slot] += here[slot];
+  });
+  const std::uint64_t most = 2 * keyed.size() / kSlots + kFlood;
+  if (*std::max_element(rows_of.begin(), rows_of.end()) <= most) return;
+  std::vector<KeyedRow> flood;
+  std::erase_if(keyed, [&](const KeyedRow& row) {
+    if (rows_of[slot_of(row)] <= most) return false;
+    flood.push_back(row);
+    return true;
+  });
+  keep_what_need_travel(flood);
+  keyed.insert(keyed.end(), flood.begin(), flood.end());
 }
 
 // Collective.  The identities of one round by local key, each once, in the order of their numbers.
 RawVector<KeyedIdentity> bring_keys_together(const Communicator& comm, RawVector<KeyedRow>&& keyed,
                                              std::span<const IdentityId> of_local) {
-  RawVector<KeyedIdentity> items(keyed.size());
-  for_blocks(keyed.size(), std::size_t{1} << 14, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) {
-      items[i] = {keyed[i].key, of_local[keyed[i].local] << 1 | keyed[i].is_barred};
-    }
-  });
-  release(keyed);
-  items = bring_sorted(comm, std::move(items), [](const KeyedIdentity& a, const KeyedIdentity& b) {
-    return a.id_and_barred < b.id_and_barred;
-  });
+  RawVector<KeyedIdentity> items = bring_by_key<KeyedIdentity>(
+      comm, keyed.size(), comm.sum(std::uint64_t{keyed.size()}),
+      [&](std::size_t begin, std::size_t end, const auto& visit) {
+        for (std::size_t i = begin; i < end; ++i) {
+          const KeyedRow& row = keyed[i];
+          visit(row.key, [&] { return KeyedIdentity{row.key, of_local[row.local] << 1 | row.is_barred}; });
+        }
+      },
+      [&] { release(keyed); },
+      [](const KeyedIdentity& a, const KeyedIdentity& b) { return a.id_and_barred < b.id_and_barred; });
   const auto is_same = [](const KeyedIdentity& a, const KeyedIdentity& b) {
     return a.key == b.key && a.id() == b.id();
   };
@@ -236,14 +273,16 @@ PassResult link_local_ids(const Communicator& comm, RowStore& rows, const Identi
                           const std::function<void(std::uint64_t)>& progress) {
   PassResult result;
   result.report.name = "local_id";
+  LastKeys last(identities.route.items(), 0);
   const std::uint64_t rounds = rounds_within(comm, identities, comm.sum(rows.local_keys()),
                                              kRowsOfAnIdentity * identities.per_round, kBytesOfRow);
   const RawVector<IdentityId> of_local =
       identities.tell_all_locals<IdentityId>(comm, [&](std::uint32_t index) { return identities.first_id + index; });
   Findings all;
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    const RawVector<KeyedIdentity> items =
-        bring_keys_together(comm, keyed_rows(rows, identities, round, rounds), of_local);
+    RawVector<KeyedRow> keyed = keyed_rows(rows, identities, last, round, rounds);
+    dam_floods(keyed);
+    const RawVector<KeyedIdentity> items = bring_keys_together(comm, std::move(keyed), of_local);
     const RawVector<Range> groups = groups_of(std::span<const KeyedIdentity>(items), 1);
     const auto items_of = [&](const Range& group) { return std::span(items).subspan(group.begin, group.size()); };
     const RawVector<Identity> weighed_items = ask_identities(comm, identities, evidence, items, groups);

@@ -146,18 +146,19 @@ constexpr unsigned bucket_bits_of(std::uint64_t items) noexcept {
   return std::min(static_cast<unsigned>(std::bit_width(items / kItemsPerBucket)), kMostBits);
 }
 
-// Collective.  One round: this rank's items by key, those of one key by less, or without one in the order of their
-// identities' numbers.  sieve: the same for all rounds, of no pass else.  make(i, add): calls add(key, build) for each
-// item of owned identity i, where build() gives it; a pure function, called twice or more, from several threads.
+// Collective.  This rank's items by key, those of one key by less, or without one in the order of their sources.
+// Sources: count of them on this rank, which make about total items over all ranks.  for_each_item_in(begin, end,
+// visit): calls visit(key, build) for each item of sources [begin, end), in order, where build() gives it; a pure
+// function, called twice a source, from several threads.  all_made(): is called when nobody needs the sources any more.
 //
 // Items are counted, made where they are sent from, by bucket, and sorted bucket by bucket from where they arrived:
 // each is written three times, and read as often.
-template <typename Item, typename Make, typename Less = std::nullptr_t>
-RawVector<Item> bring_together(const Communicator& comm, const Identities& identities, std::uint64_t round,
-                               std::uint64_t rounds, RoundSieve& sieve, const Make& make, const Less& less = {}) {
+template <typename Item, typename ForEachItem, typename AllMade, typename Less>
+RawVector<Item> bring_by_key(const Communicator& comm, std::size_t count, std::uint64_t total,
+                             const ForEachItem& for_each_item_in, const AllMade& all_made, const Less& less) {
   const ShardMap shard_map(comm.size());
   const auto ranks = static_cast<std::size_t>(comm.size());
-  const unsigned bits = bucket_bits_of(identities.total / rounds);
+  const unsigned bits = bucket_bits_of(total);
   // A bucket may lie across ranks: then each has its own part of it.  Both numbers rise with the key, so their sum
   // tells the parts apart.
   const std::size_t buckets = (std::size_t{1} << bits) + ranks - 1;
@@ -171,20 +172,12 @@ RawVector<Item> bring_together(const Communicator& comm, const Identities& ident
     const std::uint64_t shard = rank == ranks ? kShards : shard_map.shards_of(static_cast<int>(rank)).begin;
     return shard == kShards ? buckets : bucket_of(shard << (64 - kShardBits));
   };
-  sieve.mark(identities.owned.size(), rounds, make);
-  const auto for_each_in = [&](std::size_t begin, std::size_t end, const auto& visit) {
-    sieve.for_each(begin, end, round, [&](std::size_t i) {
-      make(i, [&](std::uint64_t key, const auto& build) {
-        if (is_of_round(key, round, rounds)) visit(bucket_of(key), build);
-      });
-    });
-  };
-  const std::size_t grain = std::max(std::size_t{1} << 14, 16 * buckets);  // cursors take half a byte an identity
-  std::vector<std::uint64_t> places((identities.owned.size() / grain + 1) * buckets, 0), first(buckets + 1, 0);
+  const std::size_t grain = std::max(std::size_t{1} << 14, 16 * buckets);  // cursors take half a byte a source
+  std::vector<std::uint64_t> places((count / grain + 1) * buckets, 0), first(buckets + 1, 0);
   const auto places_of = [&](std::size_t begin) { return places.data() + begin / grain * buckets; };
-  for_blocks(identities.owned.size(), grain, [&](std::size_t begin, std::size_t end) {
+  for_blocks(count, grain, [&](std::size_t begin, std::size_t end) {
     std::uint64_t* const counts = places_of(begin);
-    for_each_in(begin, end, [&](std::size_t to, const auto&) { ++counts[to]; });
+    for_each_item_in(begin, end, [&](std::uint64_t key, const auto&) { ++counts[bucket_of(key)]; });
   });
   for (std::size_t to = 0; to < buckets; ++to) {
     first[to + 1] = first[to];
@@ -205,81 +198,48 @@ RawVector<Item> bring_together(const Communicator& comm, const Identities& ident
   std::uint64_t received = 0;
   for (std::size_t source = 0; source < ranks; ++source) {
     for (std::size_t bucket = 0; bucket < own; ++bucket) {
-      const std::uint64_t count = counts[source * own + bucket];
-      runs[bucket * ranks + source] = {received, received + count};
-      received += count;
+      const std::uint64_t from_source = counts[source * own + bucket];
+      runs[bucket * ranks + source] = {received, received + from_source};
+      received += from_source;
     }
   }
   // What is sorted fits where they were made: memory that nothing else has used is dear.
   RawVector<Item> made;
   made.reserve(std::max(first.back(), received));
   made.resize(first.back());
-  for_blocks(identities.owned.size(), grain, [&](std::size_t begin, std::size_t end) {
+  for_blocks(count, grain, [&](std::size_t begin, std::size_t end) {
     std::uint64_t* const next = places_of(begin);
-    for_each_in(begin, end, [&](std::size_t to, const auto& build) {
-      Item& place = made[next[to]++];
+    for_each_item_in(begin, end, [&](std::uint64_t key, const auto& build) {
+      Item& place = made[next[bucket_of(key)]++];
       fetch_line_after(&place);
       place = build();
     });
   });
   release(places);
+  all_made();
   if (ranks > 1) made = exchange_raw(comm, std::move(made), first_sent).items;
   return sort_buckets(
       std::move(made), std::span<const radix_sort_detail::Run>(runs), ranks, bits,
       [](const Item& item) { return item.key; }, less);
 }
 
-// Collective.  Items that lie in the order of their keys on every rank, to the owners of their keys' shards: again in
-// that order, those of one key by less.
-//
-// What a rank sends to another lies together already, and what comes from each is in order: so nothing is dealt again.
-template <typename Item, typename Less>
-RawVector<Item> bring_sorted(const Communicator& comm, RawVector<Item>&& items, const Less& less) {
-  const ShardMap shard_map(comm.size());
-  const auto ranks = static_cast<std::size_t>(comm.size());
-  const std::uint64_t total = comm.sum(std::uint64_t{items.size()});
-  const auto first_of = [](std::span<const Item> sorted, std::uint64_t key) {
-    const auto before = [](const Item& item, std::uint64_t k) { return item.key < k; };
-    return static_cast<std::uint64_t>(std::lower_bound(sorted.begin(), sorted.end(), key, before) - sorted.begin());
-  };
-  std::vector<std::uint64_t> first_sent{0}, received_first{0, items.size()};
-  for (int rank = 1; rank < comm.size(); ++rank) {
-    const ShardId shard = static_cast<ShardId>(shard_map.shards_of(rank).begin);
-    first_sent.push_back(first_of(items, std::uint64_t{shard} << (64 - kShardBits)));
-  }
-  first_sent.push_back(items.size());
-  if (ranks > 1) {
-    auto received = exchange_raw(comm, std::move(items), first_sent);
-    items = std::move(received.items);
-    received_first = std::move(received.first);
-  }
-  // By bucket, then source.
-  const unsigned bits = bucket_bits_of(total);
-  std::vector<radix_sort_detail::Run> runs;
-  if (!items.empty()) {
-    const auto bucket_of = [&](std::uint64_t key) { return key >> 32 >> (32 - bits); };
-    const Range shards = shard_map.shards_of(comm.rank());
-    const std::uint64_t first = bucket_of(shards.begin << (64 - kShardBits));
-    const std::uint64_t last = bucket_of((shards.end - 1) << (64 - kShardBits) | ((~std::uint64_t{0}) >> kShardBits));
-    const std::size_t buckets = last - first + 1;
-    runs.resize(buckets * ranks);
-    for_each_item(ranks, [&](std::size_t source) {
-      const std::uint64_t end = received_first[source + 1];
-      std::uint64_t next = received_first[source];
-      for (std::size_t bucket = 0; bucket < buckets; ++bucket) {
-        const std::uint64_t begin = next;
-        if (bucket + 1 == buckets) {
-          next = end;
-        } else {
-          next += first_of(std::span(items).subspan(next, end - next), (first + bucket + 1) << (64 - bits));
-        }
-        runs[bucket * ranks + source] = {begin, next};
-      }
-    });
-  }
-  return sort_buckets(
-      std::move(items), std::span<const radix_sort_detail::Run>(runs), ranks, bits,
-      [](const Item& item) { return item.key; }, less);
+// Collective.  One round of identities' items, as bring_by_key.  sieve: the same for all rounds, of no pass else.
+// make(i, add): calls add(key, build) for each item of owned identity i, where build() gives it; a pure function,
+// called twice or more, from several threads.
+template <typename Item, typename Make, typename Less = std::nullptr_t>
+RawVector<Item> bring_together(const Communicator& comm, const Identities& identities, std::uint64_t round,
+                               std::uint64_t rounds, RoundSieve& sieve, const Make& make, const Less& less = {}) {
+  sieve.mark(identities.owned.size(), rounds, make);
+  return bring_by_key<Item>(
+      comm, identities.owned.size(), identities.total / rounds,
+      [&](std::size_t begin, std::size_t end, const auto& visit) {
+        sieve.for_each(begin, end, round, [&](std::size_t i) {
+          make(i, [&](std::uint64_t key, const auto& build) {
+            if (is_of_round(key, round, rounds)) visit(key, build);
+          });
+        });
+      },
+      [] {}, less);
 }
 
 }  // namespace ligature
