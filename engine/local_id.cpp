@@ -78,7 +78,17 @@ void LocalKeys::set_giver(std::string_view giver) {
 }
 
 std::uint64_t LocalKeys::key(std::string_view giver, std::string_view local_id) {
-  if (giver != giver_) set_giver(giver);
+  if (giver != giver_) {
+    set_giver(giver);
+  } else if (local_id == id_) {
+    return key_;
+  }
+  id_ = local_id;
+  key_ = reckon(local_id);
+  return key_;
+}
+
+std::uint64_t LocalKeys::reckon(std::string_view local_id) {
   local_id = trimmed(local_id);
   if (giver_end_ == 0 || local_id.empty() || is_filler(local_id)) return 0;
   const std::size_t size = giver_end_ + 1 + local_id.size();

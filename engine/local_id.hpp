@@ -25,7 +25,7 @@ enum class LocalIdScope : std::uint8_t { provider, dataset };
 // again and again).  The low 16 bits are the giver's alone (one_patient.hpp).
 std::uint64_t local_key(LocalIdScope scope, std::string_view giver, std::string_view local_id);
 
-// The same of many rows: what depends on the giver alone is reckoned once for neighbours that have one giver.
+// The same of many rows: what neighbours have in common, the giver or the whole key, is reckoned once.
 class LocalKeys {
  public:
   explicit LocalKeys(LocalIdScope scope) noexcept : scope_(scope) {}
@@ -33,11 +33,14 @@ class LocalKeys {
 
  private:
   void set_giver(std::string_view giver);
+  [[nodiscard]] std::uint64_t reckon(std::string_view local_id);
   LocalIdScope scope_;
   std::string giver_;          // as it was written
   std::string text_;           // what is hashed: scope, giver and NUL, then the last id
   std::size_t giver_end_ = 0;  // of the giver in it; 0 if there is none
   std::uint64_t of_giver_ = 0;
+  std::string id_;         // the last one, as it was written
+  std::uint64_t key_ = 0;  // of it and the giver
 };
 
 // The weight of a pair that shares a local id: that of a pair that shares an NHS number and agrees likewise on the
