@@ -4,6 +4,8 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <limits>
+#include <utility>
 
 #include "engine/clustering.hpp"
 #include "engine/gather_blocks.hpp"
@@ -49,14 +51,10 @@ struct Resident {
   [[nodiscard]] std::size_t gender() const noexcept { return value & 3; }
 };
 
-// Of one postcode.
-struct ResidentOrder {
-  bool operator()(const Resident& a, const Resident& b) const noexcept {
-    if (a.number != b.number) return a.number < b.number;
-    if (a.value != b.value) return a.value < b.value;
-    return a.id < b.id;
-  }
-};
+// Which of the records of a person speaks for him at a postcode.
+bool speaks_before(const Resident& a, const Resident& b) noexcept {
+  return a.value != b.value ? a.value < b.value : a.id < b.id;
+}
 
 struct CrowdCounts {
   std::array<std::uint64_t, kCrowds> numbers{};      // NHS numbers at the postcodes
@@ -88,12 +86,12 @@ bool is_in_use(const Resident& person) noexcept {
 }
 
 // Persons of one postcode and one date of birth.  Returns how many have a number in use and a gender.
-std::uint64_t count_alike(std::span<const Resident> persons, std::size_t crowd, CrowdCounts& counts) {
+std::uint64_t count_alike(std::span<const Resident* const> persons, std::size_t crowd, CrowdCounts& counts) {
   std::uint64_t females = 0, males = 0, thin = 0;
-  for (const Resident& person : persons) {
-    thin += person.is_thin();
-    if (!is_in_use(person)) continue;
-    ++(person.gender() == static_cast<std::size_t>(Gender::female) ? females : males);
+  for (const Resident* const person : persons) {
+    thin += person->is_thin();
+    if (!is_in_use(*person)) continue;
+    ++(person->gender() == static_cast<std::size_t>(Gender::female) ? females : males);
   }
   counts.same_birth_same_gender[crowd] += pairs_of(females) + pairs_of(males);
   counts.same_birth_different_gender[crowd] += females * males;
@@ -104,12 +102,12 @@ std::uint64_t count_alike(std::span<const Resident> persons, std::size_t crowd, 
   if (thin == 0 || persons.size() > kMostAlike) return females + males;
   for (std::size_t a = 0; a < persons.size(); ++a) {
     for (std::size_t b = a + 1; b < persons.size(); ++b) {
-      const bool either = persons[a].is_thin() || persons[b].is_thin();
-      if (!either || are_neighbours(persons[a].number, persons[b].number)) continue;
-      const bool known = is_known(persons[a]) && is_known(persons[b]);
-      const GenderLevel level = !known                                       ? GenderLevel::missing
-                                : persons[a].gender() == persons[b].gender() ? GenderLevel::same
-                                                                             : GenderLevel::different;
+      const bool either = persons[a]->is_thin() || persons[b]->is_thin();
+      if (!either || are_neighbours(persons[a]->number, persons[b]->number)) continue;
+      const bool known = is_known(*persons[a]) && is_known(*persons[b]);
+      const GenderLevel level = !known                                         ? GenderLevel::missing
+                                : persons[a]->gender() == persons[b]->gender() ? GenderLevel::same
+                                                                               : GenderLevel::different;
       ++counts.alike_thin[static_cast<std::size_t>(level)];
     }
   }
@@ -121,14 +119,17 @@ std::uint64_t twin_flags(const Resident& resident) noexcept {
          (resident.gender() == static_cast<std::size_t>(Gender::male) ? 0 : Evidence::twin_female);
 }
 
-// Those of one postcode with numbers of one batch and the same date of birth.
-void find_twins(std::span<const Resident> residents, std::vector<TwinPair>& twins) {
+// Some residents of one postcode by number, then as their persons are spoken for.
+using ByNumber = std::vector<const Resident*>;
+
+// Those with numbers of one batch and the same date of birth.
+void find_twins(const ByNumber& residents, std::vector<TwinPair>& twins) {
   constexpr std::size_t kLookedBack = 64;  // a batch has ten numbers
   for (std::size_t i = 1; i < residents.size(); ++i) {
-    const Resident& resident = residents[i];
-    if (resident.number == 0 || resident.birth() == kMissingDay) continue;
+    const Resident& resident = *residents[i];
+    if (resident.birth() == kMissingDay) continue;
     for (std::size_t back = 1; back <= std::min(i, kLookedBack); ++back) {
-      const Resident& other = residents[i - back];
+      const Resident& other = *residents[i - back];
       if (!are_neighbours(other.number, resident.number)) break;
       if (other.number == resident.number || other.birth() != resident.birth()) continue;
       twins.push_back({resident.id, other.id, twin_flags(other)});
@@ -137,52 +138,114 @@ void find_twins(std::span<const Resident> residents, std::vector<TwinPair>& twin
   }
 }
 
-// Working memory of count_residents.
-struct BirthRuns {
-  std::vector<std::uint64_t> order;  // date of birth, then place among the residents
-  std::vector<Resident> alike;
-};
-
-// The residents of one postcode.
-PostcodeCount count_residents(std::span<const Resident> residents, CrowdCounts& counts, BirthRuns& runs) {
-  std::uint64_t numbers = 0, without = 0;
-  runs.order.clear();
-  for (std::size_t i = 0; i < residents.size(); ++i) {
-    const Resident& resident = residents[i];
-    if (resident.number == 0) {
-      ++without;
-      continue;
-    }
-    if (i > 0 && residents[i - 1].number == resident.number) continue;  // a person counts once
-    if (i > 0 && residents[i - 1].number != 0 && are_neighbours(residents[i - 1].number, resident.number) &&
-        residents[i - 1].birth() != kMissingDay && resident.birth() != kMissingDay) {
-      ++counts.neighbours[0];
-      counts.neighbours[1] += residents[i - 1].birth() == resident.birth();
-    }
-    ++numbers;
-    if (resident.birth() != kMissingDay) runs.order.push_back(std::uint64_t{resident.birth()} << 48 | i);
+// Persons whose numbers follow each other: all, and of the same date of birth.
+void count_neighbours(const ByNumber& residents, std::array<std::uint64_t, 2>& neighbours) {
+  for (std::size_t i = 1; i < residents.size(); ++i) {
+    const Resident &before = *residents[i - 1], &resident = *residents[i];
+    if (before.number == resident.number || !are_neighbours(before.number, resident.number)) continue;
+    if (before.birth() == kMissingDay || resident.birth() == kMissingDay) continue;
+    ++neighbours[0];
+    neighbours[1] += before.birth() == resident.birth();
   }
-  const std::size_t crowd = crowd_of(numbers + without);
-  counts.numbers[crowd] += numbers;
-  counts.pairs[crowd] += pairs_of(numbers);
-  std::sort(runs.order.begin(), runs.order.end());  // of one date they stay in the order of numbers
-  const auto at = [&](std::uint64_t of) -> const Resident& { return residents[of & 0xFFFFFFFFFFFF]; };
-  std::uint64_t in_use = 0;
-  for (auto run = runs.order.begin(); run != runs.order.end();) {
-    const auto end =
-        std::find_if(run + 1, runs.order.end(), [&](std::uint64_t other) { return other >> 48 != *run >> 48; });
-    if (end - run == 1) {
-      in_use += std::uint64_t{is_in_use(at(*run))};
-    } else {
-      runs.alike.clear();
-      for (auto of = run; of != end; ++of) runs.alike.push_back(at(*of));
-      in_use += count_alike(runs.alike, crowd, counts);
-    }
-    run = end;
-  }
-  counts.pairs_known[crowd] += pairs_of(in_use);
-  return {residents.front().key, numbers + without};
 }
+
+// Counts the residents of postcodes, one postcode after the other.
+class PostcodeCounter {
+ public:
+  // residents: of one postcode, in the order of their numbers as identities: those of one person lie together.
+  PostcodeCount count(std::span<const Resident> residents) {
+    persons_.clear();
+    std::uint64_t without = 0;
+    for (std::size_t i = 0; i < residents.size(); ++i) {
+      const Resident& resident = residents[i];
+      if (resident.number == 0) {
+        ++without;
+      } else if (persons_.empty() || persons_.back()->number != resident.number) {
+        persons_.push_back(&resident);
+      } else if (speaks_before(resident, *persons_.back())) {
+        persons_.back() = &resident;
+      }
+    }
+    const std::uint64_t numbers = persons_.size();
+    const std::size_t crowd = crowd_of(numbers + without);
+    counts.numbers[crowd] += numbers;
+    counts.pairs[crowd] += pairs_of(numbers);
+    counts.pairs_known[crowd] += pairs_of(count_by_birth(crowd));
+    if (has_near_numbers()) look_at_neighbours(residents);
+    return {residents.front().key, numbers + without};
+  }
+
+  CrowdCounts counts;
+
+ private:
+  // Persons by date of birth.  Returns how many have one, a number in use and a gender.
+  std::uint64_t count_by_birth(std::size_t crowd) {
+    // Chains of one date, by a table of all dates in which what other postcodes have left is below base_.
+    if (persons_.size() > std::numeric_limits<std::uint32_t>::max() - base_) {
+      std::fill(last_of_birth_.begin(), last_of_birth_.end(), 0U);
+      base_ = 1;
+    }
+    std::uint64_t in_use = 0;
+    before_.resize(std::max(before_.size(), persons_.size()));
+    for (std::size_t i = 0; i < persons_.size(); ++i) {
+      std::uint32_t& last = last_of_birth_[persons_[i]->birth()];
+      before_[i] = last >= base_ ? last : kNobody;
+      last = base_ + static_cast<std::uint32_t>(i);
+    }
+    for (const Resident* const person : persons_) {
+      const DayNumber birth = person->birth();
+      if (birth == kMissingDay) continue;
+      const std::uint32_t last = std::exchange(last_of_birth_[birth], 0U);
+      if (last == 0) continue;  // its chain is counted
+      alike_.clear();
+      for (std::uint32_t one = last; one != kNobody; one = before_[one - base_]) {
+        alike_.push_back(persons_[one - base_]);
+      }
+      in_use += alike_.size() == 1 ? std::uint64_t{is_in_use(*person)} : count_alike(alike_, crowd, counts);
+    }
+    base_ += static_cast<std::uint32_t>(persons_.size());
+    return in_use;
+  }
+
+  // False only if no two persons have numbers of one batch: most postcodes need not be put in the order of numbers.
+  [[nodiscard]] bool has_near_numbers() {
+    constexpr std::size_t kSlots = 256;
+    if (persons_.size() > kSlots / 2) return true;
+    std::array<std::uint64_t, kSlots> stems{};  // tens of numbers without their check digit; 0: free
+    const auto is_in = [&](std::uint64_t stem, std::size_t& slot) {
+      slot = stem * 0x9E3779B97F4A7C15ULL >> 56;
+      while (stems[slot] != 0 && stems[slot] != stem) slot = (slot + 1) % kSlots;
+      return stems[slot] == stem;
+    };
+    for (const Resident* const person : persons_) {
+      const std::uint64_t stem = person->number / 100 + 2;
+      std::size_t slot = 0;
+      if (is_in(stem - 1, slot) || is_in(stem + 1, slot) || is_in(stem, slot)) return true;
+      stems[slot] = stem;
+    }
+    return false;
+  }
+
+  void look_at_neighbours(std::span<const Resident> residents) {
+    by_number_.clear();
+    for (const Resident& resident : residents) {
+      if (resident.number != 0) by_number_.push_back(&resident);
+    }
+    std::sort(by_number_.begin(), by_number_.end(), [](const Resident* a, const Resident* b) {
+      return a->number != b->number ? a->number < b->number : speaks_before(*a, *b);
+    });
+    count_neighbours(by_number_, counts.neighbours);
+    find_twins(by_number_, counts.twins);
+  }
+
+  static constexpr std::uint32_t kNobody = 0;
+  std::vector<const Resident*> persons_;  // one record for each
+  std::vector<const Resident*> alike_;
+  ByNumber by_number_;
+  std::vector<std::uint32_t> last_of_birth_ = std::vector<std::uint32_t>(std::numeric_limits<DayNumber>::max() + 1U, 0);
+  std::vector<std::uint32_t> before_;
+  std::uint32_t base_ = 1;
+};
 
 // Collective.  Residents of each postcode, at the owner of the postcode's shard, sorted by key.
 std::vector<PostcodeCount> count_postcodes(const Communicator& comm, const Identities& identities,
@@ -192,9 +255,8 @@ std::vector<PostcodeCount> count_postcodes(const Communicator& comm, const Ident
   const std::uint64_t rounds = rounds_for<Resident>(comm, identities);
   RoundSieve sieve;
   for (std::uint64_t round = 0; round < rounds; ++round) {
-    const RawVector<Resident> residents = bring_together<Resident>(
-        comm, identities, round, rounds, sieve,
-        [&](std::uint64_t i, const auto& add) {
+    const RawVector<Resident> residents =
+        bring_together<Resident>(comm, identities, round, rounds, sieve, [&](std::uint64_t i, const auto& add) {
           const Identity& identity = identities.owned[i].identity;
           if (identity.nhs_status() == NhsStatus::one_time || identity.postcode() == 0) return;
           if (is_suppressed(identities.owned[i])) return;
@@ -208,21 +270,19 @@ std::vector<PostcodeCount> count_postcodes(const Communicator& comm, const Ident
                                 static_cast<std::uint64_t>(identity.gender()),
                             identities.first_id + i};
           });
-        },
-        ResidentOrder{});
+        });
     const RawVector<Range> groups = groups_of(std::span<const Resident>(residents), 1);
     const std::size_t before = postcodes.size();
     postcodes.resize(before + groups.size());
-    PerThread<CrowdCounts> counts;
+    PerThread<PostcodeCounter> counters;
     for_blocks(groups.size(), 256, [&](std::size_t begin, std::size_t end) {
-      BirthRuns runs;
+      PostcodeCounter& counter = counters.local();
       for (std::size_t g = begin; g < end; ++g) {
-        const auto here = std::span(residents).subspan(groups[g].begin, groups[g].size());
-        postcodes[before + g] = count_residents(here, counts.local(), runs);
-        find_twins(here, counts.local().twins);
+        postcodes[before + g] = counter.count(std::span(residents).subspan(groups[g].begin, groups[g].size()));
       }
     });
-    counts.for_each([&](const CrowdCounts& mine) {
+    counters.for_each([&](const PostcodeCounter& counter) {
+      const CrowdCounts& mine = counter.counts;
       crowds.twins.insert(crowds.twins.end(), mine.twins.begin(), mine.twins.end());
       for (std::size_t n = 0; n < crowds.neighbours.size(); ++n) crowds.neighbours[n] += mine.neighbours[n];
       for (std::size_t g = 0; g < kGenderLevels; ++g) {
