@@ -26,6 +26,10 @@ std::span<const std::byte> RowIdPacker::pack(std::span<const char> ids, std::spa
 
 namespace {
 
+[[noreturn]] void damaged() {
+  throw Error("scratch data has changed on its disk");
+}
+
 constexpr std::size_t kWideBytes = 16;  // of a copy: most ids take one, and a call costs more
 
 // Copies in whole parts of kWideBytes, so that up to that many more than count are read and written, the former before
@@ -42,6 +46,15 @@ void copy_widely(char* to, const T* from, std::size_t count) noexcept {
 
 }  // namespace
 
+std::string_view PackedRowIds::next() {
+  const std::byte* const begin = left_.data();
+  std::uint64_t shared = 0, rest = 0;
+  if (!take_number(left_, shared) || !take_number(left_, rest) || shared > last_size_ || rest > left_.size()) damaged();
+  last_size_ = shared + rest;
+  left_ = left_.subspan(rest);
+  return {reinterpret_cast<const char*>(begin), static_cast<std::size_t>(left_.data() - begin)};
+}
+
 void RowIdUnpacker::make_room(std::size_t used, std::size_t more) {
   if (texts_.size() - used < more) texts_.resize(std::max(2 * texts_.size(), used + more));
 }
@@ -54,7 +67,7 @@ std::span<std::string_view> RowIdUnpacker::next(std::size_t count) {
   for (Place& place : places_) {
     std::uint64_t shared = 0, rest = 0;
     if (!take_number(left_, shared) || !take_number(left_, rest) || shared > last_size_ || rest > left_.size()) {
-      throw Error("scratch data has changed on its disk");
+      damaged();
     }
     make_room(end, shared + rest + 2 * kWideBytes);
     char* const text = texts_.data() + end;

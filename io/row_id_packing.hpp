@@ -19,6 +19,18 @@ class RowIdPacker {
   std::vector<std::byte> packed_;  // kept, so that its memory is touched once
 };
 
+// Goes through the ids of a block as they are packed.
+class PackedRowIds {
+ public:
+  explicit PackedRowIds(std::span<const std::byte> packed) noexcept : left_(packed) {}
+  // The bytes of the next id.  Throws Error if it is not there.
+  std::string_view next();
+
+ private:
+  std::span<const std::byte> left_;
+  std::uint64_t last_size_ = 0;  // of the id before
+};
+
 class RowIdUnpacker {
  public:
   void start(std::span<const std::byte> packed) noexcept { left_ = packed, last_size_ = 0; }

@@ -1,6 +1,7 @@
 #include "io/row_id_reader.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <string>
 #include <utility>
@@ -109,6 +110,19 @@ void RowIdReader::for_each(const Block& block, RowIdUnpacker& unpacker, const Vi
     if (kept != 0) visit(row, ids.first(kept));
     row += kept;
   }
+}
+
+bool RowIdReader::for_each_packed(const Block& block, const Visit& visit) const {
+  const StoredBlock& stored = *block.stored;
+  if (!rows_.inputs_.datasets[stored.dataset].has_row_id || !stored.dropped.empty()) return false;
+  std::array<std::string_view, kIdsAtOnce> ids;
+  PackedRowIds packed(block.packed);
+  for (std::uint64_t first = 0; first < stored.stored(); first += kIdsAtOnce) {
+    const std::uint64_t count = std::min(kIdsAtOnce, stored.stored() - first);
+    for (std::uint64_t i = 0; i < count; ++i) ids[i] = packed.next();
+    visit(stored.first_row + first, std::span(ids).first(count));
+  }
+  return true;
 }
 
 }  // namespace ligature

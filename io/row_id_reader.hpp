@@ -38,6 +38,9 @@ class RowIdReader {
   // Calls visit for all rows of a block that were not dropped, in input order.  Thread-safe.  unpacker: for memory that
   // is used again.
   void for_each(const Block& block, RowIdUnpacker& unpacker, const Visit& visit) const;
+  // The same of a block whose row ids are packed and of which no row was dropped, false of others: calls visit with the
+  // ids as they are packed.
+  bool for_each_packed(const Block& block, const Visit& visit) const;
 
  private:
   RowStore& rows_;

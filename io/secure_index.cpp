@@ -102,27 +102,44 @@ std::uint64_t footer_checksum(std::span<const std::uint64_t> offsets, const Inde
 
 }  // namespace
 
+void IndexBlocks::begin(std::uint32_t dataset) {
+  begin_ = used_;
+  used_ += sizeof(BlockHeader);
+  dataset_ = dataset;
+}
+
+std::byte* IndexBlocks::put_numbers(const IndexRow& row, std::size_t more) {
+  const std::size_t most = used_ + 3 * kMostNumberBytes + more;
+  if (bytes_.size() < most) bytes_.resize(std::max(most, bytes_.size() + bytes_.size() / 2));
+  std::byte* at = bytes_.data() + used_;
+  for (const std::uint64_t number : {std::uint64_t{row.dataset}, row.person, row.identity}) at = put_number(at, number);
+  ++rows_;
+  return at;
+}
+
 void IndexBlocks::add(std::span<const IndexRow> rows) {
   std::string_view before = last_id_;
   for (const IndexRow& row : rows) {
     if (rows_ != 0 && (row.dataset != dataset_ || used_ - begin_ >= sizeof(BlockHeader) + kBlockBytes)) end();
     if (rows_ == 0) {
-      begin_ = used_;
-      used_ += sizeof(BlockHeader);
-      dataset_ = row.dataset;
+      begin(row.dataset);
       before = {};
     }
-    const std::size_t most = used_ + 3 * kMostNumberBytes + most_text_bytes(row.row_id.size());
-    if (bytes_.size() < most) bytes_.resize(std::max(most, bytes_.size() + bytes_.size() / 2));
-    std::byte* at = bytes_.data() + used_;
-    for (const std::uint64_t number : {std::uint64_t{row.dataset}, row.person, row.identity})
-      at = put_number(at, number);
-    at = put_text(at, row.row_id, before);
+    const std::byte* const end_of_row =
+        put_text(put_numbers(row, most_text_bytes(row.row_id.size())), row.row_id, before);
     before = row.row_id;
-    used_ = static_cast<std::size_t>(at - bytes_.data());
-    ++rows_;
+    used_ = static_cast<std::size_t>(end_of_row - bytes_.data());
   }
   last_id_.assign(before);
+}
+
+void IndexBlocks::add_coded(std::span<const IndexRow> rows) {
+  for (const IndexRow& row : rows) {
+    if (rows_ == 0) begin(row.dataset);
+    std::byte* const at = put_numbers(row, row.row_id.size());
+    std::copy_n(reinterpret_cast<const std::byte*>(row.row_id.data()), row.row_id.size(), at);
+    used_ = static_cast<std::size_t>(at - bytes_.data()) + row.row_id.size();
+  }
 }
 
 void IndexBlocks::end() {

@@ -31,6 +31,9 @@ struct IndexRow {
 class IndexBlocks {
  public:
   void add(std::span<const IndexRow> rows);
+  // The same of rows whose row_id is what is stored of it: coded against the row before, the first of a block against
+  // nothing (front_coding.hpp).  Begins no block but where none is open.
+  void add_coded(std::span<const IndexRow> rows);
   // Ends the last block.
   void end();
   // Forgets all rows but keeps the memory.
@@ -39,6 +42,9 @@ class IndexBlocks {
 
  private:
   friend class SecureIndexWriter;
+  void begin(std::uint32_t dataset);
+  // Puts the numbers of a row where there is room for them and for so many bytes more; returns where they end.
+  std::byte* put_numbers(const IndexRow& row, std::size_t more);
   struct Ended {
     std::size_t begin = 0;  // in bytes_
     std::uint64_t rows = 0;

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/error.hpp"
+#include "engine/nhs_number.hpp"
 #include "io/files.hpp"
 #include "io/identity_records.hpp"
 #include "io/manifest.hpp"
@@ -210,6 +211,28 @@ TEST_F(LocalIds, id_that_is_written_for_everybody_links_nobody) {
   EXPECT_EQ(outcome.manifest.local_ids.default_ids, 1U);
   EXPECT_EQ(outcome.manifest.passes.back().edges, 0U);
   EXPECT_EQ(outcome.manifest.passes.back().pairs_compared, 0U);
+}
+
+// So many rows that they are counted, and few of them sent, before they come together.
+TEST_F(LocalIds, flood_of_one_id_links_nobody_and_takes_no_other_id_with_it) {
+  constexpr std::size_t kPeople = 20'000;
+  std::uint64_t number = 5'000'000'000;
+  for (std::size_t p = 0; p < kPeople; ++p) {
+    for (number += 200; !nhs_check_digit_ok(number);) ++number;
+    const std::string rest = ",19" + std::to_string(10 + p % 90) + "-0" + std::to_string(1 + p % 9) + "-17,LS1 4AP,1";
+    add("p" + std::to_string(p) + ",T1,TEMP1," + std::to_string(number) + rest);
+  }
+  for (std::size_t p = 0; p < 100; ++p) {
+    const std::string id = ",T1,L" + std::to_string(p) + ",";
+    add("with" + std::to_string(p) + id + nhs(p) + ",1970-03-05,YO" + std::to_string(10 + p % 80) + " 1AA,1");
+    add("without" + std::to_string(p) + id + ",1970-03-05,,1");
+  }
+  const Outcome outcome = rebuilt();
+  EXPECT_EQ(outcome.manifest.local_ids.ids, 101U);
+  EXPECT_EQ(outcome.manifest.local_ids.default_ids, 1U);
+  EXPECT_EQ(outcome.manifest.passes.back().edges, 100U);
+  EXPECT_EQ(outcome.persons(), kPeople + 100);
+  EXPECT_TRUE(outcome.together("with42", "without42"));
 }
 
 TEST_F(LocalIds, barred_rows_count_the_same_for_any_number_of_ranks_though_kept_rows_have_their_identities_too) {

@@ -48,6 +48,19 @@ TEST(RowIdPacking, ids_come_back_in_batches_of_any_size) {
   }
 }
 
+TEST(RowIdPacking, ids_as_they_are_packed_are_the_whole_block) {
+  const std::vector<std::string> ids = some_ids();
+  Block block;
+  for (const std::string& id : ids) block.add(id);
+  RowIdPacker packer;
+  const std::span<const std::byte> packed = packer.pack(block.ids, block.ends);
+  PackedRowIds each(packed);
+  std::string all;
+  for (std::size_t i = 0; i < ids.size(); ++i) all += each.next();
+  EXPECT_EQ(all, std::string_view(reinterpret_cast<const char*>(packed.data()), packed.size()));
+  EXPECT_THROW(each.next(), Error);
+}
+
 TEST(RowIdPacking, a_block_knows_nothing_of_the_one_before_it) {
   RowIdPacker packer;
   RowIdUnpacker unpacker;
@@ -67,6 +80,9 @@ TEST(RowIdPacking, what_is_no_packed_block_is_refused) {
   EXPECT_THROW(unpacker.next(1), Error);
   unpacker.start(more_than_there_is);
   EXPECT_THROW(unpacker.next(1), Error);
+  for (const std::vector<std::byte>& damaged : {shares_with_nothing, more_than_there_is}) {
+    EXPECT_THROW(PackedRowIds(damaged).next(), Error);
+  }
 }
 
 }  // namespace

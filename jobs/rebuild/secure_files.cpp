@@ -43,7 +43,7 @@ std::unique_ptr<SecureIndexWriter> write_row_index(const Communicator& comm, con
   ordered_work<Worker>(
       [&] { return reader.next(); },
       [&](Worker& worker, const RowIdReader::Block& block) {
-        reader.for_each(block, worker.unpacker, [&](std::uint64_t first, std::span<const std::string_view> row_ids) {
+        const auto batch = [&](std::uint64_t first, std::span<const std::string_view> row_ids) {
           // Where the rows of a batch lead to is fetched before the first is written: their cache misses overlap.
           const std::span<const std::uint32_t> local =
               std::span(identities.local_of_row).subspan(first, row_ids.size());
@@ -53,8 +53,15 @@ std::unique_ptr<SecureIndexWriter> write_row_index(const Communicator& comm, con
             const Target& target = targets[local[i]];
             worker.batch.push_back({block.stored->dataset, row_ids[i], target.person, target.identity});
           }
-          worker.blocks.add(worker.batch);
-        });
+          return std::span<const IndexRow>(worker.batch);
+        };
+        // Most blocks' ids are written as they lie: the index packs them likewise.
+        const bool is_written = reader.for_each_packed(
+            block, [&](std::uint64_t first, auto row_ids) { worker.blocks.add_coded(batch(first, row_ids)); });
+        if (!is_written) {
+          reader.for_each(block, worker.unpacker,
+                          [&](std::uint64_t first, auto row_ids) { worker.blocks.add(batch(first, row_ids)); });
+        }
         worker.blocks.end();
       },
       [&](Worker& worker) {
