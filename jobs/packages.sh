@@ -51,6 +51,7 @@ git                  lists the files of the tree
 clang                fuzzing
 libclang-rt-dev      sanitizers and libFuzzer for clang
 llvm                 names in sanitizer reports
+lld                  links what has sanitizers in a third of the time
 clang-format         code layout
 libbenchmark-dev     benchmarks
 shellcheck           scripts
