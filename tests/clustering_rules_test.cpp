@@ -11,6 +11,7 @@
 #include "engine/clustering.hpp"
 #include "engine/edge_reducer.hpp"
 #include "tests/identity_maker.hpp"
+#include "tests/sanitized.hpp"
 
 namespace ligature {
 namespace {
@@ -357,7 +358,7 @@ TEST(LocalIds, link_as_other_links_do_and_are_remembered_as_what_they_are) {
 
 TEST(AnyComponent, of_hundreds_of_thousands_takes_no_quadratic_time_by_any_rule) {
   // With quadratic work anywhere this would run for hours and meet the limit of the test driver.
-  constexpr std::uint64_t kNodes = 300'000;
+  constexpr std::uint64_t kNodes = unless_sanitized(300'000, 50'000);
   Component component{{owner(0, kX), thin(1, kY)}, {{0, 1, 9, EdgeKind::conflict}}};
   for (std::uint64_t id = 2; id < kNodes; ++id) {
     component.nodes.push_back(id % 2 == 0 ? disowned(id, kX) : unnumbered(id));
@@ -376,6 +377,7 @@ TEST(AnyComponent, of_hundreds_of_thousands_takes_no_quadratic_time_by_any_rule)
 // --- any component whatever ---
 
 constexpr Weight kThreshold = 4;
+constexpr int kRounds = unless_sanitized(40'000, 5'000);
 
 // Small, with few weights, and with everything that the rules know.  Links may be below the threshold.
 Component random_component(std::mt19937_64& random) {
@@ -457,7 +459,7 @@ bool same(const ClusterResult& a, const ClusterResult& b) {
 
 TEST(AnyComponent, is_resolved_the_same_however_its_edges_were_ordered_and_split_among_workers) {
   std::mt19937_64 random(21);
-  for (int round = 0; round < 40'000; ++round) {
+  for (int round = 0; round < kRounds; ++round) {
     const Component component = random_component(random);
     const bool twins = random() % 2 == 0;
     const Resolved alone = resolve(through_workers(component, 1, random), twins);
@@ -474,7 +476,7 @@ TEST(AnyComponent, is_resolved_the_same_however_its_edges_were_ordered_and_split
 TEST(AnyComponent, keeps_the_promises_of_the_rules) {
   std::mt19937_64 random(22);
   std::uint64_t returned = 0, settled = 0, ambiguous = 0;
-  for (int round = 0; round < 40'000; ++round) {
+  for (int round = 0; round < kRounds; ++round) {
     const Component component = random_component(random);
     const Resolved resolved = resolve(through_workers(component, 1, random), random() % 2 == 0);
     std::map<IdentityId, std::set<std::uint64_t>> in_use, all;
@@ -508,7 +510,7 @@ TEST(AnyComponent, keeps_the_promises_of_the_rules) {
 
 TEST(AnyComponent, has_links_that_form_one_tree_a_cluster_with_a_number_at_its_root_if_it_has_any) {
   std::mt19937_64 random(23);
-  for (int round = 0; round < 40'000; ++round) {
+  for (int round = 0; round < kRounds; ++round) {
     const Component component = random_component(random);
     const Resolved resolved = resolve(through_workers(component, 1, random));
     std::map<IdentityId, std::uint32_t> root_of;

@@ -11,12 +11,14 @@
 
 #include "engine/edge_reducer.hpp"
 #include "engine/error.hpp"
+#include "tests/sanitized.hpp"
 
 namespace ligature {
 namespace {
 
 constexpr std::uint64_t kX = 9434765919, kY = 9434765870, kZ = 4010232137;
 constexpr Weight kMargin = 5;
+constexpr std::size_t kRounds = unless_sanitized(20'000, 2'500);
 
 struct Component {
   std::vector<ClusterNode> nodes;
@@ -268,7 +270,7 @@ std::vector<Standing> plain_standings(const Component& component, Weight margin)
 
 TEST(Clustering, follows_the_wording_of_the_rules_on_random_graphs) {
   std::mt19937_64 random(3);
-  for (int round = 0; round < 20'000; ++round) {
+  for (std::size_t round = 0; round < kRounds; ++round) {
     const Component component = random_component(random);
     const auto margin = static_cast<Weight>(random() % 5);
     const Resolved resolved = resolve(component, margin);
@@ -293,7 +295,7 @@ TEST(Clustering, identities_of_one_number_are_resolved_as_by_all_rules) {
   std::mt19937_64 random(77);
   const auto below = [&](std::uint64_t bound) { return random() % bound; };
   std::size_t short_ways = 0;
-  for (int round = 0; round < 20'000; ++round) {
+  for (std::size_t round = 0; round < kRounds; ++round) {
     Component component;
     const std::size_t nodes = 2 + below(6);
     for (std::size_t n = 0; n < nodes; ++n) component.nodes.push_back({10 * n + below(10), kX});
@@ -318,7 +320,7 @@ TEST(Clustering, identities_of_one_number_are_resolved_as_by_all_rules) {
           << round << ", node " << n;
     }
   }
-  EXPECT_GT(short_ways, 5'000U);
+  EXPECT_GT(short_ways, kRounds / 4);
 }
 
 TEST(Clustering, what_is_not_a_few_linked_identities_of_one_number_takes_the_long_way) {
@@ -347,7 +349,7 @@ TEST(Clustering, what_is_not_a_few_linked_identities_of_one_number_takes_the_lon
 
 TEST(Clustering, does_not_depend_on_the_order_nor_the_repeats_of_edges) {
   std::mt19937_64 random(4);
-  for (int round = 0; round < 5'000; ++round) {
+  for (std::size_t round = 0; round < kRounds / 4; ++round) {
     Component component = random_component(random);
     const Resolved once = resolve(component);
     std::shuffle(component.edges.begin(), component.edges.end(), random);
@@ -381,7 +383,7 @@ std::vector<Edge> reduced(const Component& component, const std::vector<Edge>& e
 TEST(EdgeReducer, leaves_every_result_as_it_was_however_the_edges_were_split_in_parts) {
   std::mt19937_64 random(5);
   std::size_t given = 0, kept = 0;
-  for (int round = 0; round < 20'000; ++round) {
+  for (std::size_t round = 0; round < kRounds; ++round) {
     const Component component = random_component(random);
     const auto margin = static_cast<Weight>(random() % 5);
     const Resolved whole = resolve(component, margin);
@@ -412,7 +414,7 @@ TEST(NearestNumbers, leaves_to_a_reducer_what_it_would_have_kept_of_all) {
   std::mt19937_64 random(8);
   std::size_t given = 0, left = 0;
   NearestNumbers nearest;
-  for (int round = 0; round < 20'000; ++round) {
+  for (std::size_t round = 0; round < kRounds; ++round) {
     constexpr IdentityId kNode = 50;
     EdgeReducer of_all, of_nearest, count;
     const std::size_t edges = random() % 40;
@@ -453,7 +455,7 @@ TEST(EdgeReducer, of_nothing_keeps_nothing_and_can_be_used_again) {
 
 TEST(EdgeReducer, a_flood_of_five_thousand_equal_identities_costs_a_few_edges_each) {
   // All pairs link with one weight.  Every third identity has a number of its own, every third shares one of ten.
-  constexpr std::uint64_t kNodes = 5000;
+  constexpr std::uint64_t kNodes = unless_sanitized(5000, 1000);
   Component component;
   for (std::uint64_t id = 0; id < kNodes; ++id) {
     component.nodes.push_back({id, id % 3 == 0 ? 0 : id % 3 == 1 ? kX + id : kX + kNodes + id % 10});
@@ -475,7 +477,7 @@ TEST(EdgeReducer, a_flood_of_five_thousand_equal_identities_costs_a_few_edges_ea
 
 TEST(Clustering, a_component_of_half_a_million_identities_takes_no_quadratic_time) {
   // With quadratic work anywhere this would run for hours and meet the limit of the test driver.
-  constexpr std::uint64_t kNodes = 500'000;
+  constexpr std::uint64_t kNodes = unless_sanitized(500'000, 50'000);
   Component chain, star, numbered;
   for (std::uint64_t id = 0; id < kNodes; ++id) {
     chain.nodes.push_back({id, 0});

@@ -12,6 +12,7 @@
 
 #include "engine/clustering.hpp"
 #include "engine/local_id.hpp"
+#include "tests/sanitized.hpp"
 
 namespace ligature {
 namespace {
@@ -188,7 +189,8 @@ TEST_F(OnePatientRule, patient_number_of_its_own_tells_a_third_record_which_of_t
 TEST_F(OnePatientRule, any_component_without_numbers_is_resolved_the_same_whatever_the_ids) {
   std::mt19937_64 random(14);
   std::size_t refused = 0, linked = 0;
-  for (int round = 0; round < 20'000; ++round) {
+  const std::size_t rounds = unless_sanitized(20'000, 2'500);
+  for (std::size_t round = 0; round < rounds; ++round) {
     const std::size_t count = 3 + random() % 4;
     std::vector<std::vector<std::uint64_t>> keys(count);
     for (auto& of_record : keys) {
@@ -220,8 +222,8 @@ TEST_F(OnePatientRule, any_component_without_numbers_is_resolved_the_same_whatev
       ASSERT_EQ(outcome_of(keys, links, order, rules_), outcome) << round;
     }
   }
-  EXPECT_GT(refused, 10'000U);
-  EXPECT_GT(linked, 10'000U);
+  EXPECT_GT(refused, rounds / 2);
+  EXPECT_GT(linked, rounds / 2);
 }
 
 TEST_F(OnePatientRule, a_hundred_thousand_patients_around_one_record_take_no_quadratic_time) {

@@ -15,6 +15,7 @@
 #include "engine/identity.hpp"
 #include "engine/pattern_tally.hpp"
 #include "tests/every_target.hpp"
+#include "tests/sanitized.hpp"
 
 namespace ligature {
 namespace {
@@ -128,7 +129,8 @@ class IdentityMaker {
 };
 
 TEST(PairKernel, gives_the_reference_patterns_on_millions_of_pairs_on_every_target) {
-  const std::vector<Identity> left = IdentityMaker(1).make(1000), right = IdentityMaker(1).make(2011);
+  const std::size_t queries = unless_sanitized(1000U, 500U);
+  const std::vector<Identity> left = IdentityMaker(1).make(queries), right = IdentityMaker(1).make(2011);
   std::vector<Pattern> expected;
   PatternCounts seen{};
   for (const Identity& a : left) {
@@ -230,7 +232,7 @@ void expect_found_as_plainly(const std::vector<Identity>& identities, const std:
 TEST(PairKernel, finds_the_wanted_pairs_and_no_others_whatever_is_wanted) {
   std::mt19937_64 random(5);
   for (const unsigned one_in : {1U, 2U, 50U, 1000U}) {
-    const std::vector<Identity> identities = IdentityMaker(one_in).make(300);
+    const std::vector<Identity> identities = IdentityMaker(one_in).make(unless_sanitized(300U, 100U));
     std::array<bool, kPatterns> wanted{};
     for (bool& pattern : wanted) pattern = random() % one_in == 0;
     for (const bool births_settled : {false, true}) {
@@ -246,7 +248,8 @@ TEST(PairKernel, finds_the_wanted_pairs_of_a_block_that_shares_a_date_of_birth_o
     wanted[p] = levels.nhs == NhsLevel::near || levels.postcode >= PostcodeLevel::near ||
                 (levels.birth >= BirthLevel::one_digit && levels.gender == GenderLevel::same);
   }
-  std::vector<Identity> born_together = IdentityMaker(6).make(400), neighbours = born_together;
+  std::vector<Identity> born_together = IdentityMaker(6).make(unless_sanitized(400U, 130U));
+  std::vector<Identity> neighbours = born_together;
   for (std::size_t i = 0; i < born_together.size(); ++i) {
     IdentityFields fields = unpack(born_together[i]);
     fields.date_of_birth = 30'000;

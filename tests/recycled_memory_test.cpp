@@ -10,6 +10,8 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include "tests/sanitized.hpp"
+
 namespace ligature {
 namespace {
 
@@ -123,7 +125,7 @@ TEST(RecycledMemory, blocks_keep_their_bytes_whatever_is_freed_around_them) {
     std::uint64_t value = 0;
   };
   std::vector<Block> blocks;
-  for (int i = 0; i < 400; ++i) {
+  for (int i = 0; i < unless_sanitized(400, 60); ++i) {
     if (blocks.size() > 20) {
       std::swap(blocks[random() % blocks.size()], blocks.back());
       const Block& gone = blocks.back();

@@ -12,6 +12,7 @@
 
 #include "tests/csv_pieces.hpp"
 #include "tests/every_target.hpp"
+#include "tests/sanitized.hpp"
 
 namespace ligature {
 namespace {
@@ -79,10 +80,10 @@ TEST(StructuralIndex, IsThatOfThePlainReferenceForRandomTexts) {
   on_every_target([](const char* target) {
     std::mt19937 random(1974);
     StructuralIndex index(kLongest);
-    for (int trial = 0; trial < 3000 && !::testing::Test::HasFatalFailure(); ++trial) {
+    for (int trial = 0; trial < unless_sanitized(3000, 500) && !::testing::Test::HasFatalFailure(); ++trial) {
       expect_same(random_text(random, random() % 300), index, target);
     }
-    for (int trial = 0; trial < 100 && !::testing::Test::HasFatalFailure(); ++trial) {
+    for (int trial = 0; trial < unless_sanitized(100, 25) && !::testing::Test::HasFatalFailure(); ++trial) {
       expect_same(random_text(random, random() % kLongest), index, target);
     }
   });
