@@ -116,7 +116,7 @@ void keep_what_need_travel(std::vector<KeyedRow>& keyed) {
 void dam_floods(RawVector<KeyedRow>& keyed) {
   constexpr std::size_t kSlots = std::size_t{1} << 16;
   constexpr std::size_t kRowsPerTask = std::size_t{1} << 18;
-  constexpr std::uint64_t kFlood = std::uint64_t{1} << 14;  // rows more than twice the average
+  constexpr std::uint64_t kFlood = std::uint64_t{1} << 12;  // rows more than twice the average
   if (keyed.size() <= kFlood) return;
   const auto slot_of = [](const KeyedRow& row) { return row.key >> 32 & (kSlots - 1); };
   PerThread<std::vector<std::uint32_t>> counts;
