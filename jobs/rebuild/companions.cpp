@@ -41,8 +41,8 @@ struct Stay {
 
 // One number's move between two postcodes, as it is told to the first.
 struct Move {
-  std::uint64_t told =
-      0;  // from (34 bits), the rarity of to (8), other postcodes of the number (7), one record at from
+  // From (34 bits), the rarity of to (8), the number's other postcodes (7), whether it has one record at from.
+  std::uint64_t told = 0;
   std::uint64_t to = 0;
   std::uint64_t number_key = 0;
   ProviderSet providers = 0;  // of the number at from
