@@ -15,7 +15,6 @@
 #include "engine/linkage_key.hpp"
 #include "partition/shard_map.hpp"
 #include "partition/tiles.hpp"
-#include "tests/sanitized.hpp"
 
 namespace ligature {
 namespace {
@@ -191,8 +190,6 @@ void expect_as_plainly(std::initializer_list<Pass> passes, const Numbered& all,
   for (const Pass pass : passes) {
     const PassResult result = run_pass(comm, pass, {}, identities, evidence, model, nullptr, [](std::uint64_t) {});
     EXPECT_LT(comm.sum(std::uint64_t{result.edges.size() + result.suppressed.size()}), most_edges) << pass_name(pass);
-    // The plain loop takes most of a sanitizer's time: there it judges what one rank finds, and no more what three do.
-    if (kSanitized && comm.size() > 1 && all.size() > kTileItems) continue;
     Plain plain;
     if (comm.is_root()) {
       compare_plainly(pass, all, model, plain);
