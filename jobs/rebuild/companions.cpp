@@ -168,7 +168,7 @@ void find_companions_of(std::span<Move> here, RawVector<Companion>& companions, 
     companions.push_back({here[of_pair].from(), here[of_pair].to, by_one, numbers, here[of_pair].rarity()});
     for (Move& move : here.subspan(of_pair, numbers)) {
       move.to = company_class(numbers - 1, (move.providers & by_two) != 0);
-      if (move.others() == 1) {
+      if (move.others() == 1) {  // the number's only company
         hold_out(move);
       } else {
         several.push_back(move);
